@@ -1,0 +1,174 @@
+"""What commands print: the result on stdout (a table, or one JSON document), the story on stderr."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from hpscli.errors import HpsError
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print no story on stderr.")]
+
+T = TypeVar("T")
+LOG_SECONDS = 30.0
+LOG_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a command's words go. `Output(json=True)` keeps stdout for the document alone."""
+
+    json: bool = False
+    quiet: bool = False
+
+    def say(self, label: str, text: object = "") -> None:
+        """One aligned line of the story: `label     text`."""
+        if not self.quiet:
+            print(f"{label:<11} {text}".rstrip(), file=sys.stderr, flush=True)
+
+    def next(self, command: str) -> None:
+        """The command that most people type after this one."""
+        self.say("next", command)
+
+    def result(self, schema: str, document: Mapping[str, Any], draw: Callable[[], None]) -> None:
+        """Print the result: as JSON {"schema": "hps/<schema>/1", ...}, or drawn for people."""
+        if self.json:
+            print(json.dumps({"schema": f"hps/{schema}/1", **document}, default=_plain, indent=2))
+        else:
+            draw()
+
+    @contextmanager
+    def progress(self, label: str, total: int, unit: str = "") -> Iterator[Callable[[int], None]]:
+        """Yield `advance(n)`: a bar on a terminal, else a line every 30 s or 5 %."""
+        if self.quiet:
+            yield lambda n: None
+        elif sys.stderr.isatty():
+            with _bar(label, total, unit) as advance:
+                yield advance
+        else:
+            yield _LogProgress(label, total, unit).advance
+
+    def track(self, items: Iterable[T], label: str, total: int, unit: str = "") -> Iterator[T]:
+        """Pass items on while showing progress."""
+        with self.progress(label, total, unit) as advance:
+            for item in items:
+                yield item
+                advance(1)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
+    """Draw rows on stdout; numbers to the right."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    rows = [list(row) for row in rows]
+    drawn = Table(
+        *columns, box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False
+    )
+    for index, column in enumerate(drawn.columns):
+        values = [row[index] for row in rows if row[index] not in (None, "")]
+        if values and all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+            column.justify = "right"
+    for row in rows:
+        drawn.add_row(*[_cell(value) for value in row])
+    console().print(drawn)
+
+
+def pairs(rows: Iterable[tuple[str, object]]) -> None:
+    """Draw `name  value` lines on stdout."""
+    rows = list(rows)
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        print(f"{name:<{width}}  {_cell(value)}".rstrip())
+
+
+def console(stderr: bool = False) -> Any:
+    """-> a rich console; as wide as needed when nobody watches, so that pipes get whole lines."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(
+        stderr=stderr, width=None if stream.isatty() else 160, highlight=False, markup=False
+    )
+
+
+def show_error(error: HpsError) -> None:
+    """`error  what happened` and, on the next line, what to type."""
+    colour = sys.stderr.isatty()
+    head = "\x1b[1;31merror\x1b[0m" if colour else "error"
+    lines = error.problem.splitlines() + (error.fix.splitlines() if error.fix else [])
+    for index, line in enumerate(lines):
+        print(f"{head if index == 0 else '     '}  {line}", file=sys.stderr)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    """JSON for what json does not know: paths, numpy scalars and arrays, tuples of records."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return str(value)
+
+
+@contextmanager
+def _bar(label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn(f"{label:<11}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    start, done = time.monotonic(), 0
+    with Progress(*columns, console=console(stderr=True)) as bar:
+        task = bar.add_task(label, total=total, rate="")
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            rate = done / max(time.monotonic() - start, 1e-9)
+            bar.update(task, completed=done, rate=f"{rate:.0f} {unit}/s" if unit else "")
+
+        yield advance
+
+
+class _LogProgress:
+    """Progress for logs: one line every LOG_SECONDS or LOG_SHARE, whichever is later to annoy."""
+
+    def __init__(self, label: str, total: int, unit: str) -> None:
+        self.label, self.total, self.unit = label, total, unit
+        self.start = self.last = time.monotonic()
+        self.done = self.shown = 0
+
+    def advance(self, count: int) -> None:
+        self.done += count
+        now = time.monotonic()
+        share = (self.done - self.shown) / max(self.total, 1)
+        if self.done < self.total and (share < LOG_SHARE or now - self.last < LOG_SECONDS / 6):
+            return
+        rate = self.done / max(now - self.start, 1e-9)
+        unit = f"  {rate:.0f} {self.unit}/s" if self.unit else ""
+        print(f"{self.label:<11} {self.done}/{self.total}{unit}", file=sys.stderr, flush=True)
+        self.last, self.shown = now, self.done

@@ -1,0 +1,62 @@
+"""Errors that a user can cause; each says what happened and what to type next.
+
+HpsError            exit 1
+├─ UsageError       exit 2    wrong flag, name, recipe key
+├─ MissingError     exit 3    an asset, data, checkpoint or optional package is not there
+├─ CheckFailed      exit 4    a check said no
+├─ InvalidData      exit 5    corrupt shard, wrong shapes, hostile file
+└─ Interrupted      exit 130  stopped by the user, state saved
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class HpsError(Exception):
+    """A problem in one sentence, and the next thing to type; shown without a traceback."""
+
+    exit_code = 1
+
+    def __init__(self, problem: str, fix: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.problem} {self.fix}".strip()
+
+    def __reduce__(self) -> tuple[type["HpsError"], tuple[str, str]]:
+        return type(self), (self.problem, self.fix)
+
+
+class UsageError(HpsError):
+    exit_code = 2
+
+
+class MissingError(HpsError):
+    exit_code = 3
+
+
+class CheckFailed(HpsError):
+    exit_code = 4
+
+
+class InvalidData(HpsError):
+    exit_code = 5
+
+
+class Interrupted(HpsError):
+    exit_code = 130
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """-> "Did you mean 'x'?", or "" when nothing known is near."""
+    near = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"Did you mean '{near[0]}'?" if near else ""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], list_command: str) -> UsageError:
+    """-> the error for a name that nobody registered, with the nearest known one."""
+    return UsageError(
+        f"no {kind} named '{name}'.", did_you_mean(name, known) or f"See: {list_command}"
+    )

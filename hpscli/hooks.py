@@ -1,0 +1,185 @@
+"""What a plugin can register: small records whose targets are imported only when used.
+
+A plugin is a module with functions marked `@hookimpl`; each returns a list of records. Targets are
+written "package.module:function". This file is the whole contract between the core and plugins.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pluggy
+
+hookspec = pluggy.HookspecMarker("hps")
+hookimpl = pluggy.HookimplMarker("hps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """One set of trained weights for a model: `model.tag`."""
+
+    tag: str
+    licence: str
+    file: str = ""  # "package:relative/path" for weights inside a wheel; "" when the user brings it
+    sha256: str = ""
+    homepage: str = ""
+    note: str = ""
+    results: Mapping[str, float] = field(default_factory=dict)  # {"3dpw PA-MPJPE": 45.35}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """A model: how to build it, what it eats, what it gives, what may be done with it."""
+
+    name: str
+    build: str  # target(**options) -> torch.nn.Module; module(image (B,3,H,W)) -> Prediction
+    summary: str
+    body: str  # smpl | smplx | mano
+    input_size: tuple[int, int]  # (height, width) px
+    licence: str  # of the code
+    outputs: tuple[str, ...]  # of camera, vertices, joints, parameters, levels
+    losses: str = "hpscli.train.losses:standard_losses"  # target(prediction, batch, body, names)
+    defaults: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # every option that `build` takes, with its default
+    presets: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # name -> options that differ from defaults
+    weights: tuple[Weights, ...] = ()
+    convert: str = ""  # target(state dict) -> state dict of ours, for foreign checkpoints
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # ImageNet, RGB
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    paper: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec:
+    """A data set: how its people are read out of the files as their owner ships them."""
+
+    name: str
+    samples: str  # target(root: Path, split: str, **options) -> Iterator[Sample]
+    splits: tuple[str, ...]
+    summary: str
+    licence: str
+    access: str  # open | register | request | withdrawn | generated
+    homepage: str
+    body: str = ""  # body whose parameters the samples carry, if any
+    files: Mapping[str, str] = field(
+        default_factory=dict
+    )  # glob below the root -> what it is; checked before reading
+    options: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # what `samples` takes besides, with defaults
+    needs_root: bool = True  # False: generated, no --from needed
+    parallel: str = ""  # target(root, split, **options) -> (count, target(index) -> Sample)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A number that somebody published under this protocol."""
+
+    model: str
+    metric: str
+    value: float
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolSpec:
+    """Which people, joints, alignment and units make a number; changing any makes a new name."""
+
+    name: str  # "synthetic/test@smpl24-v1"
+    testset: str  # what `--testset` calls it
+    split: str
+    summary: str  # the protocol in one English sentence
+    body: str  # smpl | smplx | mano
+    joints: str  # joint set in which errors are taken
+    root: tuple[str, ...]  # joints whose mean is subtracted from both sides
+    metrics: tuple[str, ...] = ("mpjpe", "pa_mpjpe", "pve", "pa_pve")
+    joints_from: str = "model"  # model: the body's own joints; mesh: regressed from vertices
+    gender: str = "neutral"  # neutral | annotated: of the ground-truth body
+    crop_scale: float = 1.0  # box side of the crop = crop_scale * sample's box size
+    samples: int = 0  # how many people the official list has; 0: as many as the shards hold
+    default: bool = False  # the one that `--testset` alone means
+    published: tuple[Published, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriterSpec:
+    """A leaderboard's file: how it is written and how it is checked."""
+
+    name: str
+    write: str  # target(predictions: Path, out: Path) -> None
+    check: str  # target(file: Path) -> list[str] of complaints
+    summary: str
+    homepage: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandSpec:
+    """An extra command `hps NAME`."""
+
+    name: str
+    run: str  # target: a function with a typer signature
+    summary: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorSpec:
+    """Finds people in an image for `hps predict`."""
+
+    name: str
+    build: str  # target(device: str) -> callable(image HxWx3 uint8 RGB) -> boxes (N,5) xywh + score
+    summary: str
+    licence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoldenSpec:
+    """One kind of golden that `hps selfcheck` can replay."""
+
+    name: str  # "hmr/spin"
+    files: tuple[str, ...]  # below the reference folder, e.g. "goldens/hmr_spin.npz"
+    replay: str  # target(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]
+    summary: str
+    source: str = ""  # where the tolerances come from
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Hooks:
+    """The hook specifications."""
+
+    @hookspec
+    def hps_models(self) -> list[ModelSpec]:
+        """Return the models of this plugin."""
+        raise AssertionError
+
+    @hookspec
+    def hps_datasets(self) -> list[DatasetSpec]:
+        """Return the data sets of this plugin."""
+        raise AssertionError
+
+    @hookspec
+    def hps_protocols(self) -> list[ProtocolSpec]:
+        """Return the evaluation protocols of this plugin."""
+        raise AssertionError
+
+    @hookspec
+    def hps_writers(self) -> list[WriterSpec]:
+        """Return the leaderboard writers of this plugin."""
+        raise AssertionError
+
+    @hookspec
+    def hps_commands(self) -> list[CommandSpec]:
+        """Return extra commands of this plugin."""
+        raise AssertionError
+
+    @hookspec
+    def hps_detectors(self) -> list[DetectorSpec]:
+        """Return the person detectors of this plugin."""
+        raise AssertionError
+
+    @hookspec
+    def hps_goldens(self) -> list[GoldenSpec]:
+        """Return the kinds of golden that this plugin can replay."""
+        raise AssertionError

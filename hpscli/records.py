@@ -1,0 +1,124 @@
+"""The records that flow through the pipe: Sample -> Batch -> Prediction.
+
+Frames and units, everywhere: metres; pixels of the original image, origin at the centre of the
+top-left pixel; camera frame x right, y down, z forward; rotations of the root in the camera frame.
+Absent is absent (missing key or None), never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One person in one image, as stored in shards.
+
+    `arrays` (names, shapes and units: shards/README.md), for example
+      keypoints2d.coco17 (17,3) px, px, confidence    keypoints3d.smpl24 (24,4) m, m, m, confidence
+      smpl.global_orient (3,)  smpl.body_pose (69,)  smpl.betas (10,)  smpl.transl (3,)   axis-angle
+      camera.intrinsics (3,3) px    box.center (2,) px    box.size (1,) px, side of the square crop
+      image.affine (2,3) original image -> stored image
+    `meta` is JSON: image_path, image_size_px [height, width], dataset, split, gender, hand, ...
+    """
+
+    key: str
+    image: bytes  # JPEG, PNG or WebP
+    arrays: Mapping[str, np.ndarray]
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """People cropped for a model: image (B,3,H,W) uint8 RGB, or normalised float after `ready`.
+
+    `targets` (B,...) float32 by the names of `Sample.arrays`; in them keypoints2d are in crop units
+    (-1..1, confidence last) and everything else is as in the sample. `present` (B,) bool says
+    which samples carry a target; rows that do not are zero.
+    `affine` (B,2,3) maps original pixels to crop pixels, `flipped` (B,) tells mirrored crops.
+    """
+
+    keys: tuple[str, ...]
+    image: Tensor
+    targets: Mapping[str, Tensor]
+    present: Mapping[str, Tensor]
+    affine: Tensor
+    flipped: Tensor
+    meta: tuple[Mapping[str, Any], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """-> the same batch on `device`."""
+        return replace(
+            self,
+            image=self.image.to(device, non_blocking=True),
+            targets={k: v.to(device, non_blocking=True) for k, v in self.targets.items()},
+            present={k: v.to(device, non_blocking=True) for k, v in self.present.items()},
+            affine=self.affine.to(device, non_blocking=True),
+            flipped=self.flipped.to(device, non_blocking=True),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What a model says about B people; what it does not say is None or empty.
+
+    camera (B,3) weak perspective in the crop: u = s * (x + tx), v = s * (y + ty), crop units -1..1
+    vertices (B,V,3) metres, camera axes, the body's own origin (not the camera's)
+    joints {set name: (B,J,3)} metres, same frame as vertices
+    parameters: rotations as matrices: global_orient (B,3,3), body_pose (B,23,3,3), betas (B,10), ...
+    levels: mesh levels, coarse to fine; extras: whatever the model's own losses need
+    """
+
+    camera: Tensor
+    vertices: Tensor | None = None
+    joints: Mapping[str, Tensor] = field(default_factory=dict)
+    parameters: Mapping[str, Tensor] = field(default_factory=dict)
+    levels: tuple[Tensor, ...] = ()
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def named_tensors(self) -> dict[str, Tensor]:
+        """-> every tensor by a flat name: camera, vertices, joints.smpl24, parameters.betas, ..."""
+        named = {"camera": self.camera}
+        if self.vertices is not None:
+            named["vertices"] = self.vertices
+        for group in ("joints", "parameters", "extras"):
+            named.update({f"{group}.{k}": v for k, v in getattr(self, group).items()})
+        named.update({f"levels.{i}": v for i, v in enumerate(self.levels)})
+        return named
+
+    @classmethod
+    def from_named_tensors(cls, named: Mapping[str, Tensor]) -> Prediction:
+        """-> the prediction whose `named_tensors()` these are."""
+        groups: dict[str, dict[str, Tensor]] = {"joints": {}, "parameters": {}, "extras": {}}
+        levels: dict[int, Tensor] = {}
+        for name, value in named.items():
+            group, _, rest = name.partition(".")
+            if group in groups:
+                groups[group][rest] = value
+            elif group == "levels":
+                levels[int(rest)] = value
+        return cls(
+            camera=named["camera"],
+            vertices=named.get("vertices"),
+            levels=tuple(levels[i] for i in sorted(levels)),
+            **groups,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Camera:
+    """A pinhole camera of the original image: intrinsics (3,3) px, and the person's translation."""
+
+    intrinsics: np.ndarray  # (3,3) px
+    translation: np.ndarray  # (3,) metres: add to vertices to place them in front of the camera
+    focal_assumed: bool  # True: nobody measured this focal length

@@ -1,0 +1,220 @@
+"""Finding plugins: entry points of group `hps`, files named in HPS_PLUGINS, minus HPS_DISABLE."""
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from hpscli import hooks
+from hpscli.errors import HpsError, MissingError, UsageError, unknown_name
+
+KINDS: dict[str, tuple[str, type, str]] = {
+    # kind: hook, record, the command that lists them
+    "model": ("hps_models", hooks.ModelSpec, "hps models list"),
+    "dataset": ("hps_datasets", hooks.DatasetSpec, "hps datasets list"),
+    "protocol": ("hps_protocols", hooks.ProtocolSpec, "hps protocols list"),
+    "writer": ("hps_writers", hooks.WriterSpec, "hps plugins list"),
+    "command": ("hps_commands", hooks.CommandSpec, "hps plugins list"),
+    "detector": ("hps_detectors", hooks.DetectorSpec, "hps plugins list"),
+    "golden": ("hps_goldens", hooks.GoldenSpec, "hps plugins list"),
+}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin that was found: where it came from, what it registered, what is wrong with it."""
+
+    name: str
+    origin: str  # "hps 0.1.0" for a distribution, or the path of a development file
+    records: tuple[tuple[str, Any], ...] = ()  # (kind, record)
+    problems: tuple[str, ...] = ()
+
+
+@dataclass
+class Registry:
+    """Every record by kind and name, with the plugin that brought it."""
+
+    plugins: list[Plugin] = field(default_factory=list)
+    _found: dict[tuple[str, str], list[tuple[Any, Plugin]]] = field(default_factory=dict)
+
+    def add(self, plugin: Plugin) -> None:
+        self.plugins.append(plugin)
+        for kind, record in plugin.records:
+            self._found.setdefault((kind, record.name), []).append((record, plugin))
+
+    def names(self, kind: str) -> list[str]:
+        """-> the names registered for a kind, in order of registration."""
+        return [name for k, name in self._found if k == kind]
+
+    def all(self, kind: str) -> list[Any]:
+        """-> the records of a kind; of a doubly registered name the first (see `problems`)."""
+        return [entries[0][0] for (k, _), entries in self._found.items() if k == kind]
+
+    def get(self, kind: str, name: str) -> Any:
+        """-> the record, or an error with the nearest name, or with both owners of a double."""
+        entries = self._found.get((kind, name))
+        if not entries:
+            raise unknown_name(kind, name, self.names(kind), KINDS[kind][2])
+        if len(entries) > 1:
+            raise UsageError(
+                _collision(kind, name, entries), "Disable one: HPS_DISABLE=" + entries[-1][1].name
+            )
+        return entries[0][0]
+
+    def origin(self, kind: str, name: str) -> str:
+        """-> which plugin brought a record."""
+        return self._found[kind, name][0][1].origin
+
+    def problems(self) -> list[str]:
+        """-> everything that is wrong with plugins, one sentence each."""
+        broken = [
+            f"plugin '{p.name}' ({p.origin}): {text}" for p in self.plugins for text in p.problems
+        ]
+        doubles = [
+            _collision(kind, name, entries)
+            for (kind, name), entries in self._found.items()
+            if len(entries) > 1
+        ]
+        return broken + doubles
+
+    def model(self, name: str) -> hooks.ModelSpec:
+        return self.get("model", name)  # type: ignore[no-any-return]
+
+    def dataset(self, name: str) -> hooks.DatasetSpec:
+        return self.get("dataset", name)  # type: ignore[no-any-return]
+
+    def protocol(self, name: str) -> hooks.ProtocolSpec:
+        return self.get("protocol", name)  # type: ignore[no-any-return]
+
+
+def _collision(kind: str, name: str, entries: list[tuple[Any, Plugin]]) -> str:
+    owners = " and ".join(f"'{plugin.name}' ({plugin.origin})" for _, plugin in entries)
+    return f"{kind} '{name}' is registered by both {owners}."
+
+
+def resolve(target: str) -> Callable[..., Any]:
+    """ "package.module:function" -> the function, importing the module now."""
+    module, _, attribute = target.partition(":")
+    if not module or not attribute:
+        raise UsageError(f"target '{target}' is not written 'package.module:function'.")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise MissingError(f"cannot load '{target}': {error}.", "See: hps plugins list") from error
+    return found  # type: ignore[no-any-return]
+
+
+def discover(
+    points: Iterable[EntryPoint], files: Iterable[Path], disabled: Iterable[str]
+) -> Registry:
+    """-> a registry of the plugins at these entry points and files; broken ones are named in it."""
+    registry, skip = Registry(), set(disabled)
+    for point in points:
+        if point.name not in skip:
+            origin = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+            registry.add(_load(point.name, origin, point.load))
+    for path in files:
+        if path.stem not in skip:
+            registry.add(
+                _load(_file_plugin_name(path), str(path), lambda path=path: _import_file(path))
+            )
+    return registry
+
+
+@cache
+def get_registry() -> Registry:
+    """-> the registry of this process, from installed packages and the environment."""
+    files = [Path(p) for p in os.environ.get("HPS_PLUGINS", "").split(os.pathsep) if p]
+    disabled = [n.strip() for n in os.environ.get("HPS_DISABLE", "").split(",") if n.strip()]
+    return discover(sorted(entry_points(group="hps"), key=_first_party_first), files, disabled)
+
+
+def _first_party_first(point: EntryPoint) -> tuple[bool, str]:
+    return (not (point.dist and point.dist.name == "hps"), point.name)
+
+
+def _file_plugin_name(path: Path) -> str:
+    return path.resolve().parent.name if path.stem == "plugin" else path.stem
+
+
+def _import_file(path: Path) -> ModuleType:
+    """Import a development file; a file inside a package is imported as part of that package."""
+    path = path.expanduser().resolve()
+    if not path.is_file():
+        raise MissingError(f"HPS_PLUGINS names {path}, which is not there.")
+    root, parts = path.parent, [path.stem]
+    while (root / "__init__.py").exists():
+        parts.insert(0, root.name)
+        root = root.parent
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))  # targets "module:function" of this file must be importable
+    return importlib.import_module(".".join(parts))
+
+
+def _load(name: str, origin: str, load: Callable[[], object]) -> Plugin:
+    """Import one plugin and collect its records; whatever goes wrong ends in its `problems`."""
+    try:
+        manager = pluggy.PluginManager("hps")
+        manager.add_hookspecs(hooks.Hooks)
+        manager.register(load(), name=name)
+        manager.check_pending()
+    except HpsError as error:
+        return Plugin(name, origin, problems=(str(error),))
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # a broken plugin may raise anything; the rest works on
+        return Plugin(name, origin, problems=(f"{type(error).__name__}: {error}",))
+    records: list[tuple[str, Any]] = []
+    problems: list[str] = []
+    for kind, (hook, record_type, _) in KINDS.items():
+        try:
+            answers = getattr(manager.hook, hook)()
+        except Exception as error:
+            problems.append(f"{hook}() raised {type(error).__name__}: {error}")
+            continue
+        for answer in answers:
+            good, bad = _checked(hook, answer, record_type)
+            records.extend((kind, record) for record in good)
+            problems.extend(bad)
+    return Plugin(name, origin, tuple(records), tuple(problems))
+
+
+def _checked(hook: str, answer: object, record_type: type) -> tuple[list[Any], list[str]]:
+    """-> the valid records in a hook's answer, and a sentence for each invalid one."""
+    if not isinstance(answer, list | tuple):
+        return [], [
+            f"{hook}() returned {type(answer).__name__}, not a list of {record_type.__name__}"
+        ]
+    good, bad = [], []
+    for record in answer:
+        if not isinstance(record, record_type):
+            bad.append(f"{hook}() returned a {type(record).__name__}, not a {record_type.__name__}")
+        elif wrong := _nonsense(record):
+            bad.append(f"{record_type.__name__} '{record.name}': {wrong}")
+        else:
+            good.append(record)
+    return good, bad
+
+
+def _nonsense(record: Any) -> str:
+    if not record.name or not isinstance(record.name, str) or " " in record.name:
+        return "the name must be a word"
+    for entry in fields(record):
+        value = getattr(record, entry.name)
+        if entry.name in ("build", "samples", "write", "check", "run", "replay", "losses") and (
+            not isinstance(value, str) or value.count(":") != 1
+        ):
+            return f"{entry.name} = {value!r} is not 'package.module:function'"
+        if entry.name in ("licence", "summary") and not value:
+            return f"{entry.name} is empty"
+    return ""
