@@ -1,0 +1,31 @@
+"""What every test shares: the reference folder, a home of its own, one thread."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")  # tests run side by side
+
+REFERENCE = Path(
+    os.environ.get("HPS_REFERENCE", Path(__file__).parents[2] / "shared" / "reference")
+)
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder of goldens of the official code; without it there is nothing to compare with."""
+    if not REFERENCE.is_dir():
+        pytest.skip("no reference folder (HPS_REFERENCE)")
+    return REFERENCE
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A developer's assets and plugins must not change a result: every test gets an empty home."""
+    home = tmp_path_factory.mktemp("hps-home")
+    monkeypatch.setenv("HPS_HOME", str(home))
+    for name in ("HPS_PLUGINS", "HPS_DISABLE", "HPS_DEBUG", "HPS_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    return home
