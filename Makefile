@@ -1,0 +1,56 @@
+# Two commands for everybody: `make demo` and `make test`. Each sets up .venv by itself.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.set-up
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(JOBS),2)
+SLURM  := $(shell command -v sbatch 2>/dev/null)
+CHROME := $(shell command -v chromium 2>/dev/null)
+
+.PHONY: demo test test-all test-system lint types bench docs docs-check clean
+
+demo: $(STAMP)
+	$(BIN)/hps demo
+
+test: $(STAMP)
+	$(PYTEST) -m "not slow and not system"
+
+test-all: $(STAMP)
+	$(PYTEST) -m "not system"
+
+test-system: $(STAMP)
+	@[ -n "$(SLURM)" ] || echo "not run: Slurm tests (Debian package slurm-wlm is not installed)"
+	@[ -n "$(CHROME)" ] || echo "not run: browser tests (Debian package chromium is not installed)"
+	$(PYTEST) -m system || [ $$? -eq 5 ]
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	$(BIN)/hps bench data
+	$(BIN)/hps bench synthetic
+
+docs: $(STAMP)
+	$(BIN)/python tools/build_reference.py
+
+docs-check: $(STAMP)
+	$(BIN)/python tools/build_reference.py --check
+
+# uv when present (seconds), else venv + pip (minutes). The versions are those of constraints.txt.
+$(STAMP): pyproject.toml constraints.txt
+	@if command -v uv >/dev/null 2>&1; then \
+		[ -x $(BIN)/python ] || uv venv --quiet --python $(PYTHON) $(VENV); \
+		VIRTUAL_ENV=$(CURDIR)/$(VENV) uv pip install --quiet --constraint constraints.txt --editable '.[dev]'; \
+	else \
+		[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV); \
+		$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'; \
+	fi
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache
