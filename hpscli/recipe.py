@@ -193,6 +193,21 @@ def to_toml(recipe: Recipe) -> str:
     return tomlkit.dumps(recipe.model_dump(mode="json", exclude_none=True, exclude={"base"}))
 
 
+def flat_values(recipe: Recipe) -> dict[str, Any]:
+    """-> every value of the resolved recipe by dotted key."""
+    flat: dict[str, Any] = {}
+
+    def walk(value: Any, prefix: str) -> None:
+        if isinstance(value, Mapping) and value:
+            for key, below in value.items():
+                walk(below, f"{prefix}.{key}" if prefix else key)
+        else:
+            flat[prefix] = value
+
+    walk(recipe.model_dump(mode="json"), "")
+    return flat
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
