@@ -1,0 +1,45 @@
+import json
+
+import pytest
+
+from hpscli.cli.output import Output, show_error, table
+from hpscli.errors import MissingError
+
+
+def test_json_puts_one_document_on_stdout_and_the_story_on_stderr(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = Output(json=True)
+    output.say("reading", "shards")
+    output.result("eval", {"value": 1.5}, lambda: print("never drawn"))
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == {"schema": "hps/eval/1", "value": 1.5}
+    assert "reading" in shown.err
+
+
+def test_quiet_tells_no_story(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(quiet=True)
+    output.say("reading", "shards")
+    assert list(output.track([1, 2], "work", 2)) == [1, 2]
+    assert capsys.readouterr().err == ""
+
+
+def test_progress_without_a_terminal_is_lines_not_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    list(Output().track(range(100), "work", 100, "people"))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) < 25 and lines[-1].startswith("work        100/100")
+
+
+def test_an_error_says_what_and_what_to_type(capsys: pytest.CaptureFixture[str]) -> None:
+    show_error(MissingError("no shards at x.", "hps prepare x\nor bring your own"))
+    assert capsys.readouterr().err.splitlines() == [
+        "error  no shards at x.",
+        "       hps prepare x",
+        "       or bring your own",
+    ]
+
+
+def test_a_table_keeps_long_cells_whole_when_piped(capsys: pytest.CaptureFixture[str]) -> None:
+    table(("name", "value"), [("x" * 60, 1.234), ("y", None)])
+    shown = capsys.readouterr().out
+    assert "x" * 60 in shown and "1.23" in shown
