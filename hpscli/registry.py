@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -123,10 +123,8 @@ def discover(
             origin = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
             registry.add(_load(point.name, origin, point.load))
     for path in files:
-        if path.stem not in skip:
-            registry.add(
-                _load(_file_plugin_name(path), str(path), lambda path=path: _import_file(path))
-            )
+        if (name := _file_plugin_name(path)) not in skip:
+            registry.add(_load(name, str(path), partial(_import_file, path)))
     return registry
 
 
@@ -157,7 +155,14 @@ def _import_file(path: Path) -> ModuleType:
         root = root.parent
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))  # targets "module:function" of this file must be importable
-    return importlib.import_module(".".join(parts))
+    name = ".".join(parts)
+    module = importlib.import_module(name)
+    if Path(module.__file__ or "").resolve() != path:
+        raise UsageError(
+            f"HPS_PLUGINS names {path}, but module '{name}' is already {module.__file__}.",
+            "Rename the file, or put it into a package (a folder with __init__.py).",
+        )
+    return module
 
 
 def _load(name: str, origin: str, load: Callable[[], object]) -> Plugin:
@@ -173,20 +178,29 @@ def _load(name: str, origin: str, load: Callable[[], object]) -> Plugin:
         Exception,
         SystemExit,
     ) as error:  # a broken plugin may raise anything; the rest works on
-        return Plugin(name, origin, problems=(f"{type(error).__name__}: {error}",))
+        return Plugin(name, origin, problems=(_words(error),))
     records: list[tuple[str, Any]] = []
     problems: list[str] = []
+    hooked = False
     for kind, (hook, record_type, _) in KINDS.items():
-        try:
-            answers = getattr(manager.hook, hook)()
-        except Exception as error:
-            problems.append(f"{hook}() raised {type(error).__name__}: {error}")
-            continue
-        for answer in answers:
+        for implementation in getattr(manager.hook, hook).get_hookimpls():
+            hooked = True
+            try:
+                answer = implementation.function()
+            except (Exception, SystemExit) as error:
+                problems.append(f"{hook}() raised {_words(error)}")
+                continue
             good, bad = _checked(hook, answer, record_type)
             records.extend((kind, record) for record in good)
             problems.extend(bad)
+    if not hooked:
+        problems.append("registers nothing: it has no function marked @hookimpl")
     return Plugin(name, origin, tuple(records), tuple(problems))
+
+
+def _words(error: BaseException) -> str:
+    """-> the error in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _checked(hook: str, answer: object, record_type: type) -> tuple[list[Any], list[str]]:
@@ -195,26 +209,65 @@ def _checked(hook: str, answer: object, record_type: type) -> tuple[list[Any], l
         return [], [
             f"{hook}() returned {type(answer).__name__}, not a list of {record_type.__name__}"
         ]
-    good, bad = [], []
+    good: list[Any] = []
+    bad: list[str] = []
     for record in answer:
         if not isinstance(record, record_type):
             bad.append(f"{hook}() returned a {type(record).__name__}, not a {record_type.__name__}")
         elif wrong := _nonsense(record):
-            bad.append(f"{record_type.__name__} '{record.name}': {wrong}")
+            bad.append(f"{record_type.__name__} '{record.name}': {wrong}")  # type: ignore[attr-defined]
         else:
             good.append(record)
     return good, bad
 
 
+TARGETS = ("build", "samples", "write", "check", "run", "replay", "losses")
+OPTIONAL_TARGETS = ("convert", "parallel")
+BODIES = ("smpl", "smplx", "mano")
+OUTPUTS = ("camera", "vertices", "joints", "parameters", "levels")
+ACCESS = ("open", "register", "request", "withdrawn", "generated")
+
+
 def _nonsense(record: Any) -> str:
-    if not record.name or not isinstance(record.name, str) or " " in record.name:
+    """-> what is wrong with a record, or ""."""
+    if not isinstance(record.name, str) or not record.name or " " in record.name:
         return "the name must be a word"
     for entry in fields(record):
         value = getattr(record, entry.name)
-        if entry.name in ("build", "samples", "write", "check", "run", "replay", "losses") and (
-            not isinstance(value, str) or value.count(":") != 1
-        ):
+        needed = entry.name in TARGETS or (entry.name in OPTIONAL_TARGETS and value != "")
+        if needed and not _is_target(value):
             return f"{entry.name} = {value!r} is not 'package.module:function'"
-        if entry.name in ("licence", "summary") and not value:
+        if entry.name in ("licence", "summary") and not (isinstance(value, str) and value.strip()):
             return f"{entry.name} is empty"
+    if isinstance(record, hooks.ModelSpec):
+        return _nonsense_model(record)
+    if isinstance(record, hooks.DatasetSpec):
+        if record.access not in ACCESS:
+            return f"access = {record.access!r} is none of {', '.join(ACCESS)}"
+        if not record.splits or isinstance(record.splits, str):
+            return f"splits = {record.splits!r} is not a list of names"
+    return ""
+
+
+def _is_target(value: object) -> bool:
+    return isinstance(value, str) and value.count(":") == 1 and all(value.split(":"))
+
+
+def _nonsense_model(spec: hooks.ModelSpec) -> str:
+    if "." in spec.name or "/" in spec.name:
+        return "the name must not contain '.' or '/': 'name.tag' means weights"
+    if spec.body not in BODIES:
+        return f"body = {spec.body!r} is none of {', '.join(BODIES)}"
+    size = spec.input_size
+    if (
+        not isinstance(size, list | tuple)
+        or len(size) != 2
+        or not all(isinstance(side, int) and side > 0 for side in size)
+    ):
+        return f"input_size = {size!r} is not (height, width) in px"
+    if unknown := [name for name in spec.outputs if name not in OUTPUTS]:
+        return f"outputs names '{unknown[0]}', which is none of {', '.join(OUTPUTS)}"
+    for preset, options in spec.presets.items():
+        if unknown := [name for name in options if name not in spec.defaults]:
+            return f"preset '{preset}' sets '{unknown[0]}', which is not among the defaults"
     return ""
