@@ -1,0 +1,137 @@
+"""One checkpoint is one .safetensors file; its description is JSON in the header."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from hpscli import __version__
+from hpscli.errors import HpsError, InvalidData, MissingError
+
+SCHEMA = "hps/checkpoint/1"
+HEADER_KEY = "hps"  # of the safetensors metadata, whose values are strings
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointInfo:
+    """Everything that is needed to build the model again, and where the weights come from."""
+
+    model: str
+    options: Mapping[str, Any]
+    input_size: tuple[int, int]  # (height, width) px
+    body: Mapping[str, str]  # kind, gender, source, sha256
+    joints: str = "smpl24"  # joint set of the supervision
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    step: int = 0
+    epoch: int = 0  # completed
+    samples: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)  # of the last validation
+    recipe_toml: str = ""
+    licence: str = "weights follow the terms of the data and bodies that they were trained with"
+    version: str = __version__
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a crash or a full disk leaves the old one, or nothing, behind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        megabytes = len(content) / 1e6
+        raise HpsError(
+            f"cannot write {path} ({megabytes:.1f} MB): {error.strerror or error}.",
+            "What was there before is untouched. Free some space, then continue with --resume.",
+        ) from error
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Tensor], info: CheckpointInfo) -> None:
+    """Write weights and their description as one file, atomically."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    header = json.dumps({"schema": SCHEMA, **asdict(info)})
+    write_atomically(path, to_bytes(_unshared(tensors), metadata={HEADER_KEY: header}))
+
+
+def read_info(path: Path) -> CheckpointInfo:
+    """-> the description in a checkpoint's header, without reading its tensors."""
+    text = _header(path).get(HEADER_KEY)
+    if text is None:
+        raise InvalidData(
+            f"{path} holds weights, but not of a checkpoint made by hps: its header has no "
+            f"'{HEADER_KEY}' entry.",
+            "To start a training from such weights: hps train RECIPE --init FILE",
+        )
+    try:
+        raw = json.loads(text)
+        if raw["schema"] != SCHEMA:
+            raise InvalidData(
+                f"{path} is written in schema '{raw['schema']}', this is hps {__version__} with "
+                f"'{SCHEMA}'.",
+                f"It was made by hps {raw.get('version', '?')}: use that version.",
+            )
+        known = {entry.name for entry in fields(CheckpointInfo)}
+        values = {key: value for key, value in raw.items() if key in known}
+        for name in ("input_size", "mean", "std"):
+            values[name] = tuple(values[name])
+        return CheckpointInfo(**values)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidData(f"the description in {path} is damaged: {error!r}.") from None
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """-> the tensors of a safetensors file, on the CPU."""
+    _header(path)
+    try:
+        return dict(load_file(path))
+    except SafetensorError as error:
+        raise _damaged(path, error) from None
+
+
+def file_sha256(path: Path) -> str:
+    """-> the sha256 of a file, as hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _header(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        raise MissingError(f"no file {path}.")
+    try:
+        with safe_open(path, framework="pt") as stream:
+            return dict(stream.metadata() or {})
+    except SafetensorError as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> InvalidData:
+    return InvalidData(
+        f"{path} is not a whole safetensors file: {error}.",
+        "It was cut short, or it is of another kind. Take another checkpoint of the run: "
+        "RUN@last, RUN@EPOCH.",
+    )
+
+
+def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """safetensors refuses two names for one memory; tied weights are stored twice."""
+    seen: set[int] = set()
+    result = {}
+    for name, value in tensors.items():
+        result[name] = value.clone() if value.data_ptr() in seen else value
+        seen.add(value.data_ptr())
+    return result

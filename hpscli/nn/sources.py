@@ -1,0 +1,104 @@
+"""Where a checkpoint is: a file, `model.tag`, `model`, a run folder, RUN@EPOCH, RUN@last, RUN@best."""
+
+from importlib import resources
+from pathlib import Path
+
+from hpscli.errors import InvalidData, MissingError, UsageError, did_you_mean
+from hpscli.hooks import ModelSpec, Weights
+from hpscli.nn.files import file_sha256, read_info
+from hpscli.registry import get_registry
+
+FOLDER = "checkpoints"  # inside a run folder
+
+
+def step_file(step: int) -> str:
+    """-> the file name of the checkpoint after this many optimiser steps."""
+    return f"step-{step:08d}.safetensors"
+
+
+def find_checkpoint(source: str | Path) -> tuple[Path, str]:
+    """What a user typed -> (file, the name to show for it)."""
+    text = str(source)
+    path = Path(text).expanduser()
+    if path.is_file():
+        return path, text
+    if path.is_dir():
+        return _in_run(path, ""), text
+    folder, at, which = text.rpartition("@")
+    if at and Path(folder).expanduser().is_dir():
+        return _in_run(Path(folder).expanduser(), which), text
+    return _shipped(text)
+
+
+def numbered(run: Path) -> list[Path]:
+    """-> the numbered checkpoints of a run, oldest first."""
+    return sorted((run / FOLDER).glob("step-*.safetensors"))
+
+
+def _in_run(run: Path, which: str) -> Path:
+    if not (run / FOLDER).is_dir():
+        runs = sorted(p for p in run.iterdir() if (p / FOLDER).is_dir())
+        if not runs:
+            raise MissingError(f"no checkpoints in {run}: it is not a run folder.")
+        run = runs[-1]  # runs/tiny: its newest run, for their names are times
+    if which in ("", "best", "last"):
+        for name in ("best", "last") if not which else (which,):
+            if (found := run / FOLDER / f"{name}.safetensors").is_file():
+                return found
+        raise MissingError(
+            f"run {run} has no '{which or 'last'}' checkpoint yet.",
+            f"Give it more time, or continue it: hps train --resume {run}",
+        )
+    if not which.isdecimal():
+        raise UsageError(
+            f"'@{which}' is not a checkpoint of a run.", "Write @EPOCH, @best or @last."
+        )
+    epochs = {read_info(path).epoch: path for path in numbered(run)}
+    if int(which) not in epochs:
+        there = ", ".join(str(epoch) for epoch in sorted(epochs)) or "none"
+        raise MissingError(
+            f"run {run} keeps no checkpoint of epoch {which}; kept: {there}.",
+            "train.keep in the recipe says how many numbered checkpoints stay.",
+        )
+    return epochs[int(which)]
+
+
+def _shipped(text: str) -> tuple[Path, str]:
+    registry = get_registry()
+    name, _, tag = text.partition(".")
+    if name not in registry.names("model"):
+        known = registry.names("model")
+        raise MissingError(
+            f"no checkpoint '{text}': no such file, run folder or model.",
+            did_you_mean(name, known) or "See: hps models list",
+        )
+    spec = registry.model(name)
+    if tag and tag not in (tags := [w.tag for w in spec.weights]):
+        raise UsageError(
+            f"model '{name}' has no weights '{tag}'.",
+            did_you_mean(tag, tags) or f"See: hps models show {name}",
+        )
+    chosen = [w for w in spec.weights if w.file and tag in ("", w.tag)]
+    if not chosen:
+        raise MissingError(f"no weights of '{text}' come with hps.", _where_to_get(spec, tag))
+    return _packaged(spec, chosen[0])
+
+
+def _where_to_get(spec: ModelSpec, tag: str) -> str:
+    pages = [w.homepage for w in spec.weights if w.homepage and tag in ("", w.tag)]
+    train = "train some: hps train RECIPE model.name=" + spec.name
+    return f"They are at {pages[0]}, or {train}" if pages else train.capitalize()
+
+
+def _packaged(spec: ModelSpec, weights: Weights) -> tuple[Path, str]:
+    package, _, relative = weights.file.partition(":")
+    path = Path(str(resources.files(package).joinpath(relative)))
+    name = f"{spec.name}.{weights.tag}"
+    if not path.is_file():
+        raise MissingError(f"the weights of '{name}' are missing: {path}.", "Install hps again.")
+    if weights.sha256 and file_sha256(path) != weights.sha256:
+        raise InvalidData(
+            f"the weights of '{name}' are not what they were: {path} has another sha256.",
+            "Install hps again.",
+        )
+    return path, name

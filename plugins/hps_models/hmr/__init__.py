@@ -1,0 +1,1 @@
+"""HMR: an image backbone and a regressor of SMPL parameters."""

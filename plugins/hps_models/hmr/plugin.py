@@ -1,0 +1,35 @@
+"""What this plugin registers."""
+
+from hpscli.hooks import ModelSpec, hookimpl
+
+HMR = ModelSpec(
+    name="hmr",
+    build="hps_models.hmr.network:build",
+    summary="Any timm backbone, or a tiny one, and an iterative regressor of SMPL parameters.",
+    body="smpl",
+    input_size=(224, 224),
+    licence="Apache-2.0",
+    outputs=("camera", "parameters"),
+    defaults={
+        "backbone": "resnet50",  # any name of timm, or "tiny"
+        "head": "iterative",  # or "direct": one pass with a hidden layer
+        "iterations": 3,
+        "hidden": 1024,
+        "dropout": 0.5,
+    },
+    presets={
+        "resnet50": {},
+        "resnet18": {"backbone": "resnet18"},
+        "hrnet_w32": {"backbone": "hrnet_w32"},
+        "vit_base": {"backbone": "vit_base_patch16_224"},
+        "tiny": {"backbone": "tiny", "head": "direct", "hidden": 512, "dropout": 0.0},
+    },
+    convert="hps_models.hmr.weights:convert",
+    paper="Kanazawa et al., End-to-end Recovery of Human Shape and Pose, CVPR 2018",
+)
+
+
+@hookimpl
+def hps_models() -> list[ModelSpec]:
+    """-> HMR; how it differs from the published code is in README.md beside this file."""
+    return [HMR]
