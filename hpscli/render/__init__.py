@@ -1,0 +1,1 @@
+"""Pictures without OpenGL, display or GPU."""
