@@ -235,6 +235,7 @@ def _nonsense(record: Any) -> str:
     for entry in fields(record):
         value = getattr(record, entry.name)
         needed = entry.name in TARGETS or (entry.name in OPTIONAL_TARGETS and value != "")
+        needed = needed and entry.type is str  # a protocol's `samples` is a number
         if needed and not _is_target(value):
             return f"{entry.name} = {value!r} is not 'package.module:function'"
         if entry.name in ("licence", "summary") and not (isinstance(value, str) and value.strip()):
