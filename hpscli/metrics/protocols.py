@@ -1,0 +1,217 @@
+"""A protocol in action: finding it by name, saying it in English, and measuring by it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hpscli.body.joints import joint_set
+from hpscli.errors import UsageError, did_you_mean
+from hpscli.hooks import ProtocolSpec
+from hpscli.metrics import errors
+from hpscli.registry import Registry
+
+Array = NDArray[np.float64]
+MILLIMETRES = 1000.0
+
+
+@dataclass(frozen=True)
+class Points:
+    """Joints (N,J,3), vertices (N,V,3) or None, in metres; `mask` (N,J): which joints are known."""
+
+    joints: Array
+    vertices: Array | None = None
+    mask: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class MetricKind:
+    """A metric that protocols can name."""
+
+    label: str
+    unit: str
+    meaning: str
+    on_vertices: bool
+    aligned: bool
+    per_point: Callable[[Array], Array]  # distances (N,P) metres -> value per point
+
+    @property
+    def smaller_is_better(self) -> bool:
+        return self.unit == "mm"
+
+
+def _mm(values: Array) -> Array:
+    return values * MILLIMETRES
+
+
+METRICS: dict[str, MetricKind] = {
+    "mpjpe": MetricKind("MPJPE", "mm", "mean distance of the joints", False, False, _mm),
+    "pa_mpjpe": MetricKind(
+        "PA-MPJPE", "mm", "the same after each person's best similarity transform", False, True, _mm
+    ),
+    "pve": MetricKind("PVE", "mm", "mean distance of the mesh vertices", True, False, _mm),
+    "pa_pve": MetricKind(
+        "PA-PVE", "mm", "the same after a similarity transform of the mesh", True, True, _mm
+    ),
+    "pck": MetricKind("3DPCK", "%", "joints nearer than 150 mm", False, False, errors.pck),
+    "pa_pck": MetricKind(
+        "PA-3DPCK", "%", "the same after a similarity transform", False, True, errors.pck
+    ),
+    "auc": MetricKind(
+        "3DAUC", "%", "mean 3DPCK over 31 thresholds from 0 to 150 mm", False, False, errors.auc
+    ),
+    "pa_auc": MetricKind(
+        "PA-3DAUC", "%", "the same after a similarity transform", False, True, errors.auc
+    ),
+}
+
+
+def measure(protocol: ProtocolSpec, prediction: Points, truth: Points) -> dict[str, Array]:
+    """Predicted and true points of N people -> {metric: (N,)} in the metric's unit, NaN if unknown."""
+    roots = root_indices(protocol)
+    predicted_joints, true_joints, known = _rooted_joints(roots, prediction, truth)
+    measured = {}
+    aligned: dict[bool, Array] = {}
+    for name in protocol.metrics:
+        kind = metric_kind(name)
+        if kind.on_vertices:
+            if prediction.vertices is None or truth.vertices is None:
+                measured[name] = np.full(len(true_joints), np.nan)
+                continue
+            first = _moved(prediction.vertices, prediction.joints, roots)
+            second = _moved(truth.vertices, truth.joints, roots)
+            mask = np.repeat(known.any(axis=1, keepdims=True), first.shape[1], axis=1)
+        else:
+            first, second, mask = predicted_joints, true_joints, known
+        if kind.aligned:
+            if kind.on_vertices not in aligned:
+                aligned[kind.on_vertices] = errors.procrustes(
+                    first, second, None if mask.all() else mask
+                )
+            first = aligned[kind.on_vertices]
+        values = kind.per_point(errors.distances(first, second))
+        measured[name] = errors.person_means(values, mask)
+    return measured
+
+
+def root_indices(protocol: ProtocolSpec) -> list[int]:
+    """-> places of the root joints in the protocol's joint set."""
+    joints = joint_set(protocol.joints).joints
+    for name in protocol.root:
+        if name not in joints:
+            raise UsageError(
+                f"protocol '{protocol.name}': joint set '{protocol.joints}' has no '{name}'.",
+                did_you_mean(name, joints),
+            )
+    return [joints.index(name) for name in protocol.root]
+
+
+def metric_kind(name: str) -> MetricKind:
+    """-> the metric of this name, or an error with the nearest one."""
+    if name not in METRICS:
+        raise UsageError(f"no metric '{name}'.", did_you_mean(name, METRICS) or str(list(METRICS)))
+    return METRICS[name]
+
+
+def root_centred(points: ArrayLike, joints: ArrayLike, roots: list[int]) -> Array:
+    """points (N,P,3) -> the same minus the mean of the root joints of joints (N,J,3)."""
+    return _moved(np.asarray(points, np.float64), np.asarray(joints, np.float64), roots)
+
+
+def _moved(points: Array, joints: Array, roots: list[int]) -> Array:
+    if not roots:
+        return np.asarray(points, np.float64)
+    centre = np.asarray(joints, np.float64)[:, roots].mean(axis=1, keepdims=True)
+    return np.asarray(points - centre, np.float64)
+
+
+def _rooted_joints(
+    roots: list[int], prediction: Points, truth: Points
+) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """-> both sides minus their roots, and which joints count (none where a root is unknown)."""
+    shape = truth.joints.shape[:2]
+    known = np.ones(shape, bool) if truth.mask is None else truth.mask.copy()
+    known &= known[:, roots].all(axis=1, keepdims=True)
+    return (
+        _moved(prediction.joints, prediction.joints, roots),
+        _moved(truth.joints, truth.joints, roots),
+        known,
+    )
+
+
+def find_protocol(
+    registry: Registry, *, name: str = "", testset: str = "", split: str = "", body: str = ""
+) -> ProtocolSpec:
+    """A protocol by its own name, or the default one of a test set for a model's body."""
+    if name:
+        found = registry.protocol(name)
+        if body and found.body != body:
+            raise UsageError(
+                f"protocol '{name}' is for {found.body}, this model predicts {body}.",
+                "See: hps protocols list",
+            )
+        return found
+    specs: list[ProtocolSpec] = registry.all("protocol")
+    named = [p for p in specs if testset in (p.testset, p.name.split("/")[0])]
+    if not named:
+        known = sorted({p.testset for p in specs})
+        fix = did_you_mean(testset, known) or "See: hps protocols list"
+        raise UsageError(f"no test set '{testset}'.", fix)
+    fitting = [p for p in named if body in ("", p.body) and split in ("", p.split)]
+    fitting = [p for p in fitting if p.default or split] or fitting
+    if not fitting:
+        others = sorted({p.body for p in named})
+        raise UsageError(
+            f"test set '{testset}' has no protocol for {body} (it has: {', '.join(others)}).",
+            "See: hps protocols list",
+        )
+    return sorted(fitting, key=lambda p: not p.default)[0]
+
+
+def sentences(protocol: ProtocolSpec) -> dict[str, str]:
+    """-> the protocol in English, one sentence for each thing it fixes."""
+    count = len(joint_set(protocol.joints).joints)
+    people = f"{protocol.samples} people" if protocol.samples else "every person in the shards"
+    own = protocol.joints_from == "model"
+    source = "the body's own" if own else "regressed from the posed mesh"
+    root = " and ".join(protocol.root)
+    middle = "the middle of " if len(protocol.root) > 1 else ""
+    gender = (
+        "the neutral body" if protocol.gender == "neutral" else "the body of the annotated gender"
+    )
+    said = {
+        "people": f"{people} of {protocol.testset}/{protocol.split}, each exactly once",
+        "crop": f"square window of {protocol.crop_scale:g} x the annotated box",
+        "joints": f"{count} joints of {protocol.joints}, {source}, on both sides",
+        "truth": f"{gender} posed by the annotation, or annotated joints where it has no parameters",
+        "root": f"both sides are moved so that {middle}{root} is the origin"
+        if root
+        else "nothing is moved: both sides stay where they are",
+    }
+    for name in protocol.metrics:
+        kind = metric_kind(name)
+        said[kind.label] = f"{kind.meaning}, mean over people of each person's mean, {kind.unit}"
+    if any(metric_kind(name).aligned for name in protocol.metrics):
+        said["alignment"] = "rotation without reflection, one scale, translation; float64"
+    return said
+
+
+def document(protocol: ProtocolSpec) -> dict[str, Any]:
+    """-> the protocol as plain values, for result files and --json."""
+    plain: Mapping[str, Any] = {
+        "name": protocol.name,
+        "testset": protocol.testset,
+        "split": protocol.split,
+        "summary": protocol.summary,
+        "body": protocol.body,
+        "joints": protocol.joints,
+        "joints_from": protocol.joints_from,
+        "root": list(protocol.root),
+        "metrics": list(protocol.metrics),
+        "gender": protocol.gender,
+        "crop_scale": protocol.crop_scale,
+        "samples": protocol.samples,
+    }
+    return dict(plain)
