@@ -63,7 +63,6 @@ PARENTS: dict[str, tuple[str, ...]] = {
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 ALIASES = {
     "head_top": "headtop",
-    "hip": "pelvis",
     "upper_neck": "neck",
     "neck_thorax": "neck",
     "big_toe": "bigtoe",
@@ -81,13 +80,12 @@ def bones(names: Sequence[str]) -> list[tuple[int, int]]:
     found = []
     for name, number in place.items():
         side, base = _side(name)
-        for parent in _parents(side, base):
-            if parent in place:
-                found.append((place[parent], number))
-                break
+        parent = next((p for p in _parents(side, base) if p in place), None)
+        if parent and (number, place[parent]) not in found:
+            found.append((place[parent], number))
     if "pelvis" not in place and {"left_hip", "right_hip"} <= place.keys():
         found.append((place["left_hip"], place["right_hip"]))
-    return sorted(set(found))
+    return sorted(found)
 
 
 def plain_name(name: str) -> str:
@@ -100,7 +98,9 @@ def plain_name(name: str) -> str:
     for finger in FINGERS:
         if base == f"{finger}_4":
             base = finger
-    return f"{side}_{ALIASES.get(base, base)}" if side else ALIASES.get(base, base)
+    if side:
+        return f"{side}_{ALIASES.get(base, base)}"
+    return "pelvis" if base == "hip" else ALIASES.get(base, base)
 
 
 def draw_keypoints(
