@@ -1,0 +1,165 @@
+"""hps flops: what the registered models cost, counted on an execution of each."""
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hpscli.cli.output import JsonOption, Output, table
+from hpscli.errors import CheckFailed, HpsError, UsageError
+
+if TYPE_CHECKING:
+    from hpscli.hooks import ModelSpec
+    from hpscli.nn.flops import Cost
+
+LARGEST_SIDE = 4096  # px; beyond, a typing error is more likely than a network
+
+
+def flops(
+    models: Annotated[
+        list[str] | None, typer.Argument(help="MODEL or MODEL.PRESET; default: all of them.")
+    ] = None,
+    shape: Annotated[
+        str, typer.Option(help="HEIGHTxWIDTH in px, e.g. 256x192; default: each model's own.")
+    ] = "",
+    by_module: Annotated[
+        bool, typer.Option("--by-module", help="A line for every module that costs something.")
+    ] = False,
+    depth: Annotated[int, typer.Option(help="How deep --by-module goes.", min=1)] = 2,
+    json: JsonOption = False,
+) -> None:
+    """Parameters by part, multiply-adds by execution and by mmcv's rule, activations.
+
+    GMAC counts one multiply-add as one; GFLOP would be twice as much.
+    """
+    from hpscli.nn.flops import measure_model
+
+    size = parse_shape(shape) if shape else None
+    out, rows, broken = Output(json), [], []
+    for spec, preset in _wanted(models or []):
+        try:
+            cost = measure_model(spec, preset, size or spec.input_size)
+        except HpsError as error:
+            if models:
+                raise
+            broken.append(f"{spec.name}.{preset}: {error.problem}")
+            continue
+        rows.append(_row(spec, preset, size or spec.input_size, cost, depth if by_module else 0))
+    layers = _body_layers({row["body"] for row in rows})
+    document = {"models": rows, "body_layers": layers, "broken": broken}
+    out.result("flops", document, lambda: _draw(rows, layers, by_module))
+    if broken:
+        raise CheckFailed(f"{len(broken)} could not be counted: " + "; ".join(broken))
+
+
+def parse_shape(text: str) -> tuple[int, int]:
+    """ "256x192" -> (256, 192); "224" -> (224, 224)."""
+    found = re.fullmatch(r"(\d+)(?:[xX,](\d+))?", text.strip())
+    sides = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not all(0 < side <= LARGEST_SIDE for side in sides):
+        raise UsageError(
+            f"--shape '{text}' is not HEIGHTxWIDTH in px (1 to {LARGEST_SIDE}).",
+            "For example: --shape 256x192",
+        )
+    return sides
+
+
+def _wanted(names: list[str]) -> list[tuple["ModelSpec", str]]:
+    """Names as typed -> (spec, preset); a bare model means itself and all its presets."""
+    from hpscli.nn.flops import preset_options
+    from hpscli.registry import get_registry
+
+    registry = get_registry()
+    pairs: list[tuple[ModelSpec, str]] = []
+    for name in names or registry.names("model"):
+        model, _, preset = name.partition(".")
+        spec = registry.model(model)
+        if preset:
+            preset_options(spec, preset)  # an unknown preset is an error
+            pairs.append((spec, preset))
+        else:
+            pairs += [(spec, p) for p in (_default_and_presets(spec))]
+    return pairs
+
+
+def _default_and_presets(spec: "ModelSpec") -> list[str]:
+    """-> presets, with "" first unless one of them is the defaults."""
+    same = [p for p, o in spec.presets.items() if all(spec.defaults[k] == v for k, v in o.items())]
+    return [*([] if same else [""]), *spec.presets]
+
+
+def _row(
+    spec: "ModelSpec", preset: str, size: tuple[int, int], cost: "Cost", depth: int
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "model": spec.name,
+        "preset": preset,
+        "body": spec.body,
+        "shape": list(size),
+        "parameters": cost.parameters,
+        "macs": cost.macs,
+        "flops": 2 * cost.macs,
+        "macs_by_part": cost.macs_by_part,
+        "macs_mmcv_rule": cost.macs_mmcv,
+        "activations": cost.activations,
+    }
+    if depth:
+        row["modules"] = [
+            vars(module)
+            for module in cost.modules
+            if module.path and module.path.count(".") < depth and (module.macs or module.parameters)
+        ]
+    return row
+
+
+def _body_layers(kinds: set[str]) -> list[dict[str, Any]]:
+    """-> what turning parameters into a mesh costs, which no model's row includes."""
+    from hpscli.nn.flops import measure_body
+
+    return [{"body": kind, "macs": measure_body(kind)} for kind in sorted(kinds)]
+
+
+def _draw(rows: list[dict[str, Any]], layers: list[dict[str, Any]], by_module: bool) -> None:
+    table(
+        ("model", "input", "params M", "of which", "GMAC", "mmcv rule", "activations M"),
+        [
+            (
+                f"{r['model']}.{r['preset']}" if r["preset"] else r["model"],
+                "x".join(str(side) for side in r["shape"]),
+                r["parameters"]["total"] / 1e6,
+                " + ".join(
+                    f"{name} {count / 1e6:.2f}"
+                    for name, count in r["parameters"].items()
+                    if name != "total"
+                ),
+                f"{r['macs'] / 1e9:.3f}",
+                f"{r['macs_mmcv_rule'] / 1e9:.3f}",
+                r["activations"] / 1e6,
+            )
+            for r in rows
+        ],
+    )
+    for layer in layers:
+        print(f"body layer {layer['body']}: {layer['macs'] / 1e9:.3f} GMAC, not in the rows above")
+    print("GMAC: multiply-adds of one image, 1 GMAC = 2 GFLOP. mmcv rule: what mmcv's get_flops")
+    print("would print as GFLOPs; attention and functional operations count nothing there.")
+    if by_module:
+        for row in rows:
+            _draw_modules(row)
+
+
+def _draw_modules(row: dict[str, Any]) -> None:
+    table(
+        ("module", "type", "params M", "GMAC", "%"),
+        [
+            (
+                m["path"],
+                m["kind"],
+                f"{m['parameters'] / 1e6:.3f}",
+                f"{m['macs'] / 1e9:.3f}",
+                100 * m["macs"] / max(row["macs"], 1),
+            )
+            for m in row["modules"]
+        ],
+        title=f"{row['model']}.{row['preset']}" if row["preset"] else row["model"],
+    )
