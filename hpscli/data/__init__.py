@@ -1,0 +1,1 @@
+"""People on disk and on their way into a model: samples, shards, crops, augmentation, batches."""

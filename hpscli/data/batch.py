@@ -1,0 +1,158 @@
+"""Samples -> Batch: crops in one uint8 tensor, labels moved along; `ready` makes it a network's input."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpscli.data.augment import Changes, paint, unchanged
+from hpscli.data.crops import compose, crop_affines, invert, warp
+from hpscli.data.labels import Moves, move_labels
+from hpscli.errors import InvalidData
+from hpscli.records import Batch, Sample
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A batch in numpy, as workers make it; `broken` names rows whose picture cannot be decoded."""
+
+    keys: tuple[str, ...]
+    image: np.ndarray  # (B,3,H,W) uint8 RGB
+    targets: dict[str, np.ndarray]
+    present: dict[str, np.ndarray]
+    affine: np.ndarray
+    flipped: np.ndarray
+    meta: tuple[Mapping[str, Any], ...]
+    broken: dict[int, str]
+
+
+def pack(
+    samples: Sequence[Sample],
+    window: tuple[int, int],
+    joints: str,
+    *,
+    crop_scale: float = 1.0,
+    changes: Changes | None = None,
+) -> Packed:
+    """B samples and their changes -> crops and labels in numpy.
+
+    Left hands (arrays mano.*, meta hand = "left") are always mirrored, so that a hand model only ever
+    sees right hands; other hands are never mirrored by chance.
+    """
+    changes = changes or unchanged(len(samples))
+    hand = np.array([_hand(sample) for sample in samples])
+    flip = np.where(hand == "", changes.flip, hand == "left")
+    size = np.array([sample.arrays["box.size"][0] for sample in samples], np.float64)
+    center = np.array([sample.arrays["box.center"] for sample in samples], np.float64)
+    affines = crop_affines(
+        center + changes.shift * size[:, None],
+        size * crop_scale * changes.scale,
+        window,
+        changes.rotation_degrees,
+        flip,
+    )
+    stored = compose(invert(np.array([s.arrays["image.affine"] for s in samples])), affines)
+    image = np.zeros((len(samples), 3, *window), np.uint8)
+    scratch = np.empty((*window, 3), np.uint8)
+    broken = {}
+    for row, sample in enumerate(samples):
+        try:
+            paint(warp(sample.image, stored[row], window, scratch), changes, row, image[row])
+        except InvalidData as error:
+            broken[row] = error.problem
+    moves = Moves(affines, changes.rotation_degrees, flip, window)
+    labels = move_labels([sample.arrays for sample in samples], moves, joints)
+    return Packed(
+        keys=tuple(sample.key for sample in samples),
+        image=image,
+        targets={name: values for name, (values, _) in labels.items()},
+        present={name: present for name, (_, present) in labels.items()},
+        affine=affines.astype(np.float32),
+        flipped=flip,
+        meta=tuple(sample.meta for sample in samples),
+        broken=broken,
+    )
+
+
+def _hand(sample: Sample) -> str:
+    if not any(name.startswith("mano.") for name in sample.arrays):
+        return ""
+    return "left" if sample.meta.get("hand") == "left" else "right"
+
+
+def to_batch(packed: Packed, image: "Tensor | None" = None) -> Batch:
+    """Numpy -> torch, without copying; `image` when the pictures are in a tensor already."""
+    import torch
+
+    return Batch(
+        keys=packed.keys,
+        image=torch.from_numpy(packed.image) if image is None else image,
+        targets={name: torch.from_numpy(_own(values)) for name, values in packed.targets.items()},
+        present={name: torch.from_numpy(_own(values)) for name, values in packed.present.items()},
+        affine=torch.from_numpy(packed.affine),
+        flipped=torch.from_numpy(packed.flipped),
+        meta=packed.meta,
+    )
+
+
+def _own(values: np.ndarray) -> np.ndarray:
+    return values if values.flags.writeable else values.copy()
+
+
+def make_batch(
+    samples: Sequence[Sample],
+    window: tuple[int, int],
+    joints: str,
+    *,
+    crop_scale: float = 1.0,
+    changes: Changes | None = None,
+) -> Batch:
+    """B samples -> Batch; a picture that cannot be decoded is an error that names its key."""
+    packed = pack(samples, window, joints, crop_scale=crop_scale, changes=changes)
+    for row, reason in packed.broken.items():
+        raise InvalidData(f"sample '{packed.keys[row]}': {reason}", "hps datasets audit SHARDS")
+    return to_batch(packed)
+
+
+def collate(parts: Sequence[Batch]) -> Batch:
+    """Batches of people -> one batch; a target that only some of them carry is zero for the others."""
+    import torch
+
+    names = dict.fromkeys(name for part in parts for name in part.targets)
+    targets, present = {}, {}
+    for name in names:
+        shape = next(part.targets[name].shape[1:] for part in parts if name in part.targets)
+        targets[name] = torch.cat(
+            [p.targets[name] if name in p.targets else torch.zeros(len(p), *shape) for p in parts]
+        )
+        present[name] = torch.cat(
+            [
+                p.present[name] if name in p.present else torch.zeros(len(p), dtype=torch.bool)
+                for p in parts
+            ]
+        )
+    return Batch(
+        keys=tuple(key for part in parts for key in part.keys),
+        image=torch.cat([part.image for part in parts]),
+        targets=targets,
+        present=present,
+        affine=torch.cat([part.affine for part in parts]),
+        flipped=torch.cat([part.flipped for part in parts]),
+        meta=tuple(meta for part in parts for meta in part.meta),
+    )
+
+
+def ready(batch: Batch, mean: Sequence[float], std: Sequence[float]) -> Batch:
+    """-> the batch with float32 pictures, (pixel / 255 - mean) / std, on the device where it lies."""
+    import torch
+
+    if batch.image.dtype != torch.uint8:
+        return batch
+    device = batch.image.device
+    offset = torch.tensor(mean, device=device).view(1, 3, 1, 1) * 255
+    scale = 1.0 / (torch.tensor(std, device=device).view(1, 3, 1, 1) * 255)
+    return replace(batch, image=(batch.image.float() - offset) * scale)

@@ -1,0 +1,133 @@
+"""The crop of our own pipe: one affine map from the original image to the network's window.
+
+A square box of side `size_px` around `center` becomes a window of (height, width) pixels: the centre
+goes to (width / 2, height / 2), lengths are multiplied by width / size_px, a positive rotation turns
++x towards +y (the rotation about the camera's z axis by the same angle), a flip maps x to width - x.
+The crops of official code, reproduced by name, are in official_crops.py.
+"""
+
+import numpy as np
+
+from hpscli.records import Sample
+
+
+def crop_affine(
+    center: np.ndarray,
+    size_px: float,
+    window: tuple[int, int],
+    rotation_degrees: float = 0.0,
+    flip: bool = False,
+) -> np.ndarray:
+    """Box center (2,) px and side -> (2,3) float64 affine, original pixels -> window pixels."""
+    affines: np.ndarray = crop_affines(
+        np.asarray(center, np.float64)[None],
+        np.array([float(size_px)]),
+        window,
+        np.array([float(rotation_degrees)]),
+        np.array([bool(flip)]),
+    )
+    return affines[0]  # type: ignore[no-any-return]
+
+
+def crop_affines(
+    centers: np.ndarray,
+    sizes_px: np.ndarray,
+    window: tuple[int, int],
+    rotations_degrees: np.ndarray,
+    flips: np.ndarray,
+) -> np.ndarray:
+    """Centers (B,2), sides (B,), rotations (B,), flips (B,) -> affines (B,2,3) float64."""
+    height, width = window
+    scale = width / np.asarray(sizes_px, np.float64)
+    angle = np.deg2rad(rotations_degrees)
+    cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
+    affines = np.empty((len(scale), 2, 3))
+    affines[:, 0, 0], affines[:, 0, 1] = cosine, -sine
+    affines[:, 1, 0], affines[:, 1, 1] = sine, cosine
+    moved = np.einsum("bij,bj->bi", affines[:, :, :2], np.asarray(centers, np.float64))
+    affines[:, :, 2] = np.array([width / 2, height / 2]) - moved
+    sign = np.where(flips, -1.0, 1.0)
+    affines[:, 0] *= sign[:, None]
+    affines[:, 0, 2] += np.where(flips, float(width), 0.0)
+    return affines
+
+
+def compose(first: np.ndarray, then: np.ndarray) -> np.ndarray:
+    """Affines (...,2,3): apply `first`, then `then` -> (...,2,3)."""
+    both = np.empty(np.broadcast_shapes(first.shape, then.shape))
+    both[..., :2] = then[..., :2] @ first[..., :2]
+    both[..., 2] = np.einsum("...ij,...j->...i", then[..., :2], first[..., 2]) + then[..., 2]
+    return both
+
+
+def invert(affine: np.ndarray) -> np.ndarray:
+    """Affines (...,2,3) -> their inverses (...,2,3) float64."""
+    inverse = np.empty(affine.shape)
+    inverse[..., :2] = np.linalg.inv(np.asarray(affine[..., :2], np.float64))
+    inverse[..., 2] = -np.einsum("...ij,...j->...i", inverse[..., :2], affine[..., 2])
+    return inverse
+
+
+def move_points(points: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Points (...,J,2) px under affines (...,2,3) -> (...,J,2)."""
+    moved = points @ np.swapaxes(affine[..., :2], -1, -2)
+    return moved + affine[..., None, :, 2]  # type: ignore[no-any-return]
+
+
+def to_crop_units(points: np.ndarray, window: tuple[int, int]) -> np.ndarray:
+    """Points (...,2) window px -> crop units: -1..1 from edge to edge on both axes."""
+    return points * (2.0 / np.array([window[1], window[0]])) - 1.0
+
+
+def from_crop_units(points: np.ndarray, window: tuple[int, int]) -> np.ndarray:
+    """Points (...,2) in crop units -> window px."""
+    return (points + 1.0) * (np.array([window[1], window[0]]) / 2.0)
+
+
+REDUCIBLE = 2.0  # a JPEG that the crop shrinks by this much or more is decoded at 1/2, 1/4, 1/8
+
+
+def warp(
+    image: bytes | memoryview,
+    affine: np.ndarray,
+    window: tuple[int, int],
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Encoded image and affine, stored pixels -> window pixels: the crop (H,W,3) uint8 **BGR**.
+
+    One bilinear warp, zero outside. When the crop shrinks a JPEG by two or more, the decoder makes
+    the smaller picture itself, which averages pixels instead of skipping them.
+    """
+    import cv2
+
+    from hpscli.data.sample import decode_bgr, image_kind
+
+    shrink, reduce = 1.0 / np.sqrt(abs(np.linalg.det(affine[:, :2]))), 1
+    if shrink >= REDUCIBLE and image_kind(image) == "jpg":
+        reduce = 2 ** min(int(np.log2(shrink)), 3)
+        # pixel i of the reduced picture is the mean of pixels reduce*i .. reduce*i + reduce-1
+        offset = (reduce - 1) / 2
+        enlarge = np.array([[reduce, 0.0, offset], [0.0, reduce, offset]])
+        affine = compose(enlarge, affine)
+    pixels = decode_bgr(image, reduce)
+    return cv2.warpAffine(pixels, affine, (window[1], window[0]), dst=out, flags=cv2.INTER_LINEAR)  # type: ignore[no-any-return]
+
+
+def make_crop(
+    sample: Sample,
+    window: tuple[int, int],
+    *,
+    crop_scale: float = 1.0,
+    rotation_degrees: float = 0.0,
+    flip: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """One person -> crop (H,W,3) uint8 RGB and the affine (2,3) original -> crop pixels."""
+    affine = crop_affine(
+        sample.arrays["box.center"],
+        float(sample.arrays["box.size"][0]) * crop_scale,
+        window,
+        rotation_degrees,
+        flip,
+    )
+    stored = compose(invert(sample.arrays["image.affine"]), affine)
+    return np.ascontiguousarray(warp(sample.image, stored, window)[..., ::-1]), affine

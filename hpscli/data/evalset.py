@@ -1,0 +1,116 @@
+"""Shards as an exact, keyed sequence: sample i is always the same person; evaluation reads each once."""
+
+import mmap
+import os
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from hpscli.data.batch import make_batch
+from hpscli.data.remote import local_copy
+from hpscli.data.sample import decode_record
+from hpscli.data.shards import ShardIndex, ShardTable, read_index, read_table
+from hpscli.errors import InvalidData, UsageError
+from hpscli.records import Batch, Sample
+
+OPEN_SHARDS = 64  # memory maps held at once
+
+
+class EvalSet:
+    """Random access to the people in a shard folder or URL; `limit` keeps the first N.
+
+    Tables and tars are opened when first needed; a process that was forked opens its own.
+    """
+
+    def __init__(self, location: str | Path, limit: int = 0) -> None:
+        self.index: ShardIndex = read_index(location)
+        self.location = location
+        self.size = min(limit, self.index.samples) if limit else self.index.samples
+        self.starts = [0, *accumulate(shard.samples for shard in self.index.shards)]
+        self._tables: dict[int, ShardTable] = {}
+        self._maps: OrderedDict[int, memoryview] = OrderedDict()
+        self._process = os.getpid()
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, position: int) -> Sample:
+        table, tar, row = self._find(position)
+        record_start, record_length = table.record[row]
+        image_start, image_length = table.image[row]
+        try:
+            arrays, meta = decode_record(bytes(tar[record_start : record_start + record_length]))
+        except InvalidData as error:
+            raise InvalidData(
+                f"sample '{table.keys[row]}' in {self.location}/{table.file}: {error.problem}",
+                f"hps datasets audit {self.location}",
+            ) from None
+        image = bytes(tar[image_start : image_start + image_length])
+        return Sample(key=table.keys[row], image=image, arrays=arrays, meta=meta)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[position] for position in range(self.size))
+
+    @property
+    def keys(self) -> list[str]:
+        """-> the keys in order."""
+        found: list[str] = []
+        for number in range(len(self.index.shards)):
+            if len(found) < self.size:
+                found += self._table(number).keys
+        return found[: self.size]
+
+    def key(self, position: int) -> str:
+        """-> the key of one sample, without reading it."""
+        number = bisect_right(self.starts, position) - 1
+        return self._table(number).keys[position - self.starts[number]]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_maps": OrderedDict()}  # memory maps do not travel
+
+    def _find(self, position: int) -> tuple[ShardTable, memoryview, int]:
+        if not 0 <= position < self.size:
+            raise IndexError(f"sample {position} of {self.size}")
+        number = bisect_right(self.starts, position) - 1
+        return self._table(number), self._tar(number), position - self.starts[number]
+
+    def _table(self, number: int) -> ShardTable:
+        if number not in self._tables:
+            self._tables[number] = read_table(self.location, self.index.shards[number])
+        return self._tables[number]
+
+    def _tar(self, number: int) -> memoryview:
+        if self._process != os.getpid():  # after a fork: the parent may drop its maps at any time
+            self._maps, self._process = OrderedDict(), os.getpid()
+        if number not in self._maps:
+            shard = self.index.shards[number]
+            path = local_copy(self.location, shard.file, shard.bytes, shard.sha256)
+            with path.open("rb") as stream:
+                tar = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+            self._maps[number] = memoryview(tar)
+            if len(self._maps) > OPEN_SHARDS:
+                self._maps.popitem(last=False)
+        self._maps.move_to_end(number)
+        return self._maps[number]
+
+
+def eval_batches(
+    evalset: EvalSet,
+    *,
+    size: tuple[int, int],
+    joints: str,
+    crop_scale: float = 1.0,
+    batch: int = 32,
+    rank: int = 0,
+    world: int = 1,
+) -> Iterator[Batch]:
+    """-> batches of crops; over all ranks each key comes exactly once, nothing is padded or repeated."""
+    if not 0 <= rank < world:
+        raise UsageError(f"rank {rank} of {world} processes.")
+    mine = range(rank, len(evalset), world)
+    for start in range(0, len(mine), batch):
+        samples = [evalset[position] for position in mine[start : start + batch]]
+        yield make_batch(samples, size, joints, crop_scale=crop_scale)

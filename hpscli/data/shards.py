@@ -1,0 +1,268 @@
+"""Shards: numbered tars of people with an index; deterministic, atomic, verifiable.
+
+A folder holds NNNNNN.tar (plain tar: KEY.jpg, KEY.safetensors, ...), beside each tar its table
+NNNNNN.json (keys and byte offsets, for exact random access) and index.json, written last.
+"""
+
+import hashlib
+import json
+import os
+import tarfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hpscli.data.remote import is_remote, read_bytes
+from hpscli.errors import InvalidData, MissingError
+
+SCHEMA = "hps/shards/1"
+TABLE_SCHEMA = "hps/shard-table/1"
+INDEX = "index.json"
+PARTIAL = ".partial"
+BLOCK = 512  # tar's unit
+
+
+@dataclass(frozen=True)
+class ShardInfo:
+    """One shard in the index."""
+
+    file: str
+    samples: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardIndex:
+    """What index.json says; `location` is where it was read."""
+
+    location: str
+    dataset: str
+    split: str
+    samples: int
+    shards: tuple[ShardInfo, ...]
+    licence: str = ""
+    body: Mapping[str, str] | None = None  # kind, source
+    arrays: Mapping[str, int] = field(default_factory=dict)  # name -> samples that carry it
+    bad: Mapping[str, Any] = field(default_factory=dict)  # count, records
+    made_by: Mapping[str, Any] = field(default_factory=dict)
+    keys_sha256: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """-> the JSON document, without where it lies."""
+        found = asdict(self)
+        found.pop("location")
+        return {"schema": SCHEMA, **found}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardTable:
+    """Keys and byte ranges of one shard, and what happened when it was made."""
+
+    file: str
+    bytes: int
+    sha256: str
+    keys: tuple[str, ...]
+    image: tuple[tuple[int, int], ...]  # offset, length
+    record: tuple[tuple[int, int], ...]
+    source: tuple[int, int] = (0, 0)  # positions in the source: first, one after last
+    arrays: Mapping[str, int] = field(default_factory=dict)
+    bad: tuple[Mapping[str, Any], ...] = ()
+    body_source: str = ""
+
+    @property
+    def info(self) -> ShardInfo:
+        return ShardInfo(self.file, len(self.keys), self.bytes, self.sha256)
+
+
+def table_name(tar: str) -> str:
+    """-> the name of the table beside a tar."""
+    return str(Path(tar).with_suffix(".json"))
+
+
+def read_index(location: str | Path) -> ShardIndex:
+    """Folder or URL -> its index; says what is missing or wrong, and what to type."""
+    try:
+        text = read_bytes(location, INDEX)
+    except MissingError as error:
+        if is_remote(location):
+            raise
+        folder = Path(location)
+        what = f"{folder} has no {INDEX}" if folder.is_dir() else f"no shards at {folder}"
+        unfinished = folder.is_dir() and any(folder.glob("*.tar"))
+        fix = (
+            "Its preparation did not end: repeat the same `hps prepare`."
+            if unfinished
+            else "Make them: hps prepare NAME ...   (names: hps datasets list)"
+        )
+        raise MissingError(f"{what}.", fix) from error
+    where = f"{location}/{INDEX}".replace("//index", "/index")
+    document = _parsed(text, SCHEMA, where)
+    try:
+        shards = tuple(ShardInfo(**entry) for entry in document.pop("shards"))
+        index = ShardIndex(location=str(location), shards=shards, **document)
+    except (TypeError, KeyError) as error:
+        raise InvalidData(f"{where} does not follow {SCHEMA}: {error}.") from None
+    if sum(shard.samples for shard in shards) != index.samples:
+        raise InvalidData(f"{where}: its shards do not add up to {index.samples} samples.")
+    if index.samples == 0:
+        raise InvalidData(f"{location} holds no samples: the data set is empty.")
+    return index
+
+
+def read_table(location: str | Path, shard: ShardInfo) -> ShardTable:
+    """-> keys and offsets of a shard; its table must belong to the very tar that the index names."""
+    name = table_name(shard.file)
+    table = parse_table(read_bytes(location, name), f"{location}/{name}")
+    if table.sha256 != shard.sha256 or len(table.keys) != shard.samples:
+        raise InvalidData(
+            f"{location}/{name} belongs to another {shard.file}.", "Repeat the `hps prepare`."
+        )
+    return table
+
+
+def parse_table(text: bytes, where: str) -> ShardTable:
+    """The bytes of NNNNNN.json -> the table."""
+    document = _parsed(text, TABLE_SCHEMA, where)
+    try:
+        for name in ("keys", "bad"):
+            document[name] = tuple(document[name])
+        for name in ("image", "record"):
+            document[name] = tuple((int(first), int(length)) for first, length in document[name])
+        document["source"] = tuple(document["source"])
+        return ShardTable(**document)
+    except (TypeError, KeyError, ValueError) as error:
+        raise InvalidData(f"{where} does not follow {TABLE_SCHEMA}: {error}.") from None
+
+
+def _parsed(text: bytes, schema: str, where: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise InvalidData(f"{where} is not JSON: {error}.") from None
+    found = document.pop("schema", None) if isinstance(document, dict) else None
+    if found != schema:
+        raise InvalidData(
+            f"{where} has schema {found!r}; this hps reads '{schema}'.",
+            "Prepare the shards again, or install the hps that wrote them.",
+        )
+    return document  # type: ignore[no-any-return]
+
+
+class ShardWriter:
+    """Writes NNNNNN.tar and its table; nothing has its final name before it is whole and on disk."""
+
+    def __init__(self, folder: Path, number: int, first_position: int) -> None:
+        self.folder, self.file = folder, f"{number:06d}.tar"
+        self.partial = folder / f".{self.file}.{os.getpid()}{PARTIAL}"
+        self.stream = self.partial.open("wb")
+        self.digest, self.position = hashlib.sha256(), 0
+        self.first_position = first_position
+        self.keys: list[str] = []
+        self.ranges: dict[str, list[tuple[int, int]]] = {"image": [], "record": []}
+        self.arrays: dict[str, int] = {}
+        self.bad: list[Mapping[str, Any]] = []
+        self.body_source = ""
+
+    def add(self, key: str, extension: str, image: bytes, record: bytes, names: list[str]) -> None:
+        """Append one person; `names` are the arrays in its record."""
+        self.keys.append(key)
+        self.ranges["image"].append(self._member(f"{key}.{extension}", image))
+        self.ranges["record"].append(self._member(f"{key}.safetensors", record))
+        for name in names:
+            self.arrays[name] = self.arrays.get(name, 0) + 1
+
+    def close(self, end_position: int) -> ShardTable:
+        """Finish: tar, then table, each renamed when it is on disk -> the table."""
+        self._write(b"\0" * (2 * BLOCK))
+        self._write(b"\0" * (-self.position % tarfile.RECORDSIZE))
+        self.stream.flush()
+        os.fsync(self.stream.fileno())
+        self.stream.close()
+        table = ShardTable(
+            file=self.file,
+            bytes=self.position,
+            sha256=self.digest.hexdigest(),
+            keys=tuple(self.keys),
+            image=tuple(self.ranges["image"]),
+            record=tuple(self.ranges["record"]),
+            source=(self.first_position, end_position),
+            arrays=dict(sorted(self.arrays.items())),
+            bad=tuple(self.bad),
+            body_source=self.body_source,
+        )
+        if self.keys:
+            self.partial.replace(self.folder / self.file)
+        else:  # every record of this stretch was bad: a table without a tar
+            self.partial.unlink()
+        write_json(self.folder / table_name(self.file), {"schema": TABLE_SCHEMA, **asdict(table)})
+        return table
+
+    def abandon(self) -> None:
+        """Throw away what was written so far."""
+        self.stream.close()
+        self.partial.unlink(missing_ok=True)
+
+    def _member(self, name: str, data: bytes) -> tuple[int, int]:
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.mode, entry.mtime = len(data), 0o644, 0  # owner 0, no names: see TarInfo
+        self._write(entry.tobuf(tarfile.USTAR_FORMAT))
+        start = self.position
+        self._write(data)
+        self._write(b"\0" * (-len(data) % BLOCK))
+        return start, len(data)
+
+    def _write(self, data: bytes) -> None:
+        self.stream.write(data)
+        self.digest.update(data)
+        self.position += len(data)
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> str:
+    """Write a JSON file atomically and durably -> its sha256."""
+    text = json.dumps(document, indent=None if "image" in document else 1) + "\n"
+    write_bytes(path, text.encode())
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all, also after a power cut."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    with partial.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(path)
+    if os.name == "posix":  # the rename itself must reach the disk
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def write_index(folder: Path, tables: list[ShardTable], about: Mapping[str, Any]) -> ShardIndex:
+    """Tables of all shards in order, and dataset, split, body kind ... -> index.json."""
+    about = dict(about)
+    arrays: dict[str, int] = {}
+    digest = hashlib.sha256()
+    for table in tables:
+        for name, count in table.arrays.items():
+            arrays[name] = arrays.get(name, 0) + count
+        digest.update("".join(f"{key}\n" for key in table.keys).encode())
+    bad = [record for table in tables for record in table.bad]
+    source = next((t.body_source for t in tables if t.body_source), "")
+    kind = about.pop("body", "")
+    index = ShardIndex(
+        location=str(folder),
+        samples=sum(len(table.keys) for table in tables),
+        shards=tuple(table.info for table in tables if table.keys),
+        arrays=dict(sorted(arrays.items())),
+        bad={"count": len(bad), "records": bad},
+        body={"kind": kind, "source": source} if kind else None,
+        keys_sha256=digest.hexdigest(),
+        **about,
+    )
+    write_json(folder / INDEX, index.document())
+    return index

@@ -1,0 +1,206 @@
+"""The training stream: endless batches of a weighted mix, the same for any number of workers.
+
+Batch n is a pure function of (seed, rank, world, n): the mix says which samples it holds (mix.py),
+one generator seeded by (seed, rank, n) draws their changes. So a resumed run starts at any batch at
+once, ranks never wait for each other, and there is no state to save but n.
+"""
+
+import itertools
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hpscli.data.augment import draw
+from hpscli.data.batch import Packed, pack, to_batch
+from hpscli.data.evalset import EvalSet
+from hpscli.data.mix import MixPlan, Pick, make_plan
+from hpscli.errors import HpsError, InvalidData
+from hpscli.recipe import Augment, Member
+from hpscli.records import Batch, Sample
+
+log = logging.getLogger("hps.data")
+PREFETCH = 2  # batches that each worker has ready
+REPLACEMENTS = 100  # samples tried in place of a broken one before the data are called broken
+
+
+class TrainingStream:
+    """Iterating gives batches start_batch, start_batch + 1, ... for ever.
+
+    Broken samples are replaced by the next of their member, named once in the log, and kept in `bad`.
+    """
+
+    def __init__(
+        self,
+        members: Mapping[str, Member],
+        *,
+        size: tuple[int, int],
+        joints: str,
+        augment: Augment | None,
+        crop_scale: float = 1.0,
+        batch: int,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        workers: int = 0,
+        start_batch: int = 0,
+    ) -> None:
+        self.sets = {
+            name: EvalSet(member.shards, member.limit)
+            for name, member in members.items()
+            if member.weight > 0
+        }
+        plan = make_plan(
+            {name: member.weight for name, member in members.items()},
+            {name: _shard_sizes(one) for name, one in self.sets.items()},
+            seed=seed,
+            rank=rank,
+            world=world,
+        )
+        self.maker = BatchMaker(plan, self.sets, size, joints, augment, crop_scale, batch)
+        self.workers = workers
+        self.start_batch = start_batch
+        self.bad: dict[str, str] = {}  # "member/key" -> what is wrong
+
+    def state(self, consumed: int) -> dict[str, int]:
+        """After `consumed` batches of this iteration -> what to pass on to continue exactly there."""
+        return {"start_batch": self.start_batch + consumed}
+
+    def share(self) -> dict[str, float]:
+        """-> the part of all samples that each member really gets."""
+        total = sum(self.maker.plan.quotas)
+        return {
+            n: q / total for n, q in zip(self.maker.plan.names, self.maker.plan.quotas, strict=True)
+        }
+
+    def __iter__(self) -> Iterator[Batch]:
+        for packed, bad, image in self._packed():
+            if isinstance(packed, HpsError):
+                raise packed
+            for name, reason in bad.items():
+                if name not in self.bad:
+                    log.warning("skipped broken sample %s: %s", name, reason)
+                    self.bad[name] = reason
+            yield to_batch(packed, image)
+
+    def _packed(self) -> Iterator[tuple[Packed | HpsError, dict[str, str], Any]]:
+        numbers = itertools.count(self.start_batch)
+        if self.workers == 0:
+            for number in numbers:
+                packed, bad = self.maker(number)
+                yield packed, bad, None
+        from torch.utils.data import DataLoader
+
+        yield from DataLoader(
+            _Numbered(self.maker),  # type: ignore[arg-type]
+            batch_size=None,
+            sampler=numbers,
+            num_workers=self.workers,
+            collate_fn=_as_it_is,
+            prefetch_factor=PREFETCH,
+            worker_init_fn=_start_worker,
+        )
+
+
+class BatchMaker:
+    """Batch number -> Packed, and the broken samples met on the way; a pure function of the number."""
+
+    def __init__(
+        self,
+        plan: MixPlan,
+        sets: Mapping[str, EvalSet],
+        window: tuple[int, int],
+        joints: str,
+        augment: Augment | None,
+        crop_scale: float,
+        batch: int,
+    ) -> None:
+        self.plan, self.sets, self.window, self.joints = plan, sets, window, joints
+        self.augment, self.crop_scale, self.batch = augment, crop_scale, batch
+        self.bad: dict[tuple[str, int], str] = {}  # member, position: known to be broken
+
+    def __call__(self, number: int) -> tuple[Packed, dict[str, str]]:
+        picks = [self.plan.pick(number * self.batch + slot) for slot in range(self.batch)]
+        changes = None
+        if self.augment is not None:
+            generator = np.random.default_rng((self.plan.seed, 3, self.plan.rank, number))
+            changes = draw(generator, self.augment, self.batch)
+        found = [self._fetch(pick) for pick in picks]
+        met: dict[str, str] = {}
+        while True:
+            for _, _, names in found:
+                met.update(names)
+            packed = pack(
+                [sample for sample, _, _ in found],
+                self.window,
+                self.joints,
+                crop_scale=self.crop_scale,
+                changes=changes,
+            )
+            if not packed.broken:
+                return packed, met
+            for row, reason in packed.broken.items():
+                self.bad[self._name(picks[row]), found[row][1]] = reason
+                found[row] = self._fetch(picks[row])
+
+    def _name(self, pick: Pick) -> str:
+        return self.plan.names[pick.member]
+
+    def _fetch(self, pick: Pick) -> tuple[Sample, int, dict[str, str]]:
+        """-> the sample of a draw, or the next sound one after it; its position; broken ones passed."""
+        name = self._name(pick)
+        members = self.sets[name]
+        first, _ = self.plan.sample(pick)
+        passed: dict[str, str] = {}
+        for step in range(min(REPLACEMENTS, len(members))):
+            position = (first + step) % len(members)
+            known = (name, position)
+            if known not in self.bad:
+                try:
+                    return members[position], position, passed
+                except InvalidData as error:
+                    self.bad[known] = error.problem
+            passed[f"{name}/{members.key(position)}"] = self.bad[known]
+        raise InvalidData(
+            f"data set '{name}' ({members.location}): {len(passed)} samples in a row are broken.",
+            f"hps datasets audit {members.location}",
+        )
+
+
+class _Numbered:
+    """A map-style data set whose item n is batch n; pictures go into shared memory, labels are small."""
+
+    def __init__(self, maker: BatchMaker) -> None:
+        self.maker = maker
+
+    def __getitem__(self, number: int) -> tuple[Packed | HpsError, dict[str, str], Any]:
+        import torch
+
+        try:
+            packed, bad = self.maker(number)
+        except HpsError as error:  # travels as a value: the loader would wrap it in a traceback
+            return error, {}, None
+        image = torch.from_numpy(packed.image)
+        return replace(packed, image=np.empty(0, np.uint8)), bad, image
+
+
+def _as_it_is(item: Any) -> Any:
+    return item
+
+
+def _start_worker(number: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)  # workers are the parallelism
+
+
+def _shard_sizes(members: EvalSet) -> tuple[int, ...]:
+    """-> samples of each shard, cut at the limit."""
+    sizes, left = [], len(members)
+    for shard in members.index.shards:
+        if left > 0:
+            sizes.append(min(shard.samples, left))
+            left -= sizes[-1]
+    return tuple(sizes)
