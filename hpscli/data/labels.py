@@ -66,7 +66,7 @@ def _move_group(stacked: dict[str, np.ndarray], moves: Moves, joints: str) -> La
     upright: np.ndarray = (moves.rotation_degrees == 0) & ~moves.flip
     labels: Labels = {}
     for name, values in _points(stacked, moves, joints).items():
-        labels[name] = values, values[..., -1].any(axis=1)
+        labels[name] = values, np.asarray(values[..., -1].any(axis=1))
     for name, values in stacked.items():
         group, _, rest = name.partition(".")
         if group in ("keypoints2d", "keypoints3d"):

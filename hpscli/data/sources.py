@@ -1,0 +1,222 @@
+"""Reading people out of a data set plugin, checked and encoded, on one or many processes, in order.
+
+A source is a generator (`samples`), read by this process and encoded by the workers, or a pair of
+count and function (`parallel`), where the workers also make the samples. A record that is bad comes out
+as `Bad` with its position and reason; it never stops the others.
+"""
+
+import itertools
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hpscli.data.sample import complaints, encode_record, image_kind
+from hpscli.errors import HpsError, InvalidData, UsageError, did_you_mean
+from hpscli.hooks import DatasetSpec
+from hpscli.records import Sample
+from hpscli.registry import get_registry, resolve
+
+CHUNK = 8  # people in one task of a worker
+AHEAD = 4  # tasks that wait for each worker
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A sound person, ready for the tar."""
+
+    position: int
+    key: str
+    extension: str
+    image: bytes
+    record: bytes
+    names: tuple[str, ...]
+    body_source: str
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A record that cannot be used, and why."""
+
+    position: int
+    key: str
+    problem: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A data set plugin with everything that its functions need; small, so that it travels."""
+
+    spec: DatasetSpec
+    root: Path
+    split: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def open_parallel(self) -> tuple[int, Callable[[int], Sample]]:
+        """-> how many people there are, and the function that makes one."""
+        get_registry()  # development plugins (HPS_PLUGINS) become importable
+        count, make = resolve(self.spec.parallel)(self.root, self.split, **self.options)
+        return int(count), make
+
+    def open_samples(self) -> Iterator[Sample | InvalidData]:
+        """-> the generator; it may give InvalidData in place of a record that it cannot read."""
+        get_registry()
+        return iter(resolve(self.spec.samples)(self.root, self.split, **self.options))
+
+
+def checked_options(spec: DatasetSpec, words: Sequence[str]) -> dict[str, Any]:
+    """`key=value` words -> all options of the data set, typed like their defaults."""
+    options = dict(spec.options)
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals:
+            raise UsageError(f"'{word}' is not key=value.", f"See: hps datasets show {spec.name}")
+        if key not in options:
+            raise UsageError(
+                f"data set '{spec.name}' has no option '{key}'.",
+                did_you_mean(key, options) or f"Its options: {', '.join(options) or 'none'}",
+            )
+        options[key] = _typed(spec, key, text)
+    return options
+
+
+def _typed(spec: DatasetSpec, key: str, text: str) -> Any:
+    default = spec.options[key]
+    try:
+        if isinstance(default, bool):
+            return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
+        if isinstance(default, int | float):
+            return type(default)(text)
+    except (KeyError, ValueError):
+        kind = type(default).__name__
+        raise UsageError(
+            f"option '{key}' of '{spec.name}' is {text!r}, expected {kind}.",
+            f"For example: {key}={default}",
+        ) from None
+    return text
+
+
+def encode(position: int, sample: Sample) -> Encoded | Bad:
+    """A sample -> bytes for the tar, or what is wrong with it."""
+    arrays = {name: _narrow(array) for name, array in sample.arrays.items()}
+    sample = Sample(key=sample.key, image=sample.image, arrays=arrays, meta=sample.meta)
+    wrong = complaints(sample)
+    if wrong:
+        return Bad(position, sample.key, "; ".join(wrong))
+    return Encoded(
+        position,
+        sample.key,
+        image_kind(sample.image),
+        sample.image,
+        encode_record(arrays, sample.meta),
+        tuple(sorted(arrays)),
+        str(sample.meta.get("body_source", "")),
+    )
+
+
+def _narrow(values: Any) -> np.ndarray:
+    array: np.ndarray = np.asarray(values)
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
+
+
+def make_and_encode(make: Callable[[int], Sample], position: int) -> Encoded | Bad:
+    """Person number `position` of a parallel source -> encoded, or what is wrong with it."""
+    try:
+        return encode(position, make(position))
+    except HpsError as error:
+        return Bad(position, "", error.problem.rstrip("."))
+    except OSError as error:
+        return Bad(position, "", f"{type(error).__name__}: {error}")
+
+
+def encoded(source: Source, first: int, stop: int | None, workers: int) -> Iterator[Encoded | Bad]:
+    """-> the people at positions first .. stop - 1 (None: to the end), in order."""
+    if source.spec.parallel:
+        count, make = source.open_parallel()
+        positions = range(first, count if stop is None else min(stop, count))
+        if workers <= 1:
+            yield from (make_and_encode(make, position) for position in positions)
+            return
+        chunks: Iterator[Any] = (positions[i : i + CHUNK] for i in range(0, len(positions), CHUNK))
+    else:
+        numbered = itertools.islice(enumerate(source.open_samples()), first, stop)
+        if workers <= 1:
+            yield from (_encode_one(item) for item in numbered)
+            return
+        chunks = iter(lambda: list(itertools.islice(numbered, CHUNK)), [])
+    with _pool(source, workers) as pool:
+        yield from _in_order(pool, chunks, workers * AHEAD)
+
+
+def _encode_one(item: tuple[int, Sample | InvalidData]) -> Encoded | Bad:
+    position, sample = item
+    if isinstance(sample, HpsError):
+        return Bad(position, "", sample.problem.rstrip("."))
+    return encode(position, sample)
+
+
+def _in_order(
+    pool: ProcessPoolExecutor, chunks: Iterator[Any], waiting: int
+) -> Iterator[Encoded | Bad]:
+    """Tasks are handed out ahead, results come back in the order of the source."""
+    pending: deque[Future[list[Encoded | Bad]]] = deque()
+    try:
+        for chunk in chunks:
+            pending.append(pool.submit(_work, chunk))
+            if len(pending) >= waiting:
+                yield from pending.popleft().result()
+        while pending:
+            yield from pending.popleft().result()
+    except BrokenProcessPool:
+        raise HpsError(
+            "a worker process died (out of memory?).",
+            "Repeat the same command with fewer --workers: it goes on where it stopped.",
+        ) from None
+
+
+@contextmanager
+def _pool(source: Source, workers: int) -> Iterator[ProcessPoolExecutor]:
+    # spawn: no thread of this process (OpenCV, torch) is copied half-way
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (source,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_made_here: list[Callable[[int], Sample]] = []  # in a worker: the function of its parallel source
+
+
+def _start_worker(source: Source) -> None:
+    import signal
+
+    import cv2
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    cv2.setNumThreads(1)
+    if source.spec.parallel:
+        _made_here[:] = [source.open_parallel()[1]]
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot stop its workers; they notice and go."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _work(chunk: Sequence[Any]) -> list[Encoded | Bad]:
+    if isinstance(chunk, range):
+        return [make_and_encode(_made_here[0], position) for position in chunk]
+    return [_encode_one(item) for item in chunk]
