@@ -12,7 +12,8 @@ from hpscli.body.layer import Body, load_body
 from hpscli.errors import InvalidData, UsageError, did_you_mean
 from hpscli.hooks import ModelSpec
 from hpscli.nn import files, sources
-from hpscli.nn.files import CheckpointInfo, read_info, read_tensors
+from hpscli.nn.files import CheckpointInfo as CheckpointInfo
+from hpscli.nn.files import read_info, read_tensors
 from hpscli.registry import get_registry, resolve
 
 SHOWN_KEYS = 3  # of those that differ

@@ -1,0 +1,169 @@
+"""The training loop: from a recipe to a run folder, top to bottom.
+
+Accelerate brings devices, processes and precision. Everything that decides a result is explicit:
+batch n of the stream and the learning rate of step n are pure functions of n, random generators and
+optimiser are in the saved state, so a continued run repeats the unbroken one exactly.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from hpscli.data.batch import ready
+from hpscli.errors import Interrupted, InvalidData
+from hpscli.recipe import Recipe
+from hpscli.records import Batch, Prediction
+from hpscli.registry import resolve
+from hpscli.train.job import Job, start, stream
+from hpscli.train.launch import Stop, stop_signals
+from hpscli.train.overlays import draw_people
+from hpscli.train.plan import check_recipe
+from hpscli.train.processes import open_processes
+from hpscli.train.saving import restore, save
+from hpscli.train.schedule import learning_rate, rate_factor
+from hpscli.train.track import Say, memory_mb
+from hpscli.train.validation import validate_epoch
+
+
+def train(
+    recipe: Recipe,
+    out: Path,
+    *,
+    resume: bool = False,
+    device: str = "",
+    validate: bool = True,
+    tracker: str = "",
+    keep_lr: bool = False,
+    scale_lr: bool = False,
+    say: Say = lambda label, text: None,
+) -> Path:
+    """Recipe, run folder -> the run folder, with checkpoints, log and pictures in it."""
+    with open_processes(recipe, out, device, tracker) as processes, stop_signals() as stop:
+        steps = check_recipe(recipe, processes.world, keep_lr=keep_lr, scale_lr=scale_lr)
+        rate = learning_rate(recipe, steps, keep=keep_lr, scale=scale_lr)
+        job = start(recipe, processes, steps, rate, resume, say)
+        if resume:
+            restore(job)
+        batches = stream(job) if job.step < steps.total else iter(())
+        clock = time.perf_counter()
+        while job.step < steps.total:
+            stopped = optimise(job, batches, stop)
+            job.step += 1
+            epoch_done = job.step % steps.per_epoch == 0
+            if epoch_done or job.step % recipe.train.log_every == 0:
+                clock = log(job, clock)
+            best = False
+            if epoch_done and not stopped:
+                best = validate and validate_epoch(job)
+                draw_people(job)
+                clock = time.perf_counter()
+            if epoch_done or stopped or job.step % recipe.train.checkpoint_every == 0:
+                save(job, best)
+            if stopped:
+                raise Interrupted(
+                    f"stopped after step {job.step} of {steps.total}; everything is saved.",
+                    f"Continue: hps train --resume {job.run}",
+                )
+        finish(job)
+    return job.run
+
+
+def optimise(job: Job, batches: Iterator[Batch], stop: Stop) -> bool:
+    """One optimiser step -> whether the processes agree to stop after it."""
+    recipe, processes = job.recipe, job.processes
+    weights = {name: weight for name, weight in recipe.loss.items() if weight > 0}
+    losses = resolve(job.spec.losses)
+    for group in job.optimizer.param_groups:
+        group["lr"] = job.rate * rate_factor(recipe.optim, job.steps, job.step)
+    sums = torch.zeros(len(weights) + 2, device=processes.device)  # terms, loss, wish to stop
+    keys: list[str] = []
+    waited = 0.0
+    job.network.train()
+    for micro in range(recipe.optim.accumulate):
+        asked = time.perf_counter()
+        batch = next(batches)
+        waited += time.perf_counter() - asked
+        keys += batch.keys
+        last = micro == recipe.optim.accumulate - 1
+        with nullcontext() if last else processes.accelerator.no_sync(job.network):
+            batch = ready(batch.to(processes.device), job.spec.mean, job.spec.std)
+            prediction = in_float(job.network(batch.image))
+            terms = losses(prediction, batch, job.body, list(weights))
+            loss = torch.stack([terms[name] * weight for name, weight in weights.items()]).sum()
+            processes.accelerator.backward(loss / recipe.optim.accumulate)
+        sums[:-1] += torch.stack([*(terms[name] for name in weights), loss]).detach()
+    sums[:-1] /= recipe.optim.accumulate
+    sums[-1] = float(stop.now())
+    *numbers, stopped = processes.mean(sums).tolist()
+    values = dict(zip([*weights, "loss"], numbers, strict=True))
+    if not np.isfinite(numbers).all():
+        raise stop_on_nonsense(job, values, keys)
+    if recipe.optim.clip_norm:
+        processes.accelerator.clip_grad_norm_(job.network.parameters(), recipe.optim.clip_norm)
+    job.optimizer.step()
+    job.optimizer.zero_grad()
+    if job.average is not None:
+        job.average.update()
+    job.meter.add({**values, "wait_s": waited})
+    return bool(stopped > 0)
+
+
+def in_float(prediction: Prediction) -> Prediction:
+    """-> the prediction in float32: losses are not computed in half precision."""
+    named = prediction.named_tensors()
+    return Prediction.from_named_tensors({name: value.float() for name, value in named.items()})
+
+
+def stop_on_nonsense(job: Job, values: dict[str, float], keys: list[str]) -> InvalidData:
+    """Save the keys of a batch whose loss is not a number -> the error that says so."""
+    file = job.run / f"not-finite-step-{job.step + 1:08d}-rank-{job.processes.rank}.json"
+    job.processes.write_json(file, {"step": job.step + 1, "losses": values, "keys": keys})
+    bad = ", ".join(f"{name} = {value}" for name, value in values.items() if not np.isfinite(value))
+    return InvalidData(
+        f"the loss is not finite at step {job.step + 1}: {bad}. The keys of the batch are in {file}.",
+        "Look at those samples (hps datasets audit SHARDS); if they are sound, lower optim.lr, set "
+        f"optim.clip_norm=1, or use --dtype fp32. Then: hps train --resume {job.run}",
+    )
+
+
+def log(job: Job, clock: float) -> float:
+    """Write what happened since the last line -> the time now."""
+    now = time.perf_counter()
+    steps, means = max(job.meter.count, 1), job.meter.take()
+    seconds = max(now - clock, 1e-9)
+    rate = job.rate * rate_factor(job.recipe.optim, job.steps, job.step - 1)
+    waited = min(1.0, means.pop("wait_s") * steps / seconds)
+    speed = steps * job.steps.global_batch / seconds
+    memory = memory_mb(job.processes.device)
+    record = {
+        "step": job.step,
+        "epoch": round(job.step / job.steps.per_epoch, 4),
+        "samples": job.step * job.steps.global_batch,
+        "losses": means,
+        "lr": rate,
+        "samples_per_s": round(speed, 1),
+        "data_wait": round(waited, 4),
+        "memory_mb": round(memory, 1),
+        "time": round(time.time(), 3),
+    }
+    job.diary.record(record)
+    job.processes.accelerator.log({**means, "lr": rate, "samples_per_s": speed}, step=job.step)
+    shown = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
+    job.diary.say(
+        f"{job.step}/{job.steps.total}",
+        f"{shown}  lr {rate:.2e}  {speed:.0f} images/s  data-wait {waited:.0%}  {memory:.0f} MB",
+    )
+    return now
+
+
+def finish(job: Job) -> None:
+    """Say what came out, in finished.json too."""
+    if job.processes.first:
+        document = {"schema": "hps/train/1", "step": job.step, "metrics": job.metrics}
+        job.processes.write_json(job.run / "finished.json", document)
+    shown = "  ".join(f"{name} {value:.2f}" for name, value in job.metrics.items())
+    job.diary.say("done", f"{job.step} steps  {shown}".rstrip())

@@ -1,0 +1,91 @@
+"""Pictures of what the model sees while it learns: its mesh drawn over its input."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from hpscli.body.cameras import weak_to_translation
+from hpscli.body.layer import Body, complete
+from hpscli.data.batch import ready
+from hpscli.data.evalset import EvalSet, eval_batches
+from hpscli.hooks import ModelSpec
+from hpscli.records import Batch
+from hpscli.render.pictures import contact_sheet, render_mesh, write_image
+from hpscli.train.job import Job
+
+FOCAL_CROPS = 5000.0 / 224.0  # focal length in crop widths: the nearly parallel camera of SPIN
+TILE_PX = 224
+
+
+def draw_people(job: Job) -> None:
+    """Write samples/epoch-0001.png: the same few people after each epoch, of the validation set
+    where there is one."""
+    recipe, count = job.recipe, job.recipe.train.overlays
+    if not count or not job.processes.first:
+        return
+    validation = recipe.data.validation
+    member = next(m for m in recipe.data.mix.values() if m.weight > 0)
+    shards = validation.shards if validation is not None else member.shards
+    batch = next(
+        eval_batches(
+            EvalSet(shards, limit=count),
+            size=recipe.data.image_size or job.spec.input_size,
+            joints=recipe.data.joints,
+            crop_scale=recipe.data.crop_scale,
+            batch=count,
+        )
+    )
+    path = job.run / "samples" / f"epoch-{job.step // job.steps.per_epoch:04d}.png"
+    path.parent.mkdir(exist_ok=True)
+    with job.average.applied() if job.average is not None else nullcontext():
+        draw_overlays(path, job.module, job.spec, job.body, batch.to(job.processes.device), count)
+
+
+@torch.no_grad()
+def draw_overlays(
+    path: Path, module: nn.Module, spec: ModelSpec, body: Body, batch: Batch, count: int
+) -> None:
+    """Write one picture: for each of the first people, the crop and the crop with the mesh on it."""
+    batch = _first(batch, count)
+    was_training = module.training
+    prediction = module.eval()(ready(batch, spec.mean, spec.std).image)
+    module.train(was_training)
+    vertices = complete(prediction, body, vertices=True).vertices
+    assert vertices is not None  # that is what `complete` was asked for
+    height, width = batch.image.shape[-2:]
+    focal_px = FOCAL_CROPS * TILE_PX
+    placed = vertices + weak_to_translation(prediction.camera, focal_px, TILE_PX)[:, None]
+    center = (TILE_PX - 1) / 2
+    intrinsics = np.array([[focal_px, 0, center], [0, focal_px, center], [0, 0, 1]])
+    pictures = []
+    for image, mesh in zip(batch.image, placed.cpu().float().numpy(), strict=True):
+        crop = _enlarged(image.permute(1, 2, 0).cpu().numpy(), height, width)
+        pictures += [crop, render_mesh(crop, mesh, np.asarray(body.faces), intrinsics)]
+    write_image(path, contact_sheet(pictures, columns=min(len(pictures), 8)))
+
+
+def _first(batch: Batch, count: int) -> Batch:
+    return Batch(
+        keys=batch.keys[:count],
+        image=batch.image[:count],
+        targets={},
+        present={},
+        affine=batch.affine[:count],
+        flipped=batch.flipped[:count],
+    )
+
+
+def _enlarged(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    import cv2
+
+    side = max(height, width)
+    if height != width:  # crops are shown square, as the weak-perspective camera sees them
+        square = np.zeros((side, side, 3), np.uint8)
+        top, left = (side - height) // 2, (side - width) // 2
+        square[top : top + height, left : left + width] = image
+        image = square
+    resized: np.ndarray = cv2.resize(image, (TILE_PX, TILE_PX), interpolation=cv2.INTER_LINEAR)
+    return resized

@@ -1,0 +1,160 @@
+"""What a training needs and will do, before anything is done: the checks of --dry-run."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import torch
+
+from hpscli.data.shards import read_index
+from hpscli.errors import HpsError, MissingError, UsageError
+from hpscli.nn.checkpoints import build_model
+from hpscli.recipe import Recipe
+from hpscli.registry import get_registry
+from hpscli.train.schedule import Steps, count_steps, learning_rate
+
+MEASURED_BATCH = 2  # enough for batch norm
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One shard folder of the recipe."""
+
+    name: str
+    shards: str
+    samples: int = 0
+    problem: HpsError | None = None
+
+
+def check_recipe(recipe: Recipe, world: int, *, keep_lr: bool, scale_lr: bool) -> Steps:
+    """Names, losses and the batch of a recipe, without touching data -> its steps."""
+    if not any(member.weight > 0 for member in recipe.data.mix.values()):
+        raise UsageError(
+            f"recipe '{recipe.name}' has no data: no member of [data.mix] has a weight."
+        )
+    if not any(weight > 0 for weight in recipe.loss.values()):
+        raise UsageError(
+            f"recipe '{recipe.name}' has no [loss]: nothing would be learnt.",
+            "For example: loss.keypoints3d=10 loss.pose=1",
+        )
+    get_registry().model(recipe.model.name)
+    if recipe.data.validation is not None:
+        get_registry().protocol(recipe.data.validation.protocol)
+    steps = count_steps(recipe, world)
+    learning_rate(recipe, steps, keep=keep_lr, scale=scale_lr)
+    return steps
+
+
+def check_shards(recipe: Recipe, *, validate: bool = True) -> list[Part]:
+    """-> every shard folder of a recipe: how many samples, or what is wrong with it."""
+    wanted = [(name, m.shards) for name, m in recipe.data.mix.items() if m.weight > 0]
+    if validate and recipe.data.validation is not None:
+        wanted.append(("validation", recipe.data.validation.shards))
+    return [_part(name, shards) for name, shards in wanted]
+
+
+def _part(name: str, shards: str) -> Part:
+    try:
+        return Part(name=name, shards=shards, samples=read_index(shards).samples)
+    except MissingError:
+        problem = MissingError(
+            f"no shards '{name}': {shards} has no index.json.",
+            f"{prepare_command(shards)}\nor train without: data.mix.{name}.weight=0"
+            if name != "validation"
+            else f"{prepare_command(shards)}\nor train without: --no-validate",
+        )
+        return Part(name=name, shards=shards, problem=problem)
+    except HpsError as error:
+        return Part(name=name, shards=shards, problem=error)
+
+
+def prepare_command(shards: str) -> str:
+    """shards/<data set>/<split> -> the command that makes it."""
+    parts = PurePosixPath(shards).parts
+    datasets = {spec.name: spec for spec in get_registry().all("dataset")}
+    if len(parts) < 2 or parts[-2] not in datasets:
+        return "Make them: hps prepare --help"
+    source = " --from DIR" if datasets[parts[-2]].needs_root else ""
+    return f"Make them: hps prepare {parts[-2]}{source} --split {parts[-1]} --out {shards}"
+
+
+def refuse_missing(parts: list[Part]) -> None:
+    """Raise what is wrong with the data, if anything is."""
+    problems = [part.problem for part in parts if part.problem is not None]
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise type(problems[0])(
+            "\n".join(p.problem for p in problems),
+            "\n".join(dict.fromkeys(line for p in problems for line in p.fix.splitlines())),
+        )
+
+
+def measure(recipe: Recipe) -> dict[str, float]:
+    """-> parameters, and megabytes per process while training, from one forward pass on the CPU.
+
+    Counted are weights, gradients, optimiser state and what autograd keeps for the backward pass.
+    """
+    module, spec, _ = build_model(
+        recipe.model.name, preset=recipe.model.preset, options=recipe.model.options
+    )
+    size = recipe.data.image_size or spec.input_size
+    kept: dict[int, int] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    weights = {p.untyped_storage().data_ptr() for p in module.parameters()}
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        prediction = module.train()(torch.zeros(MEASURED_BATCH, 3, *size))
+    activations = sum(size for place, size in kept.items() if place not in weights)
+    del prediction
+    parameters = sum(p.numel() for p in module.parameters())
+    copies = {"sgd": 3, "adam": 4, "adamw": 4}[recipe.optim.name] + (recipe.optim.ema > 0)
+    per_sample = activations / MEASURED_BATCH * (0.5 if recipe.train.dtype != "fp32" else 1.0)
+    return {
+        "parameters": parameters,
+        "megabytes": (4.0 * copies * parameters + per_sample * recipe.optim.batch) / 1e6,
+    }
+
+
+def describe(
+    recipe: Recipe, steps: Steps, parts: list[Part], rate: float
+) -> Iterator[tuple[str, Any]]:
+    """-> the lines that a training says before it starts."""
+    recipe_batch = recipe.optim.global_batch
+    expected = (
+        ""
+        if not recipe_batch
+        else (
+            "   (as the recipe expects)"
+            if recipe_batch == steps.global_batch
+            else f"   (the recipe is made for {recipe_batch})"
+        )
+    )
+    total = sum(m.weight for m in recipe.data.mix.values())
+    words = []
+    for part in parts:
+        share = (
+            f" {recipe.data.mix[part.name].weight / total:.2f}"
+            if part.name in recipe.data.mix
+            else ""
+        )
+        words.append(
+            f"{part.name}{share} "
+            + (f"{part.samples} people" if part.problem is None else "MISSING")
+        )
+    yield "data", " · ".join(words)
+    accumulated = f" x {recipe.optim.accumulate} accumulated" if recipe.optim.accumulate > 1 else ""
+    processes = f"{steps.world} process" + "es" * (steps.world > 1)
+    yield (
+        "batch",
+        f"{recipe.optim.batch}{accumulated} x {processes} = {steps.global_batch}{expected}",
+    )
+    yield (
+        "steps",
+        f"{steps.per_epoch} x {recipe.train.epochs} epochs = {steps.total}   "
+        f"{recipe.optim.name} lr {rate:g} {recipe.optim.schedule}   {recipe.train.dtype}",
+    )

@@ -1,0 +1,136 @@
+"""The processes of one job: who is first, what is shared; Accelerate behind a small surface."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hpscli.errors import UsageError
+from hpscli.nn.files import write_atomically
+from hpscli.recipe import Recipe
+from hpscli.train.launch import inside_job
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those of its job; `run` is the same folder for all."""
+
+    accelerator: Any
+    run: Path
+
+    @property
+    def rank(self) -> int:
+        return int(self.accelerator.process_index)
+
+    @property
+    def world(self) -> int:
+        return int(self.accelerator.num_processes)
+
+    @property
+    def first(self) -> bool:
+        """-> whether this process writes files and talks."""
+        return self.rank == 0
+
+    @property
+    def device(self) -> torch.device:
+        device: torch.device = self.accelerator.device
+        return device
+
+    def wait(self) -> None:
+        """Return when every process is here."""
+        self.accelerator.wait_for_everyone()
+
+    def prepare(
+        self, network: nn.Module, optimizer: torch.optim.Optimizer
+    ) -> tuple[nn.Module, torch.optim.Optimizer]:
+        """-> the two, ready for this device, precision and number of processes."""
+        network, optimizer = self.accelerator.prepare(network, optimizer)
+        return network, optimizer
+
+    def mean(self, values: Tensor) -> Tensor:
+        """values (N,) -> their mean over processes, the same on each."""
+        if self.world == 1:
+            return values
+        reduced: Tensor = self.accelerator.reduce(values, "mean")
+        return reduced
+
+    def gather(self, value: Any) -> list[Any]:
+        """-> this value of every process, by rank."""
+        if self.world == 1:
+            return [value]
+        from accelerate.utils import gather_object
+
+        return list(gather_object([value]))
+
+    def same_buffers(self, module: nn.Module) -> None:
+        """Give every process the first one's running statistics: batch norm drifts apart."""
+        if self.world > 1:
+            for buffer in module.buffers():
+                torch.distributed.broadcast(buffer, 0)
+
+    def prepare_folder(self, recipe_toml: str, environment: Mapping[str, Any]) -> None:
+        """Make the run folder; one that is in use is refused."""
+        if self.run.exists() and any(self.run.iterdir()):
+            raise UsageError(
+                f"run folder {self.run} is not empty, and runs are never overwritten.",
+                f"Another folder: --out DIR; to continue the run in it: --resume {self.run}",
+            )
+        self.run.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.run / "recipe.toml", recipe_toml.encode())
+        self.write_json(self.run / "environment.json", environment)
+
+    def write_json(self, path: Path, document: Mapping[str, Any]) -> None:
+        """Write a JSON file, atomically."""
+        write_atomically(path, (json.dumps(document, indent=2) + "\n").encode())
+
+
+@contextmanager
+def open_processes(recipe: Recipe, out: Path, device: str, tracker: str) -> Iterator[Processes]:
+    """Yield the processes of this job; they are closed whatever happens."""
+    from accelerate import Accelerator
+    from accelerate.utils import (
+        DistributedDataParallelKwargs,
+        ProjectConfiguration,
+        broadcast_object_list,
+    )
+
+    on_cpu = device == "cpu" or not torch.cuda.is_available()
+    if device not in ("", "cpu", "cuda"):
+        raise UsageError(f"no device '{device}' for training.", "One of: cpu, cuda.")
+    if device == "cuda" and on_cpu:
+        raise UsageError("no CUDA device is usable here.", "Look at: hps doctor; or: --device cpu")
+    if recipe.train.dtype == "fp16" and on_cpu:
+        raise UsageError("fp16 needs a GPU.", "Use --dtype bf16 or fp32.")
+    accelerator = Accelerator(
+        cpu=on_cpu,
+        mixed_precision={"fp32": "no"}.get(recipe.train.dtype, recipe.train.dtype),
+        log_with=tracker or None,
+        project_config=ProjectConfiguration(
+            project_dir=str(out), logging_dir=str(out / "trackers")
+        ),
+        # plugins may have parameters that a loss does not reach
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+    shared = [out]
+    if inside_job():
+        broadcast_object_list(shared)
+    processes = Processes(accelerator, shared[0])
+    try:
+        yield processes
+    finally:
+        accelerator.end_training()
+        _forget(accelerator)
+
+
+def _forget(accelerator: Any) -> None:
+    """Accelerate keeps one state per Python process; the next training may want another precision."""
+    from accelerate.state import AcceleratorState, GradientState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
+    del accelerator

@@ -1,0 +1,76 @@
+"""Writing a training down and taking it up again."""
+
+from contextlib import nullcontext
+
+from hpscli.nn.checkpoints import CheckpointInfo
+from hpscli.recipe import to_toml
+from hpscli.train import state as saved
+from hpscli.train.job import Job
+from hpscli.train.track import Meter
+
+
+def describe(job: Job) -> CheckpointInfo:
+    """-> the description that goes into a checkpoint made now."""
+    return CheckpointInfo(
+        model=job.spec.name,
+        options=job.options,
+        input_size=job.recipe.data.image_size or job.spec.input_size,
+        body=job.body.describe(),
+        joints=job.recipe.data.joints,
+        mean=job.spec.mean,
+        std=job.spec.std,
+        step=job.step,
+        epoch=job.step // job.steps.per_epoch,
+        samples=job.step * job.steps.global_batch,
+        metrics=job.metrics,
+        recipe_toml=to_toml(job.recipe),
+    )
+
+
+def save(job: Job, best: bool) -> None:
+    """Write a checkpoint with everything that `restore` needs."""
+    generators = job.processes.gather(saved.random_state())
+    if job.processes.first:
+        scaler = job.processes.accelerator.scaler
+        state: saved.State = {
+            "step": job.step,
+            "world": job.processes.world,
+            "rate": job.rate,
+            "best": job.best,
+            "metrics": job.metrics,
+            "optimizer": job.optimizer.state_dict(),
+            "scaler": scaler.state_dict() if scaler is not None else {},
+            "random": generators,
+            "meter": job.meter.state(),
+            "parameters": {n: p.detach().cpu() for n, p in job.module.named_parameters()}
+            if job.average is not None
+            else {},
+        }
+        with job.average.applied() if job.average is not None else nullcontext():
+            saved.save(
+                job.run,
+                job.module.state_dict(),
+                describe(job),
+                state,
+                best=best,
+                keep=job.recipe.train.keep,
+            )
+    job.processes.wait()
+
+
+def restore(job: Job) -> None:
+    """Put a job where it was when the newest checkpoint of its run was made."""
+    path, weights, _, state = saved.load(job.run)
+    saved.check_world(state, job.processes.world)
+    job.module.load_state_dict(weights)
+    if job.average is not None:
+        job.average.load(weights)
+        job.module.load_state_dict(state["parameters"], strict=False)  # buffers are in the weights
+    job.optimizer.load_state_dict(state["optimizer"])
+    if state["scaler"] and job.processes.accelerator.scaler is not None:
+        job.processes.accelerator.scaler.load_state_dict(state["scaler"])
+    job.step, job.rate, job.best = state["step"], state["rate"], state["best"]
+    job.metrics, job.meter = state["metrics"], Meter(state["meter"])
+    job.random = state["random"][job.processes.rank]
+    job.diary.rewind(job.step)
+    job.diary.say("resume", f"{path.name}, step {job.step} of {job.steps.total}")

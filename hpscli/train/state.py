@@ -1,0 +1,203 @@
+"""What a run needs besides weights to go on as if it had never stopped, and how it lies on disk.
+
+checkpoints/step-00001000.safetensors   weights (averaged ones if EMA is on) and their description
+checkpoints/step-00001000.state.pt      optimiser, random generators, data position; tensors and
+                                        plain values only, read with weights_only=True
+checkpoints/last.safetensors, best.safetensors   links to numbered ones
+"""
+
+import io
+import os
+import random
+import shutil
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hpscli.errors import InvalidData, MissingError, UsageError
+from hpscli.nn.files import CheckpointInfo, read_info, read_tensors, write_atomically
+from hpscli.nn.files import save_checkpoint as write_weights
+from hpscli.nn.sources import FOLDER, numbered, step_file
+from hpscli.recipe import Recipe, validated
+
+SCHEMA = "hps/state/1"
+SHOWN_KEYS = 5
+FREE_KEYS = {  # may differ when a run is continued
+    "base",
+    "summary",
+    "data.workers",
+    "train.keep",
+    "train.checkpoint_every",
+    "train.overlays",
+}
+State = dict[str, Any]
+
+
+def random_state() -> State:
+    """-> the state of every random generator of this process."""
+    name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    return {
+        "python": random.getstate(),
+        "numpy": (
+            name,
+            torch.from_numpy(np.asarray(keys).astype(np.int64)),
+            position,
+            has_gauss,
+            gauss,
+        ),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def restore_random_state(state: State) -> None:
+    """Set every random generator of this process."""
+    random.setstate(state["python"])
+    name, keys, position, has_gauss, gauss = state["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, gauss))
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"])
+
+
+def state_path(weights: Path) -> Path:
+    """-> the state file beside a numbered checkpoint."""
+    return weights.with_name(weights.name.removesuffix(".safetensors") + ".state.pt")
+
+
+def save(
+    run: Path,
+    weights: Mapping[str, torch.Tensor],
+    info: CheckpointInfo,
+    state: State,
+    *,
+    best: bool,
+    keep: int,
+) -> Path:
+    """Write a numbered checkpoint and its state, move the links, drop the oldest -> the file."""
+    path = run / FOLDER / step_file(info.step)
+    write_weights(path, weights, info)
+    buffer = io.BytesIO()
+    torch.save({"schema": SCHEMA, **state}, buffer)
+    write_atomically(state_path(path), buffer.getvalue())
+    _link(path, "last")
+    if best:
+        _link(path, "best")
+    _prune(run, keep)
+    return path
+
+
+def load(run: Path) -> tuple[Path, dict[str, torch.Tensor], CheckpointInfo, State]:
+    """Run folder -> (file, weights, description, state) of its newest whole checkpoint."""
+    whole = [path for path in numbered(run) if state_path(path).is_file()]
+    if not whole:
+        raise MissingError(
+            f"run {run} has no checkpoint with its state: there is nothing to continue.",
+            "Start a new run; from the weights of this one, if any: --init " + str(run),
+        )
+    path = whole[-1]
+    return path, read_tensors(path), read_info(path), read_state(state_path(path))
+
+
+def read_state(path: Path) -> State:
+    """-> the content of a state file, read without running code from it."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if state["schema"] != SCHEMA:
+            raise InvalidData(f"{path} is written in schema '{state['schema']}', not '{SCHEMA}'.")
+    except InvalidData:
+        raise
+    except Exception as error:  # torch raises a dozen kinds for a damaged or hostile file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InvalidData(
+            f"{path} cannot be read safely as the state of a run: {reason}",
+            "Remove it, and the run continues from the checkpoint before.",
+        ) from None
+    return dict(state)
+
+
+def check_resumable(target: Path) -> Path:
+    """What the user gave to --resume -> the run folder; weights are refused with what was meant."""
+    if target.is_file():
+        if target.name.endswith(".state.pt") or target.parent.name == FOLDER:
+            raise UsageError(
+                f"--resume continues a run and takes its folder, not {target}.",
+                f"To continue the run: --resume {target.parent.parent}\n"
+                f"To start a new run from these weights: --init {target}",
+            )
+        raise UsageError(
+            f"{target} holds weights only: optimiser, random generators and data position are not "
+            "in it, so nothing can be continued from it.",
+            f"To start a new run from these weights: --init {target}",
+        )
+    if not target.is_dir():
+        raise MissingError(f"no run folder {target}.", "Its name is printed when a run starts.")
+    if (target / FOLDER).is_dir():
+        return target
+    runs = sorted(p for p in target.iterdir() if (p / FOLDER).is_dir())
+    if not runs:
+        raise MissingError(f"no run that could be continued in {target}.")
+    return runs[-1]
+
+
+def check_world(state: State, world: int) -> None:
+    """A run continues with as many processes as it was saved with: others would see other data."""
+    if state["world"] != world:
+        raise UsageError(
+            f"this run was made by {state['world']} processes; {world} would continue it otherwise.",
+            f"Use --gpus {state['world']} (--device cpu without GPUs), or start a new run: --init RUN",
+        )
+
+
+def check_recipe(run: Path, recipe: Recipe) -> None:
+    """A run continues with its own recipe; keys that do not change the result may differ."""
+    own = flat(validated(tomllib.loads((run / "recipe.toml").read_text()), str(run)).model_dump())
+    asked = flat(recipe.model_dump())
+    changed = [k for k in sorted({*own, *asked} - FREE_KEYS) if own.get(k) != asked.get(k)]
+    if changed:
+        lines = [f"{key}: {own.get(key)} in the run, {asked.get(key)} asked for" for key in changed]
+        raise UsageError(
+            f"{run} was started with another recipe:\n" + "\n".join(lines[:SHOWN_KEYS]),
+            f"Continue it as it is: hps train --resume {run}\n"
+            "Start a new run from its weights: --init " + str(run),
+        )
+
+
+def flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables -> {dotted key: value}."""
+    result: dict[str, Any] = {}
+    for key, value in document.items():
+        if isinstance(value, Mapping):
+            result.update(flat(value, f"{prefix}{key}."))
+        else:
+            result[prefix + key] = value
+    return result
+
+
+def _link(path: Path, name: str) -> None:
+    """Make checkpoints/NAME.safetensors stand for a numbered checkpoint, atomically."""
+    link = path.with_name(f"{name}.safetensors")
+    temporary = path.with_name(f".{name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
+    try:
+        temporary.symlink_to(path.name)
+    except OSError:  # file systems without links
+        shutil.copyfile(path, temporary)
+    temporary.replace(link)
+
+
+def _prune(run: Path, keep: int) -> None:
+    """Keep the newest numbered checkpoints, and the weights that `best` stands for."""
+    paths = numbered(run)
+    best = run / FOLDER / "best.safetensors"
+    spared = best.resolve().name if best.is_symlink() else ""
+    for path in paths[:-keep]:
+        with suppress(FileNotFoundError):
+            state_path(path).unlink()
+        if path.name != spared:
+            path.unlink()
