@@ -95,6 +95,11 @@ class Body(nn.Module):
         for name, tensor in tensors.items():
             self.register_buffer(name, tensor, persistent=False)
 
+    @property
+    def template(self) -> Tensor:
+        """-> the mean body at rest (V,3) metres."""
+        return self.get_buffer("v_template")
+
     def twin(self) -> Body:
         """-> another body with the same tensors; moving one to a device leaves the other."""
         other = copy(self)
