@@ -19,7 +19,7 @@ MILLIMETRES = 1000.0
 
 @dataclass(frozen=True)
 class Points:
-    """Joints (N,J,3), vertices (N,V,3) or None, in metres; `mask` (N,J): which joints are known."""
+    """Joints (N,J,3) metres, `mask` (N,J) which are known; vertices (N,V,3), NaN where unknown."""
 
     joints: Array
     vertices: Array | None = None
@@ -82,7 +82,8 @@ def measure(protocol: ProtocolSpec, prediction: Points, truth: Points) -> dict[s
                 continue
             first = _moved(prediction.vertices, prediction.joints, roots)
             second = _moved(truth.vertices, truth.joints, roots)
-            mask = np.repeat(known.any(axis=1, keepdims=True), first.shape[1], axis=1)
+            whole = np.isfinite(second).all(axis=(1, 2)) & known.any(axis=1)
+            mask = np.repeat(whole[:, None], first.shape[1], axis=1)
         else:
             first, second, mask = predicted_joints, true_joints, known
         if kind.aligned:

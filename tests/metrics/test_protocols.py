@@ -73,6 +73,15 @@ def test_without_vertices_there_is_no_vertex_error() -> None:
     assert np.isnan(errors["pve"]).all() and np.isfinite(errors["mpjpe"]).all()
 
 
+def test_people_without_a_true_mesh_have_no_vertex_error_but_the_others_do() -> None:
+    assert TRUTH.vertices is not None
+    vertices = TRUTH.vertices.copy()
+    vertices[4] = np.nan
+    errors = measure(SPEC, TRUTH, replace(TRUTH, vertices=vertices))
+    for name in ("pve", "pa_pve"):
+        assert np.isnan(errors[name]).tolist() == [False, False, False, False, True, False]
+
+
 def test_a_person_whose_root_is_unknown_is_not_measured() -> None:
     mask = np.ones((6, 24), bool)
     mask[2, 0] = False

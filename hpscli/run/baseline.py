@@ -1,0 +1,98 @@
+"""The constant prediction: what an error is worth must be told against knowing nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hpscli.body.layer import Body
+from hpscli.data.evalset import EvalSet
+from hpscli.data.labels import Moves, move_labels
+from hpscli.errors import InvalidData
+from hpscli.hooks import ProtocolSpec
+from hpscli.metrics.protocols import METRICS, Points, measure, root_centred, root_indices
+from hpscli.metrics.results import Metric, metrics_of
+from hpscli.records import Sample
+from hpscli.run.truth import Truth
+
+Array = NDArray[np.float64]
+CHUNK = 64  # people posed at once
+MESHES = 2000  # training people that make the mean mesh and joints; more move it by under 1 mm
+
+
+def baseline(
+    train_shards: str | Path,
+    test_shards: str | Path,
+    protocol: ProtocolSpec,
+    body: Body,
+    *,
+    limit: int = 0,
+    train_limit: int = MESHES,
+) -> dict[str, Metric]:
+    """The mean of the root-centred training people, predicted for every test person -> metrics.
+
+    No picture is looked at. A model that is not better than this has learned nothing.
+    """
+    truth, roots = Truth(protocol, body), root_indices(protocol)
+    joints, vertices = _mean_person(EvalSet(train_shards, limit=train_limit), truth, roots)
+    parts = []
+    for points in _true_points(EvalSet(test_shards, limit=limit), truth):
+        count = len(points.joints)
+        mesh = None if vertices is None else np.repeat(vertices[None], count, axis=0)
+        prediction = Points(np.repeat(joints[None], count, axis=0), mesh)
+        parts.append(measure(protocol, prediction, points))
+    errors = {name: np.concatenate([part[name] for part in parts]) for name in protocol.metrics}
+    return metrics_of(errors, {name: METRICS[name].unit for name in protocol.metrics})
+
+
+def _mean_person(people: EvalSet, truth: Truth, roots: list[int]) -> tuple[Array, Array | None]:
+    """-> mean joints (J,3), each over those who know it, and mean vertices (V,3), root-centred."""
+    total = weight = mesh_total = None
+    meshes = 0
+    for points in _true_points(people, truth):
+        known = np.ones(points.joints.shape[:2], bool) if points.mask is None else points.mask
+        known = known & known[:, roots].all(axis=1, keepdims=True)
+        centred = root_centred(points.joints, points.joints, roots)
+        share = np.where(known[..., None], centred, 0.0).sum(axis=0)
+        total = share if total is None else total + share
+        weight = known.sum(axis=0) + (0 if weight is None else weight)
+        if points.vertices is not None:
+            whole = np.isfinite(points.vertices).all(axis=(1, 2)) & known.any(axis=1)
+            mesh = root_centred(points.vertices[whole], points.joints[whole], roots).sum(axis=0)
+            mesh_total = mesh if mesh_total is None else mesh_total + mesh
+            meshes += int(whole.sum())
+    if total is None or weight is None or not weight.all():
+        raise InvalidData(
+            f"the people in {people.index.location} do not know all joints of the protocol.",
+            "Give shards whose labels the protocol can use: --baseline SHARDS",
+        )
+    joints = np.asarray(total / weight[:, None], np.float64)
+    return joints, None if mesh_total is None else np.asarray(mesh_total / max(meshes, 1))
+
+
+def _true_points(people: EvalSet, truth: Truth) -> Iterator[Points]:
+    """-> the true points of all people, in chunks, without decoding a picture."""
+    for start in range(0, len(people), CHUNK):
+        stop = min(start + CHUNK, len(people))
+        samples = [people[position] for position in range(start, stop)]
+        targets, present = _labels(samples, truth.protocol.joints)
+        yield truth.points(targets, present, [sample.meta for sample in samples])
+
+
+def _labels(samples: list[Sample], joints: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Samples -> targets and present as a batch has them; left hands mirrored as there."""
+    count = len(samples)
+    left = [
+        any(name.startswith("mano.") for name in sample.arrays)
+        and sample.meta.get("hand") == "left"
+        for sample in samples
+    ]
+    affine = np.tile(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), (count, 1, 1))
+    moves = Moves(affine, np.zeros(count), np.array(left), (2, 2))
+    labels = move_labels([sample.arrays for sample in samples], moves, joints)
+    targets = {name: torch.from_numpy(np.array(values)) for name, (values, _) in labels.items()}
+    present = {name: torch.from_numpy(np.array(kept)) for name, (_, kept) in labels.items()}
+    return targets, present

@@ -1,0 +1,105 @@
+"""One model over one batch of crops: precision, flip test, and a complete prediction."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from hpscli.body.layer import Body, complete
+from hpscli.data.augment import MIRROR_PARTNERS, pose_order
+from hpscli.data.batch import ready
+from hpscli.errors import UsageError
+from hpscli.nn.checkpoints import LoadedModel
+from hpscli.records import Batch, Prediction
+
+Dtype = Literal["fp32", "bf16", "fp16"]
+DTYPES: dict[str, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def device_of(model: LoadedModel) -> torch.device:
+    """-> where the model's weights are."""
+    first = next(model.module.parameters(), None)
+    return torch.device("cpu") if first is None else first.device
+
+
+@torch.no_grad()
+def predict_batch(
+    model: LoadedModel,
+    batch: Batch,
+    *,
+    vertices: bool = True,
+    flip: bool = False,
+    dtype: Dtype = "fp32",
+) -> Prediction:
+    """crops (B,3,H,W) -> Prediction in float32 with joints of the body, vertices if asked for."""
+    batch = ready(batch.to(device_of(model)), model.info.mean, model.info.std)
+    prediction = _forward(model, batch.image, dtype)
+    if flip:
+        mirrored = mirror_prediction(_forward(model, batch.image.flip(-1), dtype), model.body)
+        prediction = average(prediction, mirrored)
+    whole: Prediction = complete(prediction, model.body, vertices=vertices)
+    return whole
+
+
+def _forward(model: LoadedModel, image: Tensor, dtype: Dtype) -> Prediction:
+    was_training = model.module.training
+    model.module.eval()
+    try:
+        with torch.autocast(
+            image.device.type, dtype=DTYPES.get(dtype, torch.float32), enabled=dtype in DTYPES
+        ):
+            prediction: Prediction = model.module(image)
+    finally:
+        model.module.train(was_training)
+    named = prediction.named_tensors()
+    return Prediction.from_named_tensors({name: value.float() for name, value in named.items()})
+
+
+def mirror_prediction(prediction: Prediction, body: Body) -> Prediction:
+    """What is said about a mirrored crop -> the same about the crop itself; parameters only."""
+    if body.kind == "mano" or "global_orient" not in prediction.parameters:
+        raise UsageError(
+            "--flip needs a model that predicts pose parameters of a whole body.",
+            "A mirrored right hand is a left hand, and a bare mesh has no left-right order.",
+        )
+    camera = prediction.camera * prediction.camera.new_tensor([1.0, -1.0, 1.0])
+    parameters = {
+        name: _mirrored(name, prediction.parameters, body.kind) for name in prediction.parameters
+    }
+    return Prediction(camera=camera, parameters=parameters)
+
+
+def _mirrored(name: str, parameters: Mapping[str, Tensor], kind: str) -> Tensor:
+    full = f"{kind}.{name}"
+    partner = MIRROR_PARTNERS.get(full, full).partition(".")[2]
+    value = parameters.get(partner, parameters[name])
+    if value.shape[-2:] != (3, 3):
+        return value
+    order = pose_order(full)
+    if order is not None and value.ndim == 4:
+        value = value[:, list(order)]
+    sign = value.new_tensor([-1.0, 1.0, 1.0])
+    return value * sign[:, None] * sign
+
+
+def average(first: Prediction, second: Prediction) -> Prediction:
+    """Two predictions by parameters -> their mean; rotations by the nearest rotation to the mean."""
+    parameters = {}
+    for name, value in first.parameters.items():
+        if name == "expression":  # has no known mirror image
+            parameters[name] = value
+            continue
+        mean = (value + second.parameters[name]) / 2
+        parameters[name] = nearest_rotation(mean) if value.shape[-2:] == (3, 3) else mean
+    camera = (first.camera + second.camera) / 2
+    return Prediction(camera=camera, parameters=parameters)
+
+
+def nearest_rotation(matrices: Tensor) -> Tensor:
+    """matrices (...,3,3) -> the nearest proper rotations (...,3,3)."""
+    u, _, vt = torch.linalg.svd(matrices.double())
+    sign = torch.det(u @ vt)
+    u = torch.cat([u[..., :2], u[..., 2:] * sign[..., None, None]], dim=-1)
+    nearest: Tensor = u @ vt
+    return nearest.to(matrices.dtype)

@@ -1,0 +1,116 @@
+"""One evaluation on several processes: started here, or found in the environment of a launcher."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as distributed
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, spawn
+
+from hpscli import errors
+from hpscli.errors import HpsError, MissingError, UsageError
+from hpscli.hooks import ProtocolSpec
+from hpscli.metrics.results import Result, read_result, write_result
+from hpscli.nn.checkpoints import load_model
+from hpscli.run.evaluate import Settings, evaluate
+
+RESULT, PROBLEM = "result.json", "problem.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What every process does, in plain values."""
+
+    checkpoint: str
+    shards: str
+    protocol: ProtocolSpec
+    settings: Settings
+    device: str = "cpu"  # cpu or cuda; each process takes its own GPU
+    body_source: str = ""
+
+
+def evaluate_on(processes: int, job: Job) -> Result:
+    """Start `processes` processes, evaluate together -> the same Result as one process gives."""
+    if job.device == "cuda" and processes > torch.cuda.device_count():
+        raise MissingError(
+            f"{processes} GPUs asked for, {torch.cuda.device_count()} found.",
+            "Ask for fewer: --gpus N, or use the CPU: --processes N",
+        )
+    with tempfile.TemporaryDirectory(prefix="hps-eval-") as folder:
+        place = Path(folder)
+        try:
+            spawn(_work, (processes, job, folder), nprocs=processes)  # type: ignore[no-untyped-call]
+        except (ProcessRaisedException, ProcessExitedException):
+            if not (place / PROBLEM).exists():
+                raise
+            raise _problem(place / PROBLEM) from None
+        return read_result(place / RESULT)
+
+
+def _work(rank: int, world: int, job: Job, folder: str) -> None:
+    """One process of a group; what a user did wrong is handed to the parent as a file."""
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // world))
+    device = f"cuda:{rank}" if job.device == "cuda" else job.device
+    try:
+        with process_group(device, rank, world, f"file://{folder}/meeting"):
+            result = run_job(job, device)
+            if rank == 0:
+                write_result(Path(folder) / RESULT, result)
+    except HpsError as error:
+        document = {"kind": type(error).__name__, "problem": error.problem, "fix": error.fix}
+        part = Path(folder) / f"{PROBLEM}.{rank}"
+        part.write_text(json.dumps(document), encoding="utf-8")
+        part.replace(Path(folder) / PROBLEM)
+        raise
+
+
+def run_job(job: Job, device: str) -> Result:
+    """One process's part; with a process group the result is everybody's."""
+    model = load_model(job.checkpoint, device=device, body_source=job.body_source)
+    wanted = job.settings
+    return evaluate(
+        model,
+        job.shards,
+        job.protocol,
+        batch=wanted.batch,
+        limit=wanted.limit,
+        flip=wanted.flip,
+        dtype=wanted.dtype,
+    )
+
+
+@contextmanager
+def process_group(device: str, rank: int, world: int, meeting: str = "env://") -> Iterator[None]:
+    """Join the group of `world` processes while inside; nccl between GPUs, else gloo."""
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)
+    backend = "nccl" if device.startswith("cuda") else "gloo"
+    distributed.init_process_group(backend, init_method=meeting, rank=rank, world_size=world)
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def launched() -> tuple[int, int, int] | None:
+    """-> (rank, world, local rank) under torchrun, accelerate launch or similar; else None."""
+    try:
+        rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        local = int(os.environ.get("LOCAL_RANK", rank))
+    except KeyError:
+        return None
+    except ValueError as error:
+        raise UsageError(f"RANK, WORLD_SIZE or LOCAL_RANK is not a number: {error}.") from None
+    return (rank, world, local) if world > 1 else None
+
+
+def _problem(path: Path) -> HpsError:
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    kind: type[HpsError] = getattr(errors, document["kind"], HpsError)
+    return kind(document["problem"], document["fix"])

@@ -1,0 +1,182 @@
+"""What is true about the people of a batch: their parameters through the body, or annotated points."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hpscli.body.joints import conversion_index, convert, joint_set
+from hpscli.body.layer import PARAMETERS, Body, BodyOutput, load_body, matrices
+from hpscli.errors import InvalidData, UsageError
+from hpscli.hooks import ProtocolSpec
+from hpscli.metrics.protocols import Points, metric_kind
+from hpscli.records import Prediction
+
+OPTIONAL = ("expression", "jaw_pose", "leye_pose", "reye_pose")  # neutral where nobody says
+
+
+@dataclass
+class Truth:
+    """Makes true points under one protocol; keeps the bodies it needs."""
+
+    protocol: ProtocolSpec
+    body: Body  # the neutral body of the evaluation
+    bodies: dict[tuple[str, str], Body] = field(default_factory=dict)
+
+    @property
+    def needs_mesh(self) -> bool:
+        """-> whether any metric, or the joints themselves, come from vertices."""
+        on_mesh = any(metric_kind(name).on_vertices for name in self.protocol.metrics)
+        return on_mesh or not own_joints_suffice(self.protocol, self.body)
+
+    def points(
+        self,
+        targets: Mapping[str, Tensor],
+        present: Mapping[str, Tensor],
+        meta: Sequence[Mapping[str, Any]],
+    ) -> Points:
+        """targets (B,...) of a batch -> joints (B,J,3), mask (B,J), vertices (B,V,3) or NaN."""
+        count = len(meta)
+        joints, mask = self._annotated_joints(targets, present, count)
+        vertices = self._annotated_vertices(targets, present, count)
+        posed = self._has_parameters(targets, present, count)
+        kinds = self._bodies(targets, meta)
+        for gender, age in dict.fromkeys(kinds):
+            rows = np.flatnonzero(posed & np.array([kind == (gender, age) for kind in kinds]))
+            if not len(rows):
+                continue
+            output, joints[rows] = self._posed(targets, rows, gender, age)
+            mask[rows] = True
+            if vertices is not None:
+                vertices[rows] = output.vertices.double().cpu().numpy()
+        return Points(joints, vertices, mask)
+
+    def _posed(
+        self, targets: Mapping[str, Tensor], rows: NDArray[np.int64], gender: str, age: str
+    ) -> tuple[BodyOutput, NDArray[np.float64]]:
+        """-> the posed body of these rows, and its joints in the protocol's set."""
+        body, wanted = self._body(gender, age), self.protocol.joints
+        kind, index = self.protocol.body, torch.from_numpy(rows)
+        device = body.get_buffer("v_template").device
+        flat = {
+            name.partition(".")[2]: values[index].to(device)
+            for name, values in targets.items()
+            if name.startswith(f"{kind}.") and not name.endswith(".transl")
+        }
+        weight = flat.pop("kid", None)
+        if weight is not None and age == "kid":  # as AGORA: the last shape coefficient
+            flat["betas"] = torch.cat([flat["betas"], weight], dim=1)
+        with torch.no_grad():
+            output = body(matrices(flat))
+            if own_joints_suffice(self.protocol, body):
+                points, _ = convert(output.joints, body.joint_set, wanted)
+            else:
+                points = from_mesh(self.protocol, body, output.vertices, output.joints)
+        return output, points.double().cpu().numpy()
+
+    def _annotated_joints(
+        self, targets: Mapping[str, Tensor], present: Mapping[str, Tensor], count: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        size = len(joint_set(self.protocol.joints).joints)
+        joints, mask = np.zeros((count, size, 3)), np.zeros((count, size), bool)
+        name = f"keypoints3d.{self.protocol.joints}"
+        if name in targets:
+            values = targets[name].double().cpu().numpy()
+            joints = values[..., :3].copy()
+            mask = (values[..., 3] > 0) & present[name].cpu().numpy()[:, None]
+        return joints, mask
+
+    def _annotated_vertices(
+        self, targets: Mapping[str, Tensor], present: Mapping[str, Tensor], count: int
+    ) -> NDArray[np.float64] | None:
+        if not self.needs_mesh:
+            return None
+        vertices = np.full((count, len(self.body.get_buffer("v_template")), 3), np.nan)
+        name = f"vertices.{self.protocol.body}"
+        if name in targets:
+            rows = present[name].cpu().numpy()
+            vertices[rows] = targets[name].double().cpu().numpy()[rows]
+        return vertices
+
+    def _has_parameters(
+        self, targets: Mapping[str, Tensor], present: Mapping[str, Tensor], count: int
+    ) -> NDArray[np.bool_]:
+        kind = self.protocol.body
+        needed = [*PARAMETERS[kind], "betas"]
+        posed = np.ones(count, bool)
+        for name in needed:
+            full = f"{kind}.{name}"
+            if full in targets:
+                posed &= present[full].cpu().numpy()
+            elif name not in OPTIONAL:
+                return np.zeros(count, bool)
+        return posed
+
+    def _bodies(
+        self, targets: Mapping[str, Tensor], meta: Sequence[Mapping[str, Any]]
+    ) -> list[tuple[str, str]]:
+        """-> gender and age of the true body of each person."""
+        weight = targets.get(f"{self.protocol.body}.kid")
+        kids = [False] * len(meta) if weight is None else (weight[:, 0] > 0).tolist()
+        genders = [str(entry.get("gender", "")) for entry in meta]
+        if self.protocol.gender == "neutral":
+            genders = ["neutral"] * len(meta)
+        return [
+            (gender if gender in ("male", "female") else "neutral", "kid" if kid else "adult")
+            for gender, kid in zip(genders, kids, strict=True)
+        ]
+
+    def _body(self, gender: str, age: str) -> Body:
+        if (gender, age) == (self.body.gender, "adult"):
+            return self.body
+        if (gender, age) not in self.bodies:
+            kind, source = self.protocol.body, self.body.source
+            found = load_body(kind, gender=gender, age=age, source=source)
+            self.bodies[gender, age] = found.to(self.body.get_buffer("v_template").device)
+        return self.bodies[gender, age]
+
+
+def own_joints_suffice(protocol: ProtocolSpec, body: Body) -> bool:
+    """-> whether the joints of the skeleton are all that the protocol needs, without a mesh."""
+    covered = (conversion_index(body.joint_set, protocol.joints) >= 0).all()
+    return protocol.joints_from == "model" and bool(covered)
+
+
+def from_mesh(protocol: ProtocolSpec, body: Body, vertices: Tensor, own: Tensor | None) -> Tensor:
+    """vertices (B,V,3), the body's joints -> the protocol's joints (B,J,3).
+
+    joints_from = "mesh" is the papers' rule for regressed joints: the skeleton has no say.
+    """
+    helped = own if protocol.joints_from == "model" else None
+    return body.regress(vertices, protocol.joints, joints=helped)
+
+
+def predicted_points(protocol: ProtocolSpec, body: Body, prediction: Prediction) -> Points:
+    """A complete prediction -> the protocol's points, made as the true ones are."""
+    wanted, vertices = protocol.joints, prediction.vertices
+    own = prediction.joints.get(body.joint_set)
+    if protocol.joints_from == "model" and wanted in prediction.joints:
+        joints = prediction.joints[wanted]
+    elif own is not None and own_joints_suffice(protocol, body):
+        joints, _ = convert(own, body.joint_set, wanted)
+    elif vertices is not None:
+        joints = from_mesh(protocol, body, vertices, own)
+    else:
+        raise InvalidData(f"the model gives no joints for protocol '{protocol.name}'.")
+    mesh = None if vertices is None else vertices.double().cpu().numpy()
+    return Points(joints.double().cpu().numpy(), mesh)
+
+
+def check_protocol(protocol: ProtocolSpec, body: Body) -> None:
+    """Raise where protocol and body cannot meet, before anything slow starts."""
+    if protocol.body != body.kind:
+        raise UsageError(
+            f"protocol '{protocol.name}' is for {protocol.body}, this model predicts {body.kind}.",
+            "See: hps protocols list",
+        )
+    for name in protocol.metrics:
+        metric_kind(name)
