@@ -113,6 +113,43 @@ def warp(
     return cv2.warpAffine(pixels, affine, (window[1], window[0]), dst=out, flags=cv2.INTER_LINEAR)  # type: ignore[no-any-return]
 
 
+MARGIN = 1.8  # of a stored crop: room to rotate by 45 degrees and to enlarge by a quarter
+
+
+def stored_crop(
+    image: np.ndarray,
+    center: np.ndarray,
+    size_px: float,
+    *,
+    side_px: int,
+    margin: float = MARGIN,
+    quality: int = 95,
+) -> tuple[bytes, np.ndarray]:
+    """Image (H,W,3) uint8 RGB and a box -> JPEG of the box with margin, and its `image.affine` (2,3).
+
+    For data sets with large images: never enlarges, and keeps everything that training can reach.
+    """
+    import cv2
+
+    wanted = size_px * margin
+    side = int(min(side_px, np.ceil(wanted)))
+    affine = crop_affine(center, wanted, (side, side))
+    flags = cv2.INTER_AREA if side < wanted / 1.5 else cv2.INTER_LINEAR
+    if flags == cv2.INTER_AREA:  # warpAffine does not average: shrink the whole image first
+        factor = side / wanted
+        small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        real = np.array([small.shape[1] / image.shape[1], small.shape[0] / image.shape[0]])
+        # resize keeps edges in place: pixel centres move by half a pixel
+        shrink = np.array([[real[0], 0, (real[0] - 1) / 2], [0, real[1], (real[1] - 1) / 2]])
+        pixels = cv2.warpAffine(small, compose(invert(shrink), affine), (side, side))
+    else:
+        pixels = cv2.warpAffine(image, affine, (side, side), flags=flags)
+    encoded = cv2.imencode(
+        ".jpg", np.ascontiguousarray(pixels[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality]
+    )[1]
+    return encoded.tobytes(), affine.astype(np.float32)
+
+
 def make_crop(
     sample: Sample,
     window: tuple[int, int],

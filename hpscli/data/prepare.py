@@ -89,7 +89,7 @@ def prepare(
         "dataset": spec.name,
         "split": split,
         "licence": spec.licence,
-        "body": spec.body or str(source.options.get("body", "")),
+        "body": str(source.options.get("body") or spec.body),
         "made_by": {k: v for k, v in plan.items() if k not in ("dataset", "split")},
     }
     report.index = write_index(out, tables, about)

@@ -253,7 +253,9 @@ def write_index(folder: Path, tables: list[ShardTable], about: Mapping[str, Any]
         digest.update("".join(f"{key}\n" for key in table.keys).encode())
     bad = [record for table in tables for record in table.bad]
     source = next((t.body_source for t in tables if t.body_source), "")
-    kind = about.pop("body", "")
+    kind = about.pop("body", "") or next(
+        (body for body in ("smplx", "smpl", "mano") if f"{body}.betas" in arrays), ""
+    )
     index = ShardIndex(
         location=str(folder),
         samples=sum(len(table.keys) for table in tables),

@@ -1,0 +1,234 @@
+"""hps prepare NAME: original files -> shards."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hpscli.cli.output import JsonOption, Output, QuietOption, pairs
+
+if TYPE_CHECKING:
+    from hpscli.data.prepare import Report
+    from hpscli.hooks import DatasetSpec
+
+FEW = 64  # people that one process prepares sooner than several can start
+MOST_WORKERS = 8
+NAMED = 10  # bad records named in the story; all of them are in index.json
+
+
+def prepare(
+    name: Annotated[str, typer.Argument(help="Data set; see: hps datasets list.")],
+    options: Annotated[
+        list[str] | None, typer.Argument(help="The data set's own options: key=value.")
+    ] = None,
+    from_: Annotated[
+        Path | None, typer.Option("--from", help="Folder with the owner's files.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Default: shards/NAME/SPLIT.")] = None,
+    split: Annotated[str, typer.Option(help="Default: the data set's first.")] = "",
+    workers: Annotated[int, typer.Option(help="Processes; 0: as many as this machine has.")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="Only the first N people; 0: all.")] = 0,
+    shard_samples: Annotated[int, typer.Option(min=1, help="People in one tar.")] = 1000,
+    body: Annotated[str, typer.Option(help="Short for body=...: smpl, mano or smplx.")] = "",
+    count: Annotated[int, typer.Option(help="Short for count=... (generated data).")] = 0,
+    size: Annotated[int, typer.Option(help="Short for size=... px (generated data).")] = 0,
+    seed: Annotated[int, typer.Option(help="Short for seed=... (generated data).")] = -1,
+    check: Annotated[
+        bool, typer.Option("--check", help="Read and check all people, write nothing.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace shards that are there.")] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Original files -> shards: checked, deterministic, resumable."""
+    from hpscli.data import prepare as work
+    from hpscli.data.sources import checked_options
+    from hpscli.registry import get_registry
+
+    show = Output(json, quiet)
+    spec = get_registry().dataset(name)
+    short = {
+        "body": body,
+        "count": count or "",
+        "size": size or "",
+        "seed": "" if seed < 0 else seed,
+    }
+    words = [*(options or []), *_long(spec, short)]
+    values = checked_options(spec, words)
+    split = split or spec.splits[0]
+    root = _root(spec, from_)
+    source = work.checked_source(spec, root, split, values)
+    total = work.expected_samples(source, limit)
+    workers = workers or (min(os.cpu_count() or 1, MOST_WORKERS) if total > FEW or not total else 1)
+    target = out or Path("shards") / spec.name / split
+    known = f"{total} people" if total else "people"
+    show.say(
+        spec.name, f"{split}  {known}  {' '.join(f'{k}={v}' for k, v in values.items() if v != '')}"
+    )
+    if dry_run:
+        _announce(show, spec, split, target, total, values)
+        return
+    arguments: dict[str, Any] = {"options": values, "workers": workers, "limit": limit}
+    with show.progress("checking" if check else "writing", total, "people") as advance:
+        arguments["advance"] = advance
+        if check:
+            report = work.check(spec, root, split, **arguments)
+        else:
+            report = _guarded(
+                lambda: work.prepare(
+                    spec, root, split, target, shard_samples=shard_samples, force=force, **arguments
+                ),
+                target,
+            )
+    _tell_bad(show, report)
+    if check:
+        _verdict(show, spec, report)
+    else:
+        _finish(show, spec, split, target, report)
+
+
+def _long(spec: "DatasetSpec", short: dict[str, Any]) -> list[str]:
+    """Convenience flags -> key=value words; `--size` is the option size or size_px."""
+    from hpscli.errors import UsageError
+
+    words = []
+    for key, value in short.items():
+        if value == "":
+            continue
+        names = [name for name in (key, f"{key}_px") if name in spec.options]
+        if not names:
+            raise UsageError(
+                f"data set '{spec.name}' has no option '{key}'.",
+                f"Its options: {', '.join(spec.options) or 'none'}",
+            )
+        words.append(f"{names[0]}={value}")
+    return words
+
+
+def _root(spec: "DatasetSpec", given: Path | None) -> Path:
+    from hpscli.errors import UsageError
+
+    if given is not None or not spec.needs_root:
+        return (given or Path()).expanduser()
+    if data := os.environ.get("HPS_DATA"):
+        return Path(data) / spec.name
+    raise UsageError(
+        f"'{spec.name}' is made from files: where are they?",
+        f"hps prepare {spec.name} --from DIR   (what they are: hps datasets show {spec.name})",
+    )
+
+
+def _announce(
+    show: Output, spec: "DatasetSpec", split: str, out: Path, total: int, options: dict[str, Any]
+) -> None:
+    document = {
+        "dry_run": True,
+        "dataset": spec.name,
+        "split": split,
+        "out": out,
+        "people": total or None,
+        "options": options,
+        "licence": spec.licence,
+    }
+    show.result("prepare", document, lambda: pairs(list(document.items())[1:]))
+    show.say("", "nothing was written (dry run)")
+
+
+def _guarded(call: Any, out: Path) -> Any:
+    """Run a preparation; Ctrl-C and a full disk end in a sentence that says how to go on."""
+    import errno
+
+    from hpscli.errors import Interrupted, MissingError
+
+    try:
+        return call()
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"stopped; finished shards are kept in {out}.", "Repeat the same command to go on."
+        ) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise MissingError(
+            f"no space left for {out}: {error.strerror}; finished shards are kept.",
+            "Make room and repeat the same command to go on.",
+        ) from None
+
+
+def _tell_bad(show: Output, report: "Report") -> None:
+    if not report.bad:
+        return
+    show.say("bad", f"{len(report.bad)} of {len(report.bad) + report.samples} records left out")
+    for bad in report.bad[:NAMED]:
+        show.say("", f"{bad.key or f'number {bad.position}'}: {bad.problem}")
+    if len(report.bad) > NAMED:
+        show.say("", f"... and {len(report.bad) - NAMED} more, all listed in index.json")
+
+
+def _verdict(show: Output, spec: "DatasetSpec", report: "Report") -> None:
+    from hpscli.errors import CheckFailed
+
+    document = {"check": True, "dataset": spec.name, "samples": report.samples, "bad": _bad(report)}
+    show.result("prepare", document, lambda: pairs([("sound", report.samples)]))
+    if report.bad:
+        raise CheckFailed(
+            f"{len(report.bad)} records of '{spec.name}' are bad.",
+            "They are named above; without --check they are left out of the shards.",
+        )
+
+
+def _finish(show: Output, spec: "DatasetSpec", split: str, out: Path, report: "Report") -> None:
+    import hashlib
+
+    index = report.index
+    assert index is not None  # prepare() returns with an index, or raises
+    index_file = out / "index.json"
+    sha256 = hashlib.sha256(index_file.read_bytes()).hexdigest()
+    size = sum(shard.bytes for shard in index.shards)
+    sheet = out / "contact-sheet.png"
+    if not report.already_complete or not sheet.is_file():
+        _draw_sheet(out, sheet)
+    document = {
+        "dataset": spec.name,
+        "split": split,
+        "out": out,
+        "samples": report.samples,
+        "bad": _bad(report),
+        "shards": len(index.shards),
+        "bytes": size,
+        "index_sha256": sha256,
+        "seconds": report.seconds,
+        "resumed": report.resumed,
+        "already_complete": report.already_complete,
+        "contact_sheet": sheet,
+        "body": index.body,
+    }
+    if report.already_complete:
+        show.say("complete", "these shards were finished before; nothing was written")
+    elif report.resumed:
+        show.say("resumed", f"the first {report.resumed} records were done by an earlier run")
+    people = "person" if report.samples == 1 else "people"
+    line = (
+        f"{report.samples} {people} in {len(index.shards)} shard{'s' * (len(index.shards) != 1)}, "
+        f"{size / 1e6:.1f} MB, index {index_file} (sha256 {sha256[:8]}...)"
+    )
+    show.result("prepare", document, lambda: pairs([("done", line)]))
+    show.say("look", f"{sheet}   or one: hps datasets show {out} --sample 0")
+    if split.startswith(("val", "test")):
+        show.next(f"hps eval CHECKPOINT --testset {spec.name} --shards {out}")
+    else:
+        show.next(f"hps train recipes/tiny.toml data.mix.{spec.name}.shards={out}")
+
+
+def _bad(report: "Report") -> dict[str, Any]:
+    return {"count": len(report.bad), "records": [vars(bad) for bad in report.bad]}
+
+
+def _draw_sheet(out: Path, sheet: Path) -> None:
+    from hpscli.data.evalset import EvalSet
+    from hpscli.data.verify import contact_sheet
+    from hpscli.render.pictures import write_image
+
+    write_image(sheet, contact_sheet(EvalSet(out)))
