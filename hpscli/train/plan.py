@@ -10,10 +10,11 @@ import torch
 from hpscli.data.shards import read_index
 from hpscli.errors import HpsError, MissingError, UsageError
 from hpscli.nn.checkpoints import build_model
-from hpscli.recipe import Recipe
+from hpscli.recipe import Recipe, validated
 from hpscli.registry import get_registry
 from hpscli.train.schedule import Steps, count_steps, learning_rate
 
+FAST = 2  # steps, and batches of validation, of --fast-dev-run
 MEASURED_BATCH = 2  # enough for batch norm
 
 
@@ -25,6 +26,39 @@ class Part:
     shards: str
     samples: int = 0
     problem: HpsError | None = None
+
+
+def adjusted(
+    recipe: Recipe,
+    world: int,
+    *,
+    init: str = "",
+    dtype: str = "",
+    seed: int | None = None,
+    compile: bool = False,
+    limit: int = 0,
+    fast: bool = False,
+) -> Recipe:
+    """-> the recipe with what the flags of a command line say, checked like any other."""
+    raw = recipe.model_dump(exclude_none=True)
+    if init:
+        raw["model"]["init"] = init
+    if dtype:
+        raw["train"]["dtype"] = dtype
+    if seed is not None:
+        raw["seed"] = seed
+    if compile:
+        raw["train"]["compile"] = True
+    validation = raw["data"].get("validation")
+    if limit:
+        for part in [*raw["data"]["mix"].values(), *([validation] if validation else [])]:
+            part["limit"] = min(limit, part["limit"] or limit)
+    if fast:  # two steps and two batches of everything
+        step = raw["optim"]["batch"] * raw["optim"]["accumulate"] * world
+        raw["train"].update(epochs=1, epoch_samples=FAST * step, log_every=1)
+        if validation:
+            validation["limit"] = FAST * validation["batch"]
+    return validated(raw, "the command line")
 
 
 def check_recipe(recipe: Recipe, world: int, *, keep_lr: bool, scale_lr: bool) -> Steps:
