@@ -1,0 +1,109 @@
+"""hps selfcheck: what official code returned, against what this installation returns."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hpscli.cli.output import JsonOption, Output, QuietOption, table
+from hpscli.errors import CheckFailed
+
+if TYPE_CHECKING:
+    from hpscli.testing.selfcheck import Replayed
+
+
+def selfcheck(
+    path: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A reference folder, or one golden in it.")
+    ],
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only kinds or files like this; may be repeated.")
+    ] = None,
+    seed_xor: Annotated[
+        int, typer.Option(help="XOR on the seed of every filled weight (crc32 of its key).")
+    ] = 0,
+    input_seed: Annotated[
+        int | None, typer.Option(help="Seed of the first random input, when not the usual one.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Another seed that a kind declares."),
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Replay goldens: per array the worst difference, its tolerance and the verdict.
+
+    The expected numbers are those stored in DIR. The seeds only say how weights and inputs were
+    made there; change them for goldens that were made with others.
+    """
+    from hpscli.testing.goldens import ReplayOptions, parse_values
+    from hpscli.testing.selfcheck import find, replay
+
+    out = Output(json, quiet)
+    found = find(path, only or ())
+    declared = {name: value for spec in found.specs for name, value in spec.options.items()}
+    values = parse_values(set_ or [], declared)
+    options = ReplayOptions(seed_xor=seed_xor, input_seed=input_seed, values=values)
+    done: list[Replayed] = []
+    for spec in found.specs:
+        out.say("replaying", f"{spec.name}   {spec.summary}")
+        done.append(replay(spec, found.folder, options))
+    document = {
+        "path": str(path),
+        "ok": all(replayed.ok for replayed in done),
+        "options": {"seed_xor": seed_xor, "input_seed": input_seed, **values},
+        "goldens": [_described(replayed) for replayed in done],
+        "no_replay": list(found.unknown),
+    }
+    out.result("selfcheck", document, lambda: _draw(done))
+    if found.unknown:
+        out.say("not run", f"{len(found.unknown)} files: no replay registered for them")
+    _conclude(out, done)
+
+
+def _conclude(out: Output, done: "list[Replayed]") -> None:
+    arrays = sum(len(replayed.checks) for replayed in done)
+    failed = [(r.spec.name, c) for r in done for c in r.checks if not c.ok]
+    empty = [replayed.spec.name for replayed in done if not replayed.checks]
+    if empty:
+        raise CheckFailed(f"{', '.join(empty)} compared nothing.")
+    if failed:
+        kind, check = failed[0]
+        raise CheckFailed(
+            f"{len(failed)} of {arrays} arrays differ; first: {kind} {check.name}: "
+            + (check.note or f"{check.worst:.3g} {check.unit}, tolerance {check.tolerance:.3g}")
+        )
+    out.say("ok", f"{arrays} arrays of {len(done)} goldens within tolerance")
+
+
+def _described(replayed: "Replayed") -> dict[str, Any]:
+    return {
+        "name": replayed.spec.name,
+        "files": list(replayed.spec.files),
+        "source": replayed.spec.source,
+        "ok": replayed.ok,
+        "arrays": [
+            vars(check) | {"worst": check.worst if math.isfinite(check.worst) else None}
+            for check in replayed.checks
+        ],
+    }
+
+
+def _draw(done: "list[Replayed]") -> None:
+    table(
+        ("golden", "array", "worst", "tolerance", "unit", "verdict"),
+        [
+            (
+                replayed.spec.name,
+                check.name,
+                f"{check.worst:.2e}",
+                f"{check.tolerance:.0e}",
+                check.unit,
+                ("ok" if check.ok else "FAIL") + (f"  {check.note}" if check.note else ""),
+            )
+            for replayed in done
+            for check in replayed.checks
+        ],
+    )

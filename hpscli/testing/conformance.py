@@ -1,0 +1,125 @@
+"""`hps plugins check`: the conformance kit on everything that a plugin brings."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hpscli.errors import UsageError, did_you_mean
+from hpscli.registry import Plugin, get_registry, resolve
+from hpscli.testing.checks import Check, Checks, require
+from hpscli.testing.dataset_checks import check_dataset
+from hpscli.testing.model_checks import check_model
+
+__all__ = ["Check", "check_dataset", "check_model", "check_plugin", "require"]
+
+TARGETS = {
+    # kind: the fields of its record that name functions
+    "writer": ("write", "check"),
+    "command": ("run",),
+    "detector": ("build",),
+    "golden": ("replay",),
+}
+HEAVY = ("torch", "timm", "cv2", "smplx")
+
+
+def check_plugin(
+    name: str,
+    *,
+    root: Path | None = None,
+    say: Callable[[str, object], None] = lambda label, text: None,
+) -> list[Check]:
+    """The name of a plugin, a model or a data set -> every check of what it brings."""
+    registry = get_registry()
+    if name in registry.names("model"):
+        return check_model(name)
+    if name in registry.names("dataset"):
+        return check_dataset(name, root=root)
+    plugin = _find(name)
+    checks: list[Check] = list(_check_registration(plugin))
+    for kind, record in plugin.records:
+        say("checking", f"{kind} {record.name}")
+        if kind == "model":
+            checks += check_model(record)
+        elif kind == "dataset":
+            checks += check_dataset(record, root=root)
+        else:
+            checks += _check_record(kind, record)
+    return checks
+
+
+def _find(name: str) -> Plugin:
+    """-> the plugin of this name; "foo" also finds the plugin "hps_foo"."""
+    plugins = {plugin.name: plugin for plugin in get_registry().plugins}
+    for candidate in (name, f"hps_{name}", f"hps-{name}"):
+        if candidate in plugins:
+            return plugins[candidate]
+    registry = get_registry()
+    known = [*plugins, *registry.names("model"), *registry.names("dataset")]
+    raise UsageError(
+        f"no plugin, model or data set named '{name}'.",
+        did_you_mean(name, known) or "See: hps plugins list",
+    )
+
+
+def _check_registration(plugin: Plugin) -> Checks:
+    """It registers sound records, once, and stays light until it is used."""
+    checks = Checks(f"plugin {plugin.name}")
+    brought = f"{len(plugin.records)} records"
+    checks.add("registers", "; ".join(plugin.problems), brought)
+    doubles = [
+        problem
+        for problem in get_registry().problems()
+        if "is registered by both" in problem and f"'{plugin.name}'" in problem
+    ]
+    checks.add("unique names", "; ".join(doubles))
+    if not plugin.problems:
+        checks.run("light", lambda: (_weight(plugin), "found without importing torch"))
+    return checks
+
+
+def _weight(plugin: Plugin) -> str:
+    """-> which heavy package a listing imports because of this plugin (a new process tells)."""
+    others = ",".join(p.name for p in get_registry().plugins if p.name != plugin.name)
+    code = (
+        "import sys; from hpscli.registry import get_registry; get_registry(); "
+        f"print(*(name for name in {HEAVY!r} if name in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "HPS_DISABLE": others},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        return done.stderr.strip().splitlines()[-1]
+    names = done.stdout.split()
+    return f"finding the plugin imports {' '.join(names)}: import inside functions" if names else ""
+
+
+def _check_record(kind: str, record: Any) -> Checks:
+    """Protocols name joints and bodies that exist; functions of the others can be imported."""
+    checks = Checks(f"{kind} {record.name}")
+    if kind == "protocol":
+        checks.run("joints", lambda: (_protocol_complaint(record), record.joints))
+    for field in TARGETS.get(kind, ()):
+        checks.run(field, lambda field=field: _imports(getattr(record, field)))  # type: ignore[misc]
+    return checks
+
+
+def _imports(target: str) -> tuple[str, str]:
+    resolve(target)
+    return "", target
+
+
+def _protocol_complaint(protocol: Any) -> str:
+    from hpscli.body.joints import joint_set
+    from hpscli.registry import BODIES
+
+    joints = joint_set(protocol.joints).joints
+    if lacking := [name for name in protocol.root if name not in joints]:
+        return f"root '{lacking[0]}' is no joint of {protocol.joints}"
+    return "" if protocol.body in BODIES else f"body '{protocol.body}' is none of {BODIES}"

@@ -1,0 +1,1 @@
+"""Replays of what the official code of the HMR family returned."""

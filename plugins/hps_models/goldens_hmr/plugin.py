@@ -1,0 +1,59 @@
+"""Kinds of golden of the HMR family: network, rotations, metrics, crops."""
+
+from hpscli.hooks import GoldenSpec, hookimpl
+
+SOURCE = "reference/hmr/SPEC.md, 8 (tolerances), 4 (crops), 6.1 (metrics)"
+BODY_SEEDS = {
+    # surrogate arrays stand for licensed files; each is drawn from a seed of its own
+    "body_seed": 7,
+    "regressor_extra_seed": 13,
+    "regressor_h36m_seed": 14,
+}
+CROPS = {
+    "spin": "SPIN's training crop, in both published versions.",
+    "spin_demo": "SPIN's demo crop, with a box and without.",
+    "mmhuman3d": "mmhuman3d's crop with channel noise, flip, rotation.",
+    "hmr2": "HMR2's crop with its anti-aliasing blur.",
+    "pare_demo": "PARE's demo crop.",
+}
+
+
+@hookimpl
+def hps_goldens() -> list[GoldenSpec]:
+    """-> the kinds that need nothing but the core and the model `hmr`."""
+    here = "hps_models.goldens_hmr"
+    return [
+        GoldenSpec(
+            name="hmr/spin",
+            files=("goldens/hmr_spin.npz", "keys/spin_hmr_resnet50.json"),
+            replay=f"{here}.network:replay_spin",
+            summary="HMR with ResNet-50 as SPIN, from image to vertices and joints.",
+            source=SOURCE,
+            options={"image_seed": 0, **BODY_SEEDS, "mean_pose_seed": 15, "mean_shape_seed": 16},
+        ),
+        GoldenSpec(
+            name="hmr/rotations",
+            files=("goldens/rotations.npz",),
+            replay=f"{here}.geometry:replay_rotations",
+            summary="6D in both layouts, axis-angle, the translation that fits 2D joints.",
+            source=SOURCE,
+        ),
+        GoldenSpec(
+            name="hmr/metrics",
+            files=("goldens/metrics.npz",),
+            replay=f"{here}.measures:replay_metrics",
+            summary="MPJPE, PA-MPJPE, PVE, PCK, AUC of mmhuman3d, SPIN and HMR2.",
+            source=SOURCE,
+            options={**BODY_SEEDS, "male_seed": 17, "female_seed": 18},
+        ),
+        *(
+            GoldenSpec(
+                name=f"hmr/crop-{name.replace('_', '-')}",
+                files=(f"goldens/preprocess_{name}.npz", "goldens/synth_480x640.png"),
+                replay=f"{here}.crops:replay_{name}",
+                summary=summary,
+                source=SOURCE,
+            )
+            for name, summary in CROPS.items()
+        ),
+    ]
