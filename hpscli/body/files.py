@@ -32,8 +32,20 @@ from typing import Any
 import numpy as np
 
 from hpscli.body.asset_sources import asset_record
+from hpscli.body.official.pickles import safe_load_pickle
 from hpscli.errors import HpsError, InvalidData, MissingError
 
+__all__ = [
+    "asset_folder",
+    "asset_path",
+    "file_sha256",
+    "have_asset",
+    "missing_asset",
+    "read_asset",
+    "read_asset_meta",
+    "safe_load_pickle",
+    "write_asset",
+]
 SCHEMA = "hps/asset/1"
 CHUNK_BYTES = 1 << 20
 

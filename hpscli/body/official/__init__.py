@@ -1,0 +1,1 @@
+"""Files of body models as their owners hand them out: read safely, recognised, imported."""
