@@ -1,0 +1,1 @@
+"""Synthetic people: a generator of images with exact labels, and no licence to sign."""
