@@ -8,6 +8,8 @@ from typing import Any
 
 from hpscli.errors import unknown_name
 
+ARCHIVES = (".zip", ".tar.gz", ".tar.bz2")
+
 
 @dataclass(frozen=True, kw_only=True)
 class AssetSource:
@@ -17,6 +19,7 @@ class AssetSource:
     page: str
     file: str  # as the download is called
     licence: str
+    terms: str  # the licence in three words, for tables
     register: bool = False
     unreachable_since: str = ""  # "YYYY-MM", when the links were seen to be closed
     note: str = ""
@@ -30,7 +33,8 @@ class AssetRecord:
     what: str
     needed_for: str
     source: AssetSource
-    member: str = ""  # path inside the download, when the download is an archive
+    member: str = ""  # path inside the download, when the download holds several files
+    to_import: str  # what to type after `hps assets import`
     also: tuple[AssetSource, ...] = ()  # other places that hand out the same content
 
 
@@ -46,6 +50,7 @@ def asset_records() -> dict[str, AssetRecord]:
             needed_for=entry["needed_for"],
             source=sources[entry["source"]],
             member=entry.get("member", ""),
+            to_import=entry.get("import") or _to_import(sources[entry["source"]], entry),
             also=tuple(sources[name] for name in entry.get("also", ())),
         )
         for entry in table["asset"]
@@ -64,6 +69,11 @@ def asset_record(asset_id: str) -> AssetRecord:
     if asset_id not in records:
         raise unknown_name("asset", asset_id, records, "hps assets list")
     return records[asset_id]
+
+
+def _to_import(source: AssetSource, entry: dict[str, Any]) -> str:
+    """Archives are imported as downloaded; of repositories and pages, the one file."""
+    return source.file if source.file.endswith(ARCHIVES) else entry["member"].split("/")[-1]
 
 
 @cache

@@ -140,11 +140,11 @@ def missing_asset(asset_id: str) -> MissingError:
     """-> the error for an absent asset: the page, the file, and the command that imports it."""
     record = asset_record(asset_id)
     source = record.source
-    inside = f", which holds {record.member}" if record.member else ""
+    inside = f", in it {record.member}" if record.member else ""
     verb = "register and download at" if source.register else "download at"
     steps = [
-        f"1. {verb}  {source.page}  (file {source.file}{inside})",
-        f"2. hps assets import {source.file}",
+        f"1. {verb}  {source.page}  ({source.file}{inside})",
+        f"2. hps assets import {record.to_import}",
     ]
     if source.unreachable_since:
         steps.append(
