@@ -14,11 +14,24 @@ from hpscli.body.joints import (
 from hpscli.errors import UsageError
 
 NEEDED = {
-    **{"smpl24": 24, "smpl45": 45, "smpl54": 54, "smpl49": 49, "metro24": 24, "hmr2_44": 44},
-    **{"smplx55": 55, "smplx127": 127, "smplx144": 144, "osx_smplx137": 137},
-    **{"mano16": 16, "mano21": 21, "freihand21": 21},
-    **{"coco17": 17, "mpii16": 16, "lsp14": 14, "openpose25": 25, "mpi_inf_3dhp17_test": 17},
-    **{"h36m17": 17, "h36m17_lfirst": 17},
+    name: count
+    for count, names in {
+        14: ["lsp14"],
+        16: ["mano16", "mpii16"],
+        17: ["coco17", "h36m17", "h36m17_lfirst", "mpi_inf_3dhp17_test"],
+        21: ["mano21", "freihand21"],
+        24: ["smpl24", "metro24"],
+        25: ["openpose25"],
+        44: ["hmr2_44"],
+        45: ["smpl45"],
+        49: ["smpl49"],
+        54: ["smpl54"],
+        55: ["smplx55"],
+        127: ["smplx127"],
+        137: ["osx_smplx137"],
+        144: ["smplx144"],
+    }.items()
+    for name in names
 }
 
 
@@ -128,4 +141,5 @@ def test_mirroring_and_converting_can_be_swapped() -> None:
 
 def test_convertible_sets_count_what_can_be_supplied() -> None:
     found = convertible_sets("h36m17")
-    assert found["lsp14"] == 14 and found["h36m17_lfirst"] == 17 and "mano21" not in found
+    assert found["lsp14"] == 14 and found["h36m17_lfirst"] == 17 and found["mano21"] == 1
+    assert "mmhuman3d_flame" not in found
