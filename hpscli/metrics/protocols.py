@@ -82,8 +82,8 @@ def measure(protocol: ProtocolSpec, prediction: Points, truth: Points) -> dict[s
                 continue
             first = _moved(prediction.vertices, prediction.joints, roots)
             second = _moved(truth.vertices, truth.joints, roots)
-            whole = np.isfinite(second).all(axis=(1, 2)) & known.any(axis=1)
-            mask = np.repeat(whole[:, None], first.shape[1], axis=1)
+            whole = np.asarray(np.isfinite(second).all(axis=(1, 2)) & known.any(axis=1))
+            mask = np.tile(whole, (first.shape[1], 1)).T
         else:
             first, second, mask = predicted_joints, true_joints, known
         if kind.aligned:

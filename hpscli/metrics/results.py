@@ -46,6 +46,9 @@ class Result:
     reference: Mapping[str, Any] = field(
         default_factory=dict
     )  # {metric: value, source, difference}
+    baseline: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # {metric: value, unit, n}, a constant
     device: str = "cpu"
     processes: int = 1
     seconds: float = 0.0

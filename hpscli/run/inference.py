@@ -9,7 +9,7 @@ from torch import Tensor
 from hpscli.body.layer import Body, complete
 from hpscli.data.augment import MIRROR_PARTNERS, pose_order
 from hpscli.data.batch import ready
-from hpscli.errors import UsageError
+from hpscli.errors import InvalidData, UsageError
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.records import Batch, Prediction
 
@@ -54,6 +54,13 @@ def _forward(model: LoadedModel, image: Tensor, dtype: Dtype) -> Prediction:
         model.module.train(was_training)
     named = prediction.named_tensors()
     return Prediction.from_named_tensors({name: value.float() for name, value in named.items()})
+
+
+def mesh_of(prediction: Prediction) -> Tensor:
+    """A complete prediction -> its vertices (B,V,3)."""
+    if prediction.vertices is None:
+        raise InvalidData("the model gives neither vertices nor parameters: there is no mesh.")
+    return prediction.vertices
 
 
 def mirror_prediction(prediction: Prediction, body: Body) -> Prediction:

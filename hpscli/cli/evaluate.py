@@ -1,0 +1,157 @@
+"""hps eval: a checkpoint on a test set -> figures, and a file that says what they mean."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hpscli.cli.output import JsonOption, Output, QuietOption, table
+from hpscli.errors import UsageError
+
+if TYPE_CHECKING:
+    from hpscli.hooks import ProtocolSpec
+    from hpscli.metrics.results import Result
+
+
+def evaluate(
+    checkpoint: Annotated[
+        str, typer.Argument(help="File, model.tag, RUN or RUN@EPOCH; default: the one that ships.")
+    ] = "",
+    testset: Annotated[str, typer.Option(help="Test set, as in `hps protocols list`.")] = "",
+    protocol: Annotated[str, typer.Option(help="A certain protocol of it.")] = "",
+    shards: Annotated[str, typer.Option(help="Folder or URL; default shards/TESTSET/SPLIT.")] = "",
+    batch: Annotated[int, typer.Option(min=1, help="People at once; changes no figure.")] = 32,
+    limit: Annotated[int, typer.Option(min=0, help="Only the first N people; 0: all.")] = 0,
+    gpus: Annotated[int, typer.Option(min=0, help="One process on each of N GPUs.")] = 0,
+    processes: Annotated[int, typer.Option(min=0, help="N processes on the CPU.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda; default: the best there is.")] = "",
+    dtype: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
+    flip: Annotated[
+        bool,
+        typer.Option("--flip", help="Average with the mirrored crop; slower, changes figures."),
+    ] = False,
+    baseline: Annotated[
+        str,
+        typer.Option(help="Training shards: also measure their mean person. `mean`: as prepared."),
+    ] = "",
+    visualize: Annotated[
+        bool, typer.Option("--visualize", help="Draw the worst, median and best people.")
+    ] = False,
+    compare: Annotated[
+        tuple[str, str], typer.Option(metavar="A B", help="Compare two result files instead.")
+    ] = ("", ""),
+    out: Annotated[
+        Path | None, typer.Option(help="Result file (.json) or folder.", show_default=False)
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite --out.")] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure a checkpoint on a test set under a named protocol.
+
+    Every person counts exactly once, whatever the batch and the number of processes. The result
+    file holds every person's error and the hashes of what was measured.
+    """
+    output = Output(json, quiet)
+    if any(compare):
+        _compare(output, Path(compare[0]), Path(compare[1]))
+        return
+    from hpscli.run.session import Request, run_request
+
+    request = Request(
+        checkpoint=checkpoint,
+        testset=testset,
+        protocol=protocol,
+        shards=shards,
+        batch=batch,
+        limit=limit,
+        gpus=gpus,
+        processes=processes,
+        device=device,
+        dtype=dtype,
+        flip=flip,
+        baseline=baseline,
+        visualize=visualize,
+        out=out,
+        force=force,
+    )
+    done = run_request(request, output.say, output.progress)
+    if done is None:  # another process of the group has the word
+        return
+    result, file, spec = done
+    document = {**result.document(), "samples_file": file.with_suffix(".samples.npz").name}
+    output.result("eval", {**document, "file": str(file)}, lambda: draw_result(result, spec))
+    output.say("saved", file)
+    output.next(f"hps protocols show {spec.name}     hps eval --compare {file} OTHER.json")
+
+
+def draw_result(result: "Result", protocol: "ProtocolSpec") -> None:
+    """The table: ours, published, the mean person."""
+    from hpscli.metrics.protocols import METRICS
+
+    names = [name for name in protocol.metrics if name in result.metrics]
+    units = {METRICS[name].unit for name in names}
+    columns = [METRICS[n].label + (f" {METRICS[n].unit}" if len(units) > 1 else "") for n in names]
+    rows: list[list[Any]] = [["ours", *(result.metrics[name].value for name in names)]]
+    if result.reference:
+        sources = {entry["source"] for entry in result.reference.values()}
+        for what, key in (("published", "value"), ("difference", "difference")):
+            row: list[Any] = [what]
+            row += [result.reference.get(name, {}).get(key) for name in names]
+            rows.append([*row, "; ".join(sorted(sources)) if what == "published" else ""])
+        columns.append("source")
+        rows[0].append("")
+    if result.baseline:
+        means = [result.baseline.get(name, {}).get("value") for name in names]
+        gains = [
+            None if not mean else 100.0 * (1.0 - result.metrics[name].value / mean)
+            for name, mean in zip(names, means, strict=True)
+        ]
+        end = [""] * (len(columns) - len(names))
+        rows.append(["mean person", *means, *end])
+        rows.append(["below it, %", *gains, *end])
+    unit = "" if len(units) > 1 else f"{units.pop()}, "
+    counts = {result.metrics[name].n for name in names}
+    people = (
+        f"{max(counts)} people" if len(counts) == 1 else f"{min(counts)} to {max(counts)} people"
+    )
+    title = f"{unit}{people}, body source {result.body['source']}"
+    table(["", *columns], rows, title=title)
+
+
+def _compare(output: Output, first: Path, second: Path) -> None:
+    """Two result files -> differences with intervals."""
+    from dataclasses import asdict
+
+    from hpscli.metrics.protocols import METRICS
+    from hpscli.metrics.results import compare, read_result
+
+    if not (str(first) and str(second)):
+        raise UsageError("--compare takes two result files.", "hps eval --compare A.json B.json")
+    a, b = read_result(first), read_result(second)
+    found = compare(a, b)
+
+    def draw() -> None:
+        rows = [
+            (
+                METRICS[d.metric].label if d.metric in METRICS else d.metric,
+                d.first,
+                d.second,
+                f"{d.difference:+.2f}",
+                f"{d.low:+.2f} to {d.high:+.2f}",
+                "significant" if d.significant else "not significant",
+                d.samples,
+            )
+            for d in found
+        ]
+        title = f"A {a.checkpoint['name']}   B {b.checkpoint['name']}   {a.protocol['name']}"
+        columns = ("", "A", "B", "B - A", "95 % interval", "", "people")
+        table(columns, rows, title=title)
+
+    document = {
+        "protocol": a.protocol["name"],
+        "first": str(first),
+        "second": str(second),
+        "differences": [{**asdict(d), "significant": d.significant} for d in found],
+    }
+    output.result("eval-comparison", document, draw)

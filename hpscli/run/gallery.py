@@ -1,0 +1,93 @@
+"""The worst, the typical and the best of an evaluation, drawn side by side."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpscli.data.batch import make_batch
+from hpscli.data.crops import make_crop
+from hpscli.data.evalset import EvalSet
+from hpscli.hooks import ProtocolSpec
+from hpscli.metrics.protocols import METRICS
+from hpscli.metrics.results import Result
+from hpscli.nn.checkpoints import LoadedModel
+from hpscli.render.pictures import contact_sheet, mesh_colour, render_mesh, write_image
+from hpscli.run.inference import mesh_of, predict_batch
+
+TILE_PX = 256
+FAR = 10.0  # focal length in crop widths: nearly the weak perspective that the model means
+
+Image = NDArray[np.uint8]
+
+
+def write_gallery(
+    path: Path,
+    model: LoadedModel,
+    shards: str | Path,
+    protocol: ProtocolSpec,
+    result: Result,
+    *,
+    each: int = 4,
+) -> Path:
+    """Write a sheet with `each` worst, median and best people: crop and crop with mesh -> path."""
+    metric = next(name for name in protocol.metrics if name in result.metrics)
+    places, captions = chosen_people(result, metric, each)
+    people = EvalSet(shards)
+    samples = [people[place] for place in places]
+    batch = make_batch(samples, model.input_size, protocol.joints, crop_scale=protocol.crop_scale)
+    prediction = predict_batch(model, batch)
+    vertices = mesh_of(prediction).cpu().numpy()
+    cameras = prediction.camera.cpu().numpy()
+    tiles = []
+    height = round(TILE_PX * model.input_size[0] / model.input_size[1])
+    for row, sample in enumerate(samples):
+        crop, _ = make_crop(
+            sample,
+            (height, TILE_PX),
+            crop_scale=protocol.crop_scale,
+            flip=bool(batch.flipped[row]),
+        )
+        drawn = draw_in_crop(crop, vertices[row], model.body.faces, cameras[row])
+        tiles.append(np.concatenate([crop, drawn], axis=1))
+    sheet = contact_sheet(
+        tiles, captions, each, title=f"{result.checkpoint['name']} on {protocol.name}"
+    )
+    write_image(path, sheet)
+    return path
+
+
+def chosen_people(result: Result, metric: str, each: int) -> tuple[list[int], list[str]]:
+    """-> places in the sample list and captions: worst first, then around the median, then best."""
+    kind, values = METRICS[metric], result.errors[metric]
+    order = [int(i) for i in np.argsort(-values if kind.smaller_is_better else values)]
+    order = [i for i in order if not np.isnan(values[i])]
+    middle = max(0, (len(order) - each) // 2)
+    groups = {
+        "worst": order[:each],
+        "median": order[middle : middle + each],
+        "best": order[-each:],
+    }
+    places, captions = [], []
+    for word, group in groups.items():
+        for place in group:
+            places.append(place)
+            captions.append(f"{word} {values[place]:.0f} {kind.unit}  {result.keys[place]}")
+    return places, captions
+
+
+def draw_in_crop(
+    crop: Image,
+    vertices: NDArray[np.floating],
+    faces: NDArray[np.integer],
+    camera: NDArray[np.floating],
+) -> Image:
+    """crop (H,W,3), vertices (V,3) metres, weak camera (3,) -> the crop with the mesh on it."""
+    height, width = crop.shape[:2]
+    scale = float(camera[0])
+    if not scale > 1e-3:  # a model that has learned nothing may put people behind the camera
+        return crop.copy()
+    focal = FAR * width
+    translation = np.array([camera[1], camera[2], 2.0 * focal / (width * scale)])
+    intrinsics = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
+    return render_mesh(crop, vertices + translation, faces, intrinsics, colour=mesh_colour(0))

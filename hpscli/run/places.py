@@ -1,0 +1,90 @@
+"""Where things are when the user does not say: shards of a test set, the shipped checkpoint, results."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hpscli.data.remote import is_remote
+from hpscli.data.shards import INDEX, read_index
+from hpscli.errors import HpsError, MissingError
+from hpscli.hooks import ProtocolSpec
+from hpscli.registry import Registry
+
+SHARDS = Path("shards")  # below the working directory, where `hps prepare` writes
+RUNS = Path("runs")
+
+
+def find_shards(protocol: ProtocolSpec, given: str, registry: Registry) -> tuple[str, str]:
+    """-> (shard folder or URL, a remark): as given, as prepared here, or the few that ship."""
+    if given:
+        if not is_remote(given) and not (Path(given) / INDEX).is_file():
+            read_index(given)  # says in its own words what is wrong
+        return given, ""
+    prepared = SHARDS / protocol.name.split("@")[0]
+    if (prepared / INDEX).is_file():
+        return str(prepared), ""
+    if demo := demo_shards(protocol):
+        return str(demo), "the few people that come with hps; more: " + prepare_line(
+            protocol, registry
+        )
+    raise MissingError(
+        f"no shards of {protocol.testset}/{protocol.split} ({protocol.body}): {prepared} has no "
+        f"{INDEX}.",
+        f"Make them: {prepare_line(protocol, registry)}\nor say where they are: --shards PATH",
+    )
+
+
+def demo_shards(protocol: ProtocolSpec) -> Path | None:
+    """-> the people in shards/demo of a checkout or wheel, if they are of this test set and body."""
+    package = Path(__file__).parents[1]
+    for root in (package.parent / "shards" / "demo", package / "_shards" / "demo"):
+        for folder in (root / protocol.split, root):
+            if not (folder / INDEX).is_file():
+                continue
+            try:
+                index = read_index(folder)
+            except HpsError:
+                continue
+            kind = (index.body or {}).get("kind", "")
+            if index.dataset == protocol.testset and kind == protocol.body:
+                return folder
+    return None
+
+
+def prepare_line(protocol: ProtocolSpec, registry: Registry) -> str:
+    """-> the command that makes a protocol's shards."""
+    words = f"hps prepare {protocol.testset} --split {protocol.split}"
+    folder = SHARDS / protocol.name.split("@")[0]
+    specs = {spec.name: spec for spec in registry.all("dataset")}
+    spec = specs.get(protocol.testset)
+    if spec is None or spec.needs_root:
+        return f"{words} --from DIR"
+    if protocol.body != "smpl":
+        words += f" --body {protocol.body}"
+    return f"{words} --out {folder}"
+
+
+def shipped_checkpoint(registry: Registry, body: str = "") -> str:
+    """-> `model.tag` of the first weights that come with hps, for a body if one is asked for."""
+    for spec in registry.all("model"):
+        for weights in spec.weights:
+            if weights.file and body in ("", spec.body):
+                return f"{spec.name}.{weights.tag}"
+    wanted = f" for {body}" if body else ""
+    raise MissingError(
+        f"no trained weights{wanted} come with hps.",
+        "Name a checkpoint or a run, or make one: hps demo, hps train RECIPE",
+    )
+
+
+def new_result_file(out: Path | None, checkpoint: str) -> Path:
+    """-> where a result goes: as said (a file or a folder), or a new folder below runs/eval."""
+    if out is not None:
+        return out if out.suffix == ".json" else out / "result.json"
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(checkpoint).as_posix()).strip("-.") or "model"
+    time = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
+    folder, number = RUNS / "eval" / name / time, 1
+    while folder.exists():
+        number += 1
+        folder = RUNS / "eval" / name / f"{time}-{number}"
+    return folder / "result.json"
