@@ -9,6 +9,7 @@ from hpscli.cli.output import JsonOption, Output, table
 
 if TYPE_CHECKING:
     from hpscli.registry import Plugin
+    from hpscli.testing.checks import Check
 
 app = typer.Typer(
     help="Plugins: packages that bring models, data sets, protocols, writers, commands.",
@@ -75,7 +76,7 @@ def check(
     def draw() -> None:
         table(
             ("of", "check", "verdict", "says"),
-            [(c.subject, c.name, "ok" if c.ok else "FAIL", c.says) for c in checks],
+            [(c.subject, c.name, _verdict(c), c.says) for c in checks],
         )
 
     out.result("plugin-check", document, draw)
@@ -86,6 +87,10 @@ def check(
         )
 
 
+def _verdict(check: "Check") -> str:
+    return ("ok" if check.ok else "FAIL") if check.ran else "not run"
+
+
 def _new(kind: str, name: str, out: Path | None, force: bool) -> None:
     from hpscli.testing.scaffold import write_package
 
@@ -93,16 +98,17 @@ def _new(kind: str, name: str, out: Path | None, force: bool) -> None:
     story = Output()
     for path in files:
         print(path)
+    plugin = next(path for path in files if path.name == "plugin.py")
+    example = folder / "example"
+    source = f" --from {example}" if kind == "dataset" else ""
     story.say("wrote", f"{folder}   {len(files)} files")
-    story.say("try", f"HPS_PLUGINS={folder / f'hps_{name}' / 'plugin.py'} hps plugins check {name}")
-    story.next(
-        f"pip install -e {folder} && hps "
-        + (
-            f"train recipes/tiny.toml model.name={name}"
-            if kind == "model"
-            else f"prepare {name} --from {folder / 'example'} --out shards/{name}"
-        )
+    story.say("try", f"HPS_PLUGINS={plugin} hps plugins check {name}{source}")
+    use = (
+        f"hps train recipes/tiny.toml model.name={name}"
+        if kind == "model"
+        else f"hps prepare {name} --from {example} --out shards/{name}"
     )
+    story.next(f"pip install -e {folder} && {use}")
 
 
 def _row(plugin: "Plugin") -> dict[str, Any]:
