@@ -1,0 +1,1 @@
+"""Models and meshes in formats of other programs."""
