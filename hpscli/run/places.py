@@ -21,8 +21,9 @@ def find_shards(protocol: ProtocolSpec, given: str, registry: Registry) -> tuple
             read_index(given)  # says in its own words what is wrong
         return given, ""
     prepared = SHARDS / protocol.name.split("@")[0]
-    if (prepared / INDEX).is_file():
-        return str(prepared), ""
+    for folder in (prepared, SHARDS / protocol.testset / protocol.split):
+        if (folder / INDEX).is_file() and _kind(folder) in ("", protocol.body):
+            return str(folder), ""
     if demo := demo_shards(protocol):
         return str(demo), "the few people that come with hps; more: " + prepare_line(
             protocol, registry
@@ -45,10 +46,14 @@ def demo_shards(protocol: ProtocolSpec) -> Path | None:
                 index = read_index(folder)
             except HpsError:
                 continue
-            kind = (index.body or {}).get("kind", "")
-            if index.dataset == protocol.testset and kind == protocol.body:
+            if index.dataset == protocol.testset and _kind(folder) == protocol.body:
                 return folder
     return None
+
+
+def _kind(folder: Path) -> str:
+    """-> the body that made these people, "" when nobody says."""
+    return (read_index(folder).body or {}).get("kind", "")
 
 
 def prepare_line(protocol: ProtocolSpec, registry: Registry) -> str:
