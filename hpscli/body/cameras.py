@@ -1,7 +1,8 @@
 """Cameras: weak perspective in a crop, pinhole in the whole image, and the way between them.
 
-Crop units: x_n = 2 * x_px / W - 1 and y_n = (2 * y_px - H) / W, for a crop of H x W pixels. In a
-square crop both run from -1 to 1. One pixel is as long in x as in y: a weak camera has one scale.
+Crop units: x_n = 2 * x_px / W - 1 and y_n = 2 * y_px / H - 1, edge to edge, for a crop of H x W
+pixels. A weak camera has one scale, measured by the width: in a crop that is not square,
+v = s * (y + ty) * W / H.
 Intrinsics [[f, 0, cx], [0, f, cy], [0, 0, 1]] in pixels of the original image.
 """
 
@@ -26,27 +27,31 @@ SCALE_EPSILON = 1e-9
 
 def crop_units(points_px: Points, crop_size: tuple[int, int]) -> Points:
     """Crop pixels (...,2) -> crop units (...,2); crop_size is (H, W)."""
-    height, width = crop_size
-    scaled: Points = points_px * (2.0 / width)
-    return scaled - _offset(points_px, (1.0, height / width))
+    return points_px * _pair(points_px, 2.0 / crop_size[1], 2.0 / crop_size[0]) - 1.0
 
 
 def crop_pixels(points: Points, crop_size: tuple[int, int]) -> Points:
     """Crop units (...,2) -> crop pixels (...,2); crop_size is (H, W)."""
-    height, width = crop_size
-    scaled: Points = points * (width / 2.0)
-    return scaled + _offset(points, (width / 2.0, height / 2.0))
+    return (points + 1.0) * _pair(points, crop_size[1] / 2.0, crop_size[0] / 2.0)
 
 
-def _offset(like: Points, offset: tuple[float, float]) -> Points:
+def _pair(like: Points, x: float, y: float) -> Points:
     if isinstance(like, Tensor):
-        return like.new_tensor(offset)
-    return np.asarray(offset, dtype=like.dtype)
+        return like.new_tensor([x, y])
+    return np.array([x, y], dtype=like.dtype)
 
 
-def project_weak(points: Tensor, camera: Tensor) -> Tensor:
-    """points (B,J,3) metres, camera (B,3) = s, tx, ty -> crop units (B,J,2)."""
-    return camera[:, None, :1] * (points[..., :2] + camera[:, None, 1:])
+def project_weak(
+    points: Tensor, camera: Tensor, crop_size: tuple[int, int] | None = None
+) -> Tensor:
+    """points (B,J,3) metres, camera (B,3) = s, tx, ty -> crop units (B,J,2).
+
+    A crop that is not square must say its crop_size (H, W).
+    """
+    projected = camera[:, None, :1] * (points[..., :2] + camera[:, None, 1:])
+    if crop_size is None or crop_size[0] == crop_size[1]:
+        return projected
+    return projected * _pair(projected, 1.0, crop_size[1] / crop_size[0])
 
 
 def weak_to_translation(
@@ -104,7 +109,7 @@ def to_full_image(
     crop_width = float(crop_size[1])
     # Image pixels per metre at the body, and where the body's origin falls in the image.
     density = (crop_width * scale + SCALE_EPSILON) / (2.0 * magnification)
-    origin = crop_pixels(scale * offset, crop_size)
+    origin = crop_width / 2.0 * scale * offset + np.array(crop_size[::-1]) / 2.0
     place = np.linalg.solve(linear, origin - shift)
     centre = np.array([width / 2.0, height / 2.0])
     intrinsics = np.array([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1.0]])
@@ -118,8 +123,8 @@ def to_weak(camera: Camera, affine: Array, crop_size: tuple[int, int]) -> Array:
     depth = camera.translation[2]
     place = (camera.intrinsics @ camera.translation)[:2] / depth
     scale = 2.0 * magnification * camera.intrinsics[0, 0] / (depth * crop_size[1])
-    origin = crop_units(linear @ place + shift, crop_size)
-    weak: Array = np.append(scale, origin / scale)
+    origin = linear @ place + shift - np.array(crop_size[::-1]) / 2.0
+    weak: Array = np.append(scale, origin * 2.0 / (crop_size[1] * scale))
     return weak
 
 

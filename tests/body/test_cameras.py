@@ -69,12 +69,12 @@ def test_crop_camera_to_image_camera_and_back(
     np.testing.assert_allclose(to_weak(full, affine, crop), weak, rtol=1e-6, atol=1e-7)
 
 
-@given(scales, offsets, offsets, st.floats(60, 300))
+@given(scales, offsets, offsets, st.floats(60, 300), st.sampled_from([(224, 224), (512, 384)]))
 @settings(max_examples=40, deadline=None)
 def test_a_flat_figure_lands_on_the_same_image_pixels_through_either_camera(
-    s: float, tx: float, ty: float, size: float
+    s: float, tx: float, ty: float, size: float, crop: tuple[int, int]
 ) -> None:
-    crop, affine = (224, 224), crop_affine((420.0, 130.0), size, (224, 224))
+    affine = crop_affine((420.0, 130.0), size, crop)
     weak = np.array([s, tx, ty])
     points = np.array([[0.0, 0, 0], [0.3, -0.5, 0], [-0.2, 0.4, 0]])  # no depth: no perspective
     full = to_full_image(weak, affine, crop, (480, 640))
@@ -84,7 +84,8 @@ def test_a_flat_figure_lands_on_the_same_image_pixels_through_either_camera(
         torch.from_numpy(full.translation)[None],
     )[0].numpy()
     in_crop = crop_pixels(
-        project_weak(torch.from_numpy(points)[None], torch.from_numpy(weak)[None])[0].numpy(), crop
+        project_weak(torch.from_numpy(points)[None], torch.from_numpy(weak)[None], crop)[0].numpy(),
+        crop,
     )
     np.testing.assert_allclose(image @ affine[:, :2].T + affine[:, 2], in_crop, atol=1e-4)
 
@@ -103,9 +104,12 @@ def test_crop_units_run_from_minus_one_to_one_in_a_square_crop() -> None:
     assert crop_units(corners, (224, 224)).tolist() == [[-1, -1], [1, 1], [0, 0]]
 
 
-def test_a_pixel_is_as_tall_as_wide_in_a_tall_crop() -> None:
-    units = crop_units(np.array([[0.0, 0.0], [10.0, 10.0]]), (512, 384))
-    assert units[1, 0] - units[0, 0] == pytest.approx(units[1, 1] - units[0, 1])
+def test_a_person_is_not_stretched_in_a_tall_crop() -> None:
+    crop = (512, 384)
+    cross = torch.tensor([[[0.0, 0, 0], [0.5, 0, 0], [0, 0.5, 0]]], dtype=torch.float64)
+    camera = torch.tensor([[0.9, 0.1, -0.2]], dtype=torch.float64)
+    middle, right, below = crop_pixels(project_weak(cross, camera, crop)[0], crop)
+    assert right[0] - middle[0] == pytest.approx(float(below[1] - middle[1]))
 
 
 def test_a_network_that_says_scale_zero_gets_a_finite_depth() -> None:
