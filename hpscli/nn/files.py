@@ -43,9 +43,9 @@ class CheckpointInfo:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a crash or a full disk leaves the old one, or nothing, behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:
             stream.write(content)
             stream.flush()
