@@ -11,7 +11,7 @@ import numpy as np
 from hpscli.body.official.machine import Named
 
 MAX_DEPTH = 200  # of containers in containers; body files have three
-MAX_ELEMENTS = 1 << 29  # of one evaluated array; the largest official one has 15 million
+MAX_ELEMENTS = 1 << 25  # of one evaluated array; the largest official one has 15 million
 NUMBER_TYPE = re.compile(r"[<>=|]?[biufcSUO]\d{0,7}")  # no structures, dates or raw memory
 
 
