@@ -40,7 +40,7 @@ def hps_datasets() -> list[DatasetSpec]:
             name="folder",
             samples="hps_datasets.folder:samples",
             parallel="hps_datasets.folder:parallel",
-            splits=("train", "val", "test"),
+            splits=("train", "validation", "test"),
             summary="Your own images, with people.jsonl or a COCO-keypoints JSON beside them",
             licence="yours",
             access="open",
