@@ -1,0 +1,182 @@
+"""hps bench: speed on this machine; `data` reads, crops, augments; `synthetic` makes people."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hpscli.cli.output import JsonOption, Output, QuietOption, pairs, table
+
+if TYPE_CHECKING:
+    from hpscli.data.evalset import EvalSet
+
+app = typer.Typer(
+    help="Measure speed on this machine.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+WINDOW = (224, 224)
+BATCH = 32
+ROUNDS = 5  # each figure is the best of so many turns, taken in alternation
+TEMPORARY = {"count": 192, "size_px": 256, "seed": 1}  # people made when no shards are given
+
+
+@app.command()
+def data(
+    shards: Annotated[
+        str, typer.Argument(help="Shard folder; default: made for the purpose.")
+    ] = "",
+    workers: Annotated[str, typer.Option(help="Numbers of workers to measure.")] = "0,1,2",
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of one turn.")] = 1.5,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Training crops a second, against bare decoding + one warp of the same bytes on one core."""
+    from hpscli.errors import UsageError
+
+    show = Output(json, quiet)
+    try:
+        counts = [int(word) for word in workers.split(",")]
+    except ValueError:
+        raise UsageError(
+            f"--workers {workers} is not a list of numbers.", "--workers 0,1,2"
+        ) from None
+    with tempfile.TemporaryDirectory(prefix="hps-bench-") as folder:
+        location = shards or _make_shards(show, Path(folder))
+        bare, rates = _measure(show, location, counts, seconds)
+    one = rates.get(0, rates.get(1, 0.0))
+    document = {
+        "shards": shards or TEMPORARY,
+        "window": WINDOW,
+        "batch": BATCH,
+        "bare_per_second": bare,
+        "workers": {str(count): rate for count, rate in rates.items()},
+        "ratio": one / bare,
+        "two_workers_over_one": rates[2] / rates[1] if {1, 2} <= rates.keys() else None,
+    }
+
+    def draw() -> None:
+        table(
+            ("what", "samples/s", "of bare"),
+            [
+                ("bare imdecode + warpAffine, one core", round(bare), 1.0),
+                *[
+                    (
+                        "in this process" if count == 0 else f"{count} worker{'s' * (count > 1)}",
+                        round(rate),
+                        rate / bare,
+                    )
+                    for count, rate in rates.items()
+                ],
+            ],
+        )
+        pairs([("ratio", document["ratio"]), ("2 / 1 workers", document["two_workers_over_one"])])
+
+    show.result("bench-data", document, draw)
+
+
+@app.command()
+def synthetic(
+    body: Annotated[str, typer.Option(help="smpl, mano or smplx.")] = "smpl",
+    size: Annotated[int, typer.Option(help="Side of the pictures, px.")] = 96,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long to measure.")] = 3.0,
+    json: JsonOption = False,
+) -> None:
+    """Rendered people a second, on one core."""
+    from hpscli.data.sources import Source
+    from hpscli.registry import get_registry
+
+    spec = get_registry().dataset("synthetic")
+    options = {**spec.options, "body": body, "size_px": size, "count": 100_000}
+    _, make = Source(spec=spec, root=Path(), split="train", options=options).open_parallel()
+    make(0)  # loads the body
+    done, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        done += 1
+        make(done)
+    rate = done / (time.perf_counter() - start)
+    document = {"body": body, "size_px": size, "images_per_second_per_core": rate}
+    Output(json).result("bench-synthetic", document, lambda: pairs(list(document.items())))
+
+
+def _make_shards(show: Output, folder: Path) -> str:
+    from hpscli.data.prepare import prepare
+    from hpscli.registry import get_registry
+
+    spec = get_registry().dataset("synthetic")
+    with show.progress("making", int(TEMPORARY["count"]), "people") as advance:
+        prepare(spec, Path(), "train", folder / "shards", options=TEMPORARY, advance=advance)
+    return str(folder / "shards")
+
+
+def _measure(
+    show: Output, location: str, counts: list[int], seconds: float
+) -> tuple[float, dict[int, float]]:
+    """-> bare rate, and rate by number of workers; turns alternate, so that load hits all alike."""
+    import cv2
+    import torch
+
+    from hpscli.data.evalset import EvalSet
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    people = EvalSet(location)
+    streams = {count: _stream(location, count) for count in counts}
+    bare, rates = 0.0, dict.fromkeys(counts, 0.0)
+    turns = ROUNDS * len(streams)
+    with show.progress("measuring", turns) as advance:
+        for count, batches in streams.items():
+            bare_turn = _bare(people)
+            for _ in range(ROUNDS):
+                bare = max(bare, _rate(bare_turn, seconds / 2))
+                rates[count] = max(rates[count], _rate(lambda b=batches: len(next(b)), seconds))  # type: ignore[misc]
+                advance(1)
+            batches.close()
+    return bare, rates
+
+
+def _stream(location: str, workers: int) -> Any:
+    from hpscli.data.stream import TrainingStream
+    from hpscli.recipe import Augment, Member
+
+    return iter(
+        TrainingStream(
+            {"bench": Member(shards=location)},
+            size=WINDOW,
+            joints="smpl24",
+            augment=Augment(),
+            batch=BATCH,
+            workers=workers,
+        )
+    )
+
+
+def _bare(people: "EvalSet") -> Callable[[], int]:
+    """-> a turn of the yardstick: decode one stored picture and warp it once to the window."""
+    import cv2
+    import numpy as np
+
+    from hpscli.data.crops import crop_affine
+
+    pictures = [np.frombuffer(sample.image, np.uint8) for sample in people]
+    center, size = people[0].arrays["box.center"], float(people[0].arrays["box.size"][0])
+    affine = crop_affine(center, size, WINDOW, rotation_degrees=10.0)
+
+    def endless() -> Iterator[int]:
+        while True:
+            for picture in pictures:
+                image = cv2.imdecode(picture, cv2.IMREAD_COLOR)
+                cv2.warpAffine(image, affine, (WINDOW[1], WINDOW[0]), flags=cv2.INTER_LINEAR)
+                yield 1
+
+    turns = endless()
+    return lambda: next(turns)
+
+
+def _rate(turn: Callable[[], int], seconds: float) -> float:
+    turn()
+    done, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        done += turn()
+    return done / (time.perf_counter() - start)
