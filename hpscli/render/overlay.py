@@ -19,6 +19,7 @@ MESH_COLOURS: dict[str, Rgb] = {
     "grey": (0.78, 0.78, 0.78),
 }
 BACKGROUND = (244, 245, 247)
+CULL_FROM_PX = 600 * 600  # smaller pictures are drawn sooner than a mesh is found to be closed
 SHADOW = 0.13  # how much darker the floor is under the body in a turntable
 
 
@@ -50,7 +51,8 @@ def render_mesh(
         return image.copy()
     size = ((bottom - top) * supersample, (right - left) * supersample)
     vertices_px = _project(vertices, intrinsics, (left, top), supersample)
-    raster = rasterize(vertices_px, faces, *size)
+    cull = size[0] * size[1] > CULL_FROM_PX and is_closed(vertices, faces)
+    raster = rasterize(vertices_px, faces, *size, cull=cull)
     layer = _lit(raster, vertices, faces, colour, vertex_colours, studio)
     if supersample > 1:
         layer = cv2.resize(layer, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
@@ -105,6 +107,17 @@ def turntable(
             )
         )
     return np.concatenate(pictures, axis=1)
+
+
+def is_closed(vertices: Floats, faces: Integers) -> bool:
+    """-> whether every edge has a face on either side and the faces look outwards."""
+    start, stop = faces.ravel().astype(np.int64), np.roll(faces, -1, axis=1).ravel()
+    forth = np.sort(start * len(vertices) + stop)
+    back = np.sort(stop * len(vertices) + start)
+    if not np.array_equal(forth, back):
+        return False
+    one, two, three = (vertices[faces[:, i]] for i in range(3))
+    return float((one * np.cross(two, three)).sum()) > 0
 
 
 def _stage(vertices: Floats, intrinsics: Floats, size_px: int, radius: float) -> Image:

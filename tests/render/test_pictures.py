@@ -8,6 +8,7 @@ import trimesh
 
 from hpscli.body.joints import joint_set, joint_set_names
 from hpscli.errors import InvalidData, MissingError, UsageError
+from hpscli.render.overlay import is_closed
 from hpscli.render.pictures import (
     bones,
     contact_sheet,
@@ -83,6 +84,20 @@ def test_light_comes_from_above_and_the_left(ball):
     vertices, faces = ball
     drawn = render_mesh(canvas(), vertices, faces, INTRINSICS).astype(int).sum(-1)
     assert drawn[22, 22] > drawn[42, 42] + 60
+
+
+def test_closed_meshes_are_told_from_open_ones(ball):
+    vertices, faces = ball
+    assert is_closed(vertices, faces)
+    assert not is_closed(vertices, faces[:-1])
+    assert not is_closed(vertices, faces[:, ::-1])
+
+
+def test_leaving_out_the_far_side_of_a_closed_mesh_changes_nothing(ball, monkeypatch):
+    vertices, faces = ball
+    whole = render_mesh(canvas(), vertices, faces, INTRINSICS)
+    monkeypatch.setattr("hpscli.render.overlay.CULL_FROM_PX", 0)
+    np.testing.assert_array_equal(render_mesh(canvas(), vertices, faces, INTRINSICS), whole)
 
 
 def test_half_transparent_lies_between_the_image_and_the_mesh(ball):
