@@ -75,9 +75,9 @@ class Hierarchy(nn.Module):
         """-> sparse (V_level, V_level+1): the matrix that `up` multiplies by, one level."""
         index, weight = self.get_buffer(f"up_index_{level}"), self.get_buffer(f"up_weight_{level}")
         rows = torch.arange(len(index), device=index.device)[:, None].expand_as(index)
-        size = (self.sizes[level], self.sizes[level + 1])
+        size, values = (self.sizes[level], self.sizes[level + 1]), weight.reshape(-1)
         entries = torch.stack([rows.reshape(-1), index.reshape(-1)])
-        return torch.sparse_coo_tensor(entries, weight.reshape(-1), size).coalesce()
+        return torch.sparse_coo_tensor(entries, values, size, check_invariants=True).coalesce()
 
     def adjacency(self, level: int) -> Tensor:
         """-> D^-1 (A + I) of a level, sparse (V,V), rows sum to 1."""
@@ -89,7 +89,7 @@ class Hierarchy(nn.Module):
         index = self.get_buffer(f"adjacency_index_{level}")
         value = self.get_buffer(f"adjacency_value_{level}")
         size = (self.sizes[level], self.sizes[level])
-        return torch.sparse_coo_tensor(index, value, size).coalesce()
+        return torch.sparse_coo_tensor(index, value, size, check_invariants=True).coalesce()
 
     def down_index(self, level: int) -> Tensor:
         """-> (V_level,) which vertices of the full mesh the level keeps."""
