@@ -1,4 +1,4 @@
-"""Files, folders, zips and tars as one stream of members; nothing is ever unpacked to disk."""
+"""Files, zips and tars as one stream of members; nothing is ever unpacked to disk."""
 
 import io
 import re
@@ -60,29 +60,20 @@ def form_of(head: bytes) -> str:
 
 
 def members(path: Path) -> Iterator[Member]:
-    """-> every readable file at `path`: the file itself, or what its folder or archive holds."""
-    if not path.exists():
-        raise MissingError(f"there is no file or folder {path}.", "Check the path.")
-    if path.is_dir():
-        for file in sorted(path.rglob("*")):
-            if file.is_file() and not file.name.startswith("."):
-                yield from _file(file, str(file.relative_to(path)))
-    else:
-        yield from _file(path, path.name)
-
-
-def _file(path: Path, name: str) -> Iterator[Member]:
+    """-> every readable file in the file `path`: itself, or what it holds if it is an archive."""
+    if not path.is_file():
+        raise MissingError(f"there is no file {path}.", "Check the path.")
     with path.open("rb") as file:
         form = form_of(file.read(HEAD_BYTES))
         if path.stat().st_size > MAX_MEMBER_BYTES and form in ("npy", "pickle", "torch"):
             raise _too_large(str(path), path.stat().st_size)
         file.seek(0)
         if form == "zip":
-            yield from _zip(file, str(path), name, 0)
+            yield from _zip(file, str(path), path.name, 0)
         elif form == "tar":
             yield from _tar(file, str(path), 0)
         elif form:
-            yield Member(where=str(path), name=name, form=form, data=file.read())
+            yield Member(where=str(path), name=path.name, form=form, data=file.read())
 
 
 def _zip(file: IO[bytes], where: str, name: str, depth: int) -> Iterator[Member]:
