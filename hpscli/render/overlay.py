@@ -19,7 +19,6 @@ MESH_COLOURS: dict[str, Rgb] = {
     "grey": (0.78, 0.78, 0.78),
 }
 BACKGROUND = (244, 245, 247)
-CULL_FROM_PX = 600 * 600  # smaller pictures are drawn sooner than a mesh is found to be closed
 SHADOW = 0.13  # how much darker the floor is under the body in a turntable
 
 
@@ -51,8 +50,7 @@ def render_mesh(
         return image.copy()
     size = ((bottom - top) * supersample, (right - left) * supersample)
     vertices_px = _project(vertices, intrinsics, (left, top), supersample)
-    cull = size[0] * size[1] > CULL_FROM_PX and is_closed(vertices, faces)
-    raster = rasterize(vertices_px, faces, *size, cull=cull)
+    raster = rasterize(vertices_px, faces, *size, cull=is_closed(vertices, faces))
     layer = _lit(raster, vertices, faces, colour, vertex_colours, studio)
     if supersample > 1:
         layer = cv2.resize(layer, (right - left, bottom - top), interpolation=cv2.INTER_AREA)

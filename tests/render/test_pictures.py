@@ -96,7 +96,7 @@ def test_closed_meshes_are_told_from_open_ones(ball):
 def test_leaving_out_the_far_side_of_a_closed_mesh_changes_nothing(ball, monkeypatch):
     vertices, faces = ball
     whole = render_mesh(canvas(), vertices, faces, INTRINSICS)
-    monkeypatch.setattr("hpscli.render.overlay.CULL_FROM_PX", 0)
+    monkeypatch.setattr("hpscli.render.overlay.is_closed", lambda *mesh: False)
     np.testing.assert_array_equal(render_mesh(canvas(), vertices, faces, INTRINSICS), whole)
 
 
