@@ -36,7 +36,7 @@ def predict_batch(
     batch = ready(batch.to(device_of(model)), model.info.mean, model.info.std)
     prediction = _forward(model, batch.image, dtype)
     if flip:
-        mirrored = mirror_prediction(_forward(model, batch.image.flip(-1), dtype), model.body)
+        mirrored = mirror_prediction(_forward(model, mirror_image(batch.image), dtype), model.body)
         prediction = average(prediction, mirrored)
     whole: Prediction = complete(prediction, model.body, vertices=vertices)
     return whole
@@ -54,6 +54,12 @@ def _forward(model: LoadedModel, image: Tensor, dtype: Dtype) -> Prediction:
         model.module.train(was_training)
     named = prediction.named_tensors()
     return Prediction.from_named_tensors({name: value.float() for name, value in named.items()})
+
+
+def mirror_image(image: Tensor) -> Tensor:
+    """image (B,3,H,W) -> its mirror image, x -> W - x as in training: column 0 has no partner."""
+    flipped = image.flip(-1)
+    return torch.cat([flipped[..., :1], flipped[..., :-1]], dim=-1)
 
 
 def mesh_of(prediction: Prediction) -> Tensor:

@@ -1,4 +1,4 @@
-"""Where things are when the user does not say: shards of a test set, the shipped checkpoint, results."""
+"""What is meant when the user does not say: shards, checkpoint, device, place of results."""
 
 import re
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hpscli.data.remote import is_remote
 from hpscli.data.shards import INDEX, read_index
-from hpscli.errors import HpsError, MissingError
+from hpscli.errors import HpsError, MissingError, UsageError
 from hpscli.hooks import ProtocolSpec
 from hpscli.registry import Registry
 
@@ -80,6 +80,24 @@ def shipped_checkpoint(registry: Registry, body: str = "") -> str:
         f"no trained weights{wanted} come with hps.",
         "Name a checkpoint or a run, or make one: hps demo, hps train RECIPE",
     )
+
+
+def best_device(asked: str = "", local_rank: int = 0) -> str:
+    """-> cpu, cuda or cuda:N; the best there is unless said otherwise."""
+    import torch
+
+    if asked and asked.split(":")[0] not in ("cpu", "cuda"):
+        raise UsageError(f"no device '{asked}'.", "One of: cpu, cuda, cuda:N.")
+    if asked.startswith("cuda") and not torch.cuda.is_available():
+        raise MissingError("no GPU that torch can use.", "See: hps doctor     or: --device cpu")
+    chosen = asked or ("cuda" if torch.cuda.is_available() else "cpu")
+    return f"cuda:{local_rank}" if chosen == "cuda" else chosen
+
+
+def check_dtype(name: str) -> None:
+    """Raise for a precision that nobody knows."""
+    if name not in ("fp32", "bf16", "fp16"):
+        raise UsageError(f"no dtype '{name}'.", "One of: fp32, bf16, fp16.")
 
 
 def new_result_file(out: Path | None, checkpoint: str) -> Path:

@@ -5,10 +5,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from hpscli.data.shards import read_index
-from hpscli.errors import MissingError, UsageError
+from hpscli.errors import UsageError
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.protocols import find_protocol
 from hpscli.metrics.results import Result, samples_path, write_result
@@ -17,8 +15,14 @@ from hpscli.registry import Registry, get_registry
 from hpscli.run.baseline import baseline
 from hpscli.run.evaluate import Settings, evaluate
 from hpscli.run.gallery import write_gallery
-from hpscli.run.inference import DTYPES
-from hpscli.run.places import SHARDS, find_shards, new_result_file, shipped_checkpoint
+from hpscli.run.places import (
+    SHARDS,
+    best_device,
+    check_dtype,
+    find_shards,
+    new_result_file,
+    shipped_checkpoint,
+)
 from hpscli.run.processes import Job, evaluate_on, launched, process_group
 
 Say = Callable[[str, object], None]
@@ -144,8 +148,7 @@ def check(request: Request) -> None:
         raise UsageError(
             "which test set?", "hps eval --testset synthetic     (all: hps protocols list)"
         )
-    if request.dtype not in ("fp32", *DTYPES):
-        raise UsageError(f"no dtype '{request.dtype}'.", "One of: fp32, bf16, fp16.")
+    check_dtype(request.dtype)
     if request.gpus and request.processes:
         raise UsageError(
             "--gpus and --processes exclude each other.", "--processes is for the CPU."
@@ -158,14 +161,8 @@ def check(request: Request) -> None:
 
 def pick_device(request: Request, local_rank: int = 0) -> str:
     """-> cpu, cuda or cuda:N; the best there is unless said otherwise."""
-    available = torch.cuda.is_available()
     asked = request.device or ("cuda" if request.gpus else "cpu" if request.processes else "")
-    if asked and asked.split(":")[0] not in ("cpu", "cuda"):
-        raise UsageError(f"no device '{asked}'.", "One of: cpu, cuda, cuda:N.")
-    if asked.startswith("cuda") and not available:
-        raise MissingError("no GPU that torch can use.", "See: hps doctor     or: --device cpu")
-    chosen = asked or ("cuda" if available else "cpu")
-    return f"cuda:{local_rank}" if chosen == "cuda" else chosen
+    return best_device(asked, local_rank)
 
 
 def _wanted_body(request: Request, registry: Registry) -> str:
