@@ -265,7 +265,7 @@ def _skinning() -> Callable[..., tuple[Tensor, Tensor]]:
 def _full_precision(like: Tensor) -> AbstractContextManager[Any]:
     """Meshes in bfloat16 are wrong by millimetres: leave mixed precision here."""
     device = like.device.type
-    if torch.is_autocast_enabled(device):
+    if device != "meta" and torch.is_autocast_enabled(device):
         return torch.autocast(device, enabled=False)
     return nullcontext()
 

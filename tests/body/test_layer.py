@@ -206,6 +206,20 @@ def test_bodies_of_one_make_share_memory_and_not_devices() -> None:
     assert two.kinematics(matrices(draw("smpl"))).dtype == torch.float32
 
 
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [("smpl", ["smpl49", "metro24", "lsp14"]), ("smplx", ["smplx144"]), ("mano", ["freihand21"])],
+)
+def test_every_tensor_follows_the_body_to_its_device(kind: str, names: list[str]) -> None:
+    body = load_body(kind, source="free").to("meta")  # refuses what was left on the CPU
+    parameters = {name: value.to("meta") for name, value in matrices(draw(kind)).items()}
+    out = body(parameters)
+    assert out.vertices.is_meta and body.kinematics(parameters).is_meta
+    for name in names:
+        points = body.regress(out.vertices, name, joints=out.joints, parameters=parameters)
+        assert points.is_meta
+
+
 def test_a_checkpoint_never_contains_a_body() -> None:
     module = torch.nn.ModuleDict({"body": load_body("smplx", source="free")})
     assert module.state_dict() == {} and list(module.parameters()) == []
