@@ -14,6 +14,7 @@ from hpscli.errors import InvalidData, MissingError
 
 MAX_MEMBER_BYTES = 2 << 30  # the largest official member, SMPL-X as a pickle, has 0.55 GB
 MAX_TOTAL_BYTES = 16 << 30
+MAX_LOOSE_BYTES = 64 << 20  # of an array in a zip of arrays: regressors, vertex lists, templates
 MAX_MEMBERS = 100_000
 MAX_RATIO, RATIO_FROM_BYTES = 500, 64 << 20  # deflate reaches 1032 on zeros alone
 MAX_NESTING = 2  # models_smplx_v1_1.zip holds a zip of its own
@@ -76,18 +77,34 @@ def members(path: Path) -> Iterator[Member]:
             yield Member(where=str(path), name=path.name, form=form, data=file.read())
 
 
+def arrays_of(member: Member) -> Iterator[Member]:
+    """-> the arrays of an .npz one by one: a zip of .npy files looks the same from outside."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(member.data)) as archive:
+            for info in archive.infolist():
+                if info.file_size <= MAX_LOOSE_BYTES:
+                    where = f"{member.where}: {info.filename}"
+                    yield Member(
+                        where=where, name=info.filename, form="npy", data=archive.read(info)
+                    )
+    except DAMAGED as error:
+        raise _unreadable(member.where, error) from error
+
+
 def _zip(file: IO[bytes], where: str, name: str, depth: int) -> Iterator[Member]:
     try:
         with zipfile.ZipFile(file) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
-            _check_infos(where, infos)
             names = [info.filename for info in infos]
+            for inner in names:
+                _check_name(where, inner)
             form = "npz" if names and all(n.endswith(".npy") for n in names) else ""
             form = "torch" if any(n.endswith("/data.pkl") for n in names) else form
             if form:
                 file.seek(0)
                 yield Member(where=where, name=name, form=form, data=file.read())
                 return
+            _check_infos(where, infos)
             for info in infos:
                 with archive.open(info) as member:
                     yield from _inside(member, info.file_size, where, info.filename, depth)
@@ -136,7 +153,6 @@ def _check_infos(where: str, infos: list[zipfile.ZipInfo]) -> None:
     if len(infos) > MAX_MEMBERS:
         raise InvalidData(f"{where} has {len(infos)} members.", "No official download has so many.")
     for info in infos:
-        _check_name(where, info.filename)
         ratio = info.file_size / max(info.compress_size, 1)
         if info.file_size > RATIO_FROM_BYTES and ratio > MAX_RATIO:
             raise InvalidData(

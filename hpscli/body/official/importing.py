@@ -8,7 +8,7 @@ from typing import Any
 
 from hpscli.body.asset_sources import asset_record
 from hpscli.body.files import asset_path, have_asset, read_asset_meta, write_asset
-from hpscli.body.official.archives import Member, members
+from hpscli.body.official.archives import Member, arrays_of, members
 from hpscli.body.official.content import describe, read_content
 from hpscli.body.official.found import Found, Piece, Unneeded
 from hpscli.body.official.poses import join_amass
@@ -48,11 +48,13 @@ def import_path(path: Path | str, *, gender: str = "", force: bool = False) -> l
         if isinstance(read, HpsError):
             results.append(Imported(source=source, status="refused", error=read, note=read.problem))
             continue
-        result, piece = _take(read, gender, force, results)
-        if piece:
-            pieces.append((piece, result))
-        else:
-            results.append(result)
+        if gender and read.where != str(path):
+            raise _not_for_many(path, "an archive", gender)
+        for result, piece in _take_all(read, gender, force, results):
+            if piece:
+                pieces.append((piece, result))
+            else:
+                results.append(result)
     results += _join(path, pieces, force)
     _complain(path, results)
     return results
@@ -62,10 +64,14 @@ def _check_gender(path: Path, gender: str) -> None:
     if gender not in GENDERS:
         raise UsageError(f"no gender '{gender}'.", "Known: neutral, female, male")
     if gender and path.is_dir():
-        raise UsageError(
-            f"--gender is for one file, and {path} is a folder.",
-            f"Import the file alone: hps assets import FILE --gender {gender}",
-        )
+        raise _not_for_many(path, "a folder", gender)
+
+
+def _not_for_many(path: Path, what: str, gender: str) -> UsageError:
+    return UsageError(
+        f"--gender is for one file, and {path} is {what}.",
+        f"Take the file out, and: hps assets import FILE --gender {gender}",
+    )
 
 
 def _readable(path: Path) -> Iterator[tuple[str, Member | HpsError]]:
@@ -81,6 +87,18 @@ def _readable(path: Path) -> Iterator[tuple[str, Member | HpsError]]:
                 yield from ((member.where, member) for member in members(file))
             except HpsError as error:
                 yield str(file), error
+
+
+def _take_all(
+    member: Member, gender: str, force: bool, earlier: list[Imported]
+) -> list[tuple[Imported, Piece | None]]:
+    """-> what became of a member; of an .npz that is nothing as a whole, of each of its arrays."""
+    whole = _take(member, gender, force, earlier)
+    if member.form != "npz" or whole[0].status != "unknown" or whole[1]:
+        return [whole]
+    single = [_take(array, gender, force, earlier) for array in arrays_of(member)]
+    known = [taken for taken in single if taken[0].id or taken[0].status == "unneeded"]
+    return known or [whole]
 
 
 def _take(
@@ -130,9 +148,9 @@ def _why_keep(found: Found, sha256: str) -> str:
     stored = read_asset_meta(found.id)
     if stored.get("sha256") == sha256:
         return "already there, from this very file"
-    old, new = set(stored.get("joints", ())), set(found.meta.get("joints", ()))
-    if new > old and old:
-        return ""
+    old, new = stored.get("joints"), found.meta.get("joints")
+    if isinstance(old, list) and isinstance(new, list) and set(new) > set(old):
+        return ""  # the same joints and more
     return f"already there, from {stored.get('source')}; --force replaces it"
 
 
