@@ -10,7 +10,7 @@ import torch
 
 from hps_datasets.synthetic import hands, poses, rotations
 from hps_datasets.synthetic.bodies import FreeBody, free_body
-from hps_datasets.synthetic.forearm import rim_of
+from hps_datasets.synthetic.forearm import add_forearm, rim_of
 from hps_datasets.synthetic.generate import images_per_second, indexed, samples
 from hps_datasets.synthetic.plugin import SPLITS
 from hpscli.body.joints import joint_set
@@ -20,6 +20,7 @@ from hpscli.data.sample import complaints
 from hpscli.errors import UsageError
 from hpscli.registry import get_registry
 from hpscli.render.images import read_image
+from hpscli.render.overlay import is_closed
 
 KINDS = [("smpl", "right"), ("mano", "right"), ("mano", "left"), ("smplx", "right")]
 
@@ -213,6 +214,15 @@ def test_the_open_end_of_a_hand_is_found():
     for hand in ("right", "left"):
         rim = rim_of(hand)
         assert len(rim) == len(set(rim.tolist())) == 16
+
+
+@pytest.mark.parametrize("hand", ["right", "left"])
+def test_a_hand_with_its_forearm_is_closed(hand: str):
+    rng, body = np.random.default_rng(0), free_body("mano", hand)
+    mesh = body.template, body.normals, np.zeros_like(body.template)
+    vertices, normals, colours, faces = add_forearm(rng, body, hand, np.eye(3), mesh)
+    assert len(vertices) == len(normals) == len(colours)
+    assert is_closed(vertices, faces)  # so that its far side need not be drawn
 
 
 def test_samples_come_in_order_and_as_many_as_asked():

@@ -1,4 +1,4 @@
-"""The arm behind a hand: a tube from the open rim of the MANO mesh, only for the picture."""
+"""The arm behind a hand: a tube from the open rim of the MANO mesh, only for the picture; with it the mesh is closed."""
 
 from __future__ import annotations
 

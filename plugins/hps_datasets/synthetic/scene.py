@@ -112,7 +112,7 @@ def paint(
     if shadow and rng.random() < 0.7:
         place = np.array([(left + right) / 2, bottom - 0.01 * size_px])
         ground_shadow(picture, place, 0.8 * (right - left), rng.uniform(0.15, 0.5))
-    layer, cover = _render(view, points, faces, lit, size_px, cull=shadow)
+    layer, cover = _render(view, points, faces, lit, size_px)
     picture = picture * (1 - cover[:, :, None]) + layer
     occluder = np.zeros((size_px, size_px), np.float32)
     if (front := make_occluder(rng, cover, view.bounds_px)) is not None:
@@ -122,12 +122,12 @@ def paint(
 
 
 def _render(
-    view: View, points: Array, faces: Array, lit: Array, size_px: int, cull: bool
+    view: View, points: Array, faces: Array, lit: Array, size_px: int
 ) -> tuple[Array, Array]:
     """-> colours (H,W,3) already times their cover, and the cover (H,W), both 0..1."""
     fine = SUPERSAMPLE * size_px
     flat = (view.project(points) + 0.5) * SUPERSAMPLE - 0.5
-    raster = rasterize(np.concatenate([flat, points[:, 2:]], axis=1), faces, fine, fine, cull=cull)
+    raster = rasterize(np.concatenate([flat, points[:, 2:]], axis=1), faces, fine, fine, cull=True)
     layer = np.zeros((fine, fine, 4), np.float32)
     layer[raster.mask, :3] = raster.interpolate(lit, faces)
     layer[raster.mask, 3] = 1
