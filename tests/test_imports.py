@@ -44,7 +44,8 @@ def imported_modules(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             if node.module == "hpscli":
-                yield from (f"hpscli.{alias.name}" for alias in node.names)
+                names = (alias.name for alias in node.names if alias.name != "__version__")
+                yield from (f"hpscli.{name}" for name in names)
 
 
 def package_of(path: Path) -> str:
