@@ -80,8 +80,8 @@ def import_(
     quiet: QuietOption = False,
 ) -> None:
     """Bring official files in: recognised by content, read safely, stored as safetensors."""
-    from hpscli.body.official.importing import import_path
-    from hpscli.errors import UsageError
+    from hpscli.body.official.importing import Imported, import_path
+    from hpscli.errors import HpsError, UsageError
 
     if gender and len(paths) > 1:
         raise UsageError(
@@ -92,7 +92,12 @@ def import_(
     results: list[Imported] = []
     for path in paths:
         out.say("reading", path)
-        results += import_path(path, gender=gender, force=force)
+        try:
+            results += import_path(path, gender=gender, force=force)
+        except HpsError as error:
+            if len(paths) == 1:
+                raise
+            results.append(Imported(source=str(path), status="refused", error=error))
     out.result(
         "assets-import",
         {"files": [_document(result) for result in results], "folder": str(_folder())},
@@ -180,17 +185,14 @@ def _draw_import(results: "list[Imported]") -> None:
 
 
 def _finish(out: Output, results: "list[Imported]") -> None:
-    from hpscli.errors import InvalidData
-
     stored = [result for result in results if result.status in ("imported", "replaced")]
     if stored:
         out.say("stored", _folder())
-    refused = [result for result in results if result.error]
-    if refused:
-        lines = [result.error.problem for result in refused if result.error]
+    errors = [result.error for result in results if result.error]
+    if errors:
         kept = f"The other {len(stored)} were imported." if stored else "Nothing was imported."
-        first = refused[0].error
-        raise InvalidData("\n".join(lines), f"{first.fix if first else ''}\n{kept}".strip())
+        problems = "\n".join(error.problem for error in errors)
+        raise type(errors[0])(problems, f"{errors[0].fix}\n{kept}".strip())
     out.next(_next_command([result.id for result in results if result.id]))
 
 
