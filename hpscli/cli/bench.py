@@ -1,5 +1,7 @@
 """hps bench: speed on this machine; `data` reads, crops, augments; `synthetic` makes people."""
 
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -74,6 +76,33 @@ def data(
         pairs([("ratio", document["ratio"]), ("2 / 1 workers", document["two_workers_over_one"])])
 
     show.result("bench-data", document, draw)
+
+
+@app.command()
+def startup(
+    limit: Annotated[float, typer.Option(help="Exit 4 above this ratio.")] = 2.5,
+    json: JsonOption = False,
+) -> None:
+    """What `hps --help` costs, against importing the two libraries that draw it."""
+    from hpscli.errors import CheckFailed
+
+    ours, bare = _seconds("-m", "hpscli", "--help"), _seconds("-c", "import typer, rich")
+    document = {"help_s": ours, "libraries_s": bare, "ratio": ours / bare, "limit": limit}
+    Output(json).result("bench-startup", document, lambda: pairs(list(document.items())))
+    if ours / bare > limit:
+        raise CheckFailed(
+            f"`hps --help` costs {ours / bare:.2f} times the libraries, above {limit}."
+        )
+
+
+def _seconds(*arguments: str) -> float:
+    """-> wall time of the fastest of ROUNDS runs of this Python with these arguments."""
+    times = []
+    for _ in range(2 * ROUNDS):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+        times.append(time.perf_counter() - start)
+    return min(times)
 
 
 @app.command()

@@ -155,12 +155,17 @@ def dump(
         Path | None,
         typer.Option(help="A .jsonl file, or an .npz of stacked arrays; default: JSON lines here."),
     ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Also write the stored pictures into this folder.")
+    ] = None,
 ) -> None:
     """Every label in plain form: JSON lines on stdout, or one .jsonl or .npz file."""
     from hpscli.data.verify import describe
     from hpscli.errors import UsageError
 
     people = _open(_prepared(shards, ""), limit)
+    if images is not None:
+        _write_images(people, images)
     if out is None:
         for sample in people:
             sys.stdout.write(json_module.dumps(describe(sample)) + "\n")
@@ -173,6 +178,16 @@ def dump(
         raise UsageError(f"cannot dump into {out}.", "Name a .jsonl or an .npz file.")
     if out is not None:
         Output().say("saved", f"{out}   {len(people)} people")
+
+
+def _write_images(people: "EvalSet", folder: Path) -> None:
+    """The bytes as they are stored, under the key's name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for sample in people:
+        suffix = ".png" if sample.image[:4] == b"\x89PNG" else ".jpg"
+        suffix = ".webp" if sample.image[8:12] == b"WEBP" else suffix
+        (folder / (sample.key.replace("/", "-") + suffix)).write_bytes(sample.image)
+    Output().say("saved", f"{folder}   {len(people)} pictures")
 
 
 def _write_npz(people: "EvalSet", out: Path) -> None:

@@ -1,7 +1,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -55,21 +54,6 @@ def test_a_closed_pipe_is_no_error() -> None:
     command = f"{sys.executable} -m hpscli recipes show tiny | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert "Traceback" not in done.stderr and "error" not in done.stderr
-
-
-def test_the_first_help_page_stays_light() -> None:
-    """Two and a half times the bare libraries is the promise; the best of five shuts out noise."""
-
-    def best(*arguments: str) -> float:
-        times = []
-        for _ in range(5):
-            start = time.perf_counter()
-            subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
-            times.append(time.perf_counter() - start)
-        return min(times)
-
-    ratio = best("-m", "hpscli", "--help") / best("-c", "import typer, rich")
-    assert ratio <= 2.5
 
 
 def test_a_plugin_command_appears_and_runs(

@@ -1,0 +1,152 @@
+"""hps demo: prepare -> train -> eval -> predict on a free body, ending with a picture."""
+
+import json as json_module
+import shlex
+import shutil
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hpscli.cli.output import JsonOption, Output, table
+from hpscli.errors import UsageError
+
+PEOPLE = {"train": 8000, "validation": 200, "test": 600}
+STORED_PX = 80  # crops of 64 px are cut out of this with some room to shift
+SHOWN, SHOWN_PX = 8, 320  # held-out people in the final picture
+TRAIN = "train tiny"
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Where shards, run and pictures go.")] = Path(
+        "runs/demo"
+    ),
+    people: Annotated[int, typer.Option(min=64, help="Training pictures to render.")] = PEOPLE[
+        "train"
+    ],
+    epochs: Annotated[
+        int, typer.Option(min=0, help="Shorten training; 0: as the recipe says.")
+    ] = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Start over if there is a demo already.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Render free people, train a small model on them, measure it, and draw what it sees.
+
+    Needs no download, GPU, registration or display; under eight minutes on two cores. Every step is
+    an ordinary hps command, printed before it runs. Typed again, it goes on where it stopped.
+    """
+    output, start = Output(json), time.monotonic()
+    if force:
+        _remove(out)
+    shards = out / "shards"
+    for split, count in {**PEOPLE, "train": people}.items():
+        _hps(
+            output,
+            f"prepare synthetic --split {split} --count {count} --size {STORED_PX} --workers 2"
+            f" --out {shards / split}",
+            unless=shards / split / "index.json",
+        )
+    run = out / "train"
+    words = (
+        f"data.mix.synthetic.shards={shards / 'train'}"
+        f" data.validation.shards={shards / 'validation'}"
+    ) + (f" train.epochs={epochs}" if epochs else "")
+    half_done = (run / "checkpoints" / "last.safetensors").is_file()
+    _hps(
+        output,
+        f"train --resume {run}" if half_done else f"{TRAIN} --out {run} {words}",
+        unless=run / "finished.json",
+    )
+    result = out / "result.json"
+    _hps(
+        output,
+        f"eval {run} --testset synthetic --shards {shards / 'test'} --baseline {shards / 'train'}"
+        f" --out {result} --force",
+    )
+    shown = out / "people"
+    _hps(
+        output,
+        f"prepare synthetic --split test --count {SHOWN} --size {SHOWN_PX} --out {out / 'shown'}",
+        unless=out / "shown" / "index.json",
+    )
+    _hps(output, f"datasets dump {out / 'shown'} --images {shown} --out {out / 'shown.jsonl'}")
+    _hps(output, f"predict {shown} --checkpoint {run} --out {out / 'predictions'} --force")
+    picture = _draw_people(run, sorted(shown.glob("*.*")), out / "demo.png")
+    document = {
+        "seconds": round(time.monotonic() - start, 1),
+        "picture": str(picture),
+        "run": str(run),
+        **json_module.loads(result.read_text(encoding="utf-8")),
+    }
+    output.result("demo", document, lambda: _draw_table(document))
+    output.say("took", f"{document['seconds']:.0f} s")
+    output.say("look", picture)
+    output.next("hps predict your_image.jpg --bbox x,y,w,h      and docs/tutorial/first-model.md")
+
+
+def _hps(output: Output, command: str, unless: Path | None = None) -> None:
+    """Print and run one hps command in this process, or say that its result is there already."""
+    if unless is not None and unless.exists():
+        output.say("done before", f"hps {command}")
+        return
+    from hpscli.cli.app import load_command
+
+    output.say("\n$", f"hps {command}")
+    name, *words = shlex.split(command)
+    load_command(name).main(args=words, prog_name=f"hps {name}", standalone_mode=False)
+
+
+def _remove(out: Path) -> None:
+    """Delete an earlier demo; a folder that holds anything else is left alone."""
+    ours = {"shards", "train", "shown", "people", "predictions", "demo.png"}
+    ours |= {"result.json", "result.npz", "result.safetensors", "shown.jsonl"}
+    strange = sorted(p.name for p in out.glob("*") if p.name not in ours)
+    if strange:
+        raise UsageError(
+            f"{out} holds more than a demo: {', '.join(strange[:3])}.", "Another --out."
+        )
+    shutil.rmtree(out, ignore_errors=True)
+
+
+def _draw_people(run: Path, images: list[Path], target: Path) -> Path:
+    """Held-out pictures, the predicted body over each, and the same body from the side -> one sheet."""
+    import numpy as np
+
+    from hpscli.nn.checkpoints import load_model
+    from hpscli.render.pictures import (
+        contact_sheet,
+        read_image,
+        render_mesh,
+        turntable,
+        write_image,
+    )
+    from hpscli.run.predict import predict_image
+
+    model = load_model(str(run))
+    rows = []
+    for path in images[:SHOWN]:
+        image = read_image(path)
+        person = predict_image(model, image)[0]
+        placed = person.vertices + person.camera.translation
+        over = render_mesh(image, placed, person.faces, person.camera.intrinsics)
+        views = turntable(person.vertices, person.faces, size_px=image.shape[0], views=4)
+        side = views[:, image.shape[0] : 2 * image.shape[0]]
+        rows.append(np.concatenate([image, over, side[: image.shape[0]]], axis=1))
+    write_image(target, contact_sheet(rows, columns=2, title="picture, prediction, from the side"))
+    return target
+
+
+def _draw_table(document: dict[str, Any]) -> None:
+    metrics, baseline = document["metrics"], document["baseline"]["metrics"]
+    rows = []
+    for name, entry in metrics.items():
+        ours, mean = entry["value"], baseline[name]["value"]
+        rows.append((name, ours, mean, f"{100 * (1 - ours / mean):.0f} % below"))
+    table(
+        ("error on unseen people", "this model, mm", "always the mean person, mm", ""),
+        rows,
+        title=f"\n{document['protocol']['id']}   body: free",
+    )
