@@ -93,7 +93,7 @@ def test_light_commands_never_import_torch(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom hpscli.cli.app import run\n"
         f"code = run({arguments!r})\n"
-        "heavy = {'torch', 'timm', 'cv2', 'webdataset', 'accelerate', 'smplx'} & set(sys.modules)\n"
+        "heavy = {'torch', 'numpy', 'timm', 'cv2', 'webdataset', 'accelerate', 'smplx'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else code)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
