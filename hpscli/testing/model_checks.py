@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpscli.hooks import ModelSpec
+from hpscli.records import Prediction
 from hpscli.registry import get_registry, resolve
 from hpscli.testing.checks import Check, Checks, option_complaint
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from hpscli.records import Batch, Prediction
+    from hpscli.records import Batch
 
 SEED = 3
 ROTATION_TOLERANCE = 1e-3  # of R R^T = 1; float32 gives 1e-6, half precision inside 1e-3
@@ -57,10 +58,14 @@ def _check_network(
 
     def forward() -> tuple[str, str]:
         with torch.no_grad():
-            outputs.append(module(images))
-        return output_complaint(spec, outputs[0], 2), " ".join(outputs[0].named_tensors())
+            found = module(images)
+        if not isinstance(found, Prediction):
+            return f"forward returned {type(found).__name__}, not hpscli.records.Prediction", ""
+        outputs.append(found)
+        return output_complaint(spec, found, len(images)), " ".join(found.named_tensors())
 
-    if not checks.run("outputs", forward) and not outputs:
+    checks.run("outputs", forward)
+    if not outputs:
         return
     checks.run("units", lambda: (unit_complaint(spec, outputs[0]), ""))
     checks.run("one by one", lambda: _one_by_one(module, images, outputs[0]))
@@ -71,14 +76,10 @@ def _check_network(
     checks.run("backward", lambda: _backward(spec, module, images))
 
 
-def output_complaint(spec: ModelSpec, prediction: object, batch: int) -> str:
+def output_complaint(spec: ModelSpec, prediction: Prediction, batch: int) -> str:
     """-> how a prediction differs from what its model declares."""
     import torch
 
-    from hpscli.records import Prediction
-
-    if not isinstance(prediction, Prediction):
-        return f"forward returned {type(prediction).__name__}, not hpscli.records.Prediction"
     given = {"camera"}
     given |= {"vertices"} if prediction.vertices is not None else set()
     given |= {n for n in ("joints", "parameters", "levels") if getattr(prediction, n)}
@@ -94,7 +95,7 @@ def output_complaint(spec: ModelSpec, prediction: object, batch: int) -> str:
     return shape_complaint(spec, prediction)
 
 
-def shape_complaint(spec: ModelSpec, prediction: "Prediction") -> str:
+def shape_complaint(spec: ModelSpec, prediction: Prediction) -> str:
     """-> the first tensor whose shape is not that of the records."""
     from hpscli.body.joints import joint_set
     from hpscli.body.layer import COEFFICIENTS, PARAMETERS, load_body
@@ -126,7 +127,7 @@ def shape_complaint(spec: ModelSpec, prediction: "Prediction") -> str:
     return ""
 
 
-def unit_complaint(spec: ModelSpec, prediction: "Prediction") -> str:
+def unit_complaint(spec: ModelSpec, prediction: Prediction) -> str:
     """-> rotations that are none, lengths that cannot be metres."""
     import torch
 
@@ -148,7 +149,7 @@ def unit_complaint(spec: ModelSpec, prediction: "Prediction") -> str:
     return ""
 
 
-def _one_by_one(module: "nn.Module", images: "Tensor", together: "Prediction") -> tuple[str, str]:
+def _one_by_one(module: "nn.Module", images: "Tensor", together: Prediction) -> tuple[str, str]:
     """A batch of two is two batches of one."""
     import torch
 
