@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from hpscli.body.joints import joint_set
+from hpscli.cli.app import run
+from hpscli.data.evalset import EvalSet, eval_batches
 from hpscli.errors import InvalidData, UsageError
 from hpscli.hooks import ProtocolSpec, Published
 from hpscli.nn.checkpoints import LoadedModel
@@ -15,6 +17,7 @@ from hpscli.registry import get_registry
 from hpscli.run.baseline import baseline
 from hpscli.run.evaluate import evaluate
 from hpscli.run.gather import in_order
+from hpscli.run.truth import Truth
 from tests.run.people import oracle_model, parameters, tiny_model, write_people
 
 COUNT = 11
@@ -65,6 +68,32 @@ def test_a_known_shape_error_is_measured_in_millimetres(tmp_path: Path) -> None:
         for i in range(3)
     ]
     np.testing.assert_allclose(result.errors["mpjpe"], expected, atol=1e-3)
+
+
+def test_left_and_right_rendered_hands_meet_a_model_that_knows_them(tmp_path: Path) -> None:
+    """Left hands reach the model in the mirror, so the truth must be mirrored with them."""
+    words = ["synthetic", "hand=both", "--body", "mano", "--split", "test", "--count", "4"]
+    assert run(["prepare", *words, "--size", "48", "--out", str(tmp_path / "hands"), "-q"]) == 0
+    people = EvalSet(tmp_path / "hands")
+    assert {sample.meta["hand"] for sample in people} == {"left", "right"}
+    (batch,) = eval_batches(people, size=(32, 32), joints="mano21", batch=4)
+    answers = [
+        {
+            name: values[row].numpy()
+            for name, values in batch.targets.items()
+            if name.startswith("mano.") and not name.endswith("transl")
+        }
+        for row in range(4)
+    ]
+    result = evaluate(oracle_model("mano", answers), tmp_path / "hands", protocol("mano"), batch=3)
+    assert result.metrics["mpjpe"].n == 4
+    assert all(metric.value < 0.01 for metric in result.metrics.values())
+    stored = Truth(protocol("mano"), oracle_model("mano", []).body)
+    points = stored.points(batch.targets, batch.present, batch.meta).joints
+    annotated = batch.targets["keypoints3d.mano21"][..., :3].double().numpy()
+    np.testing.assert_allclose(
+        points - points[:, :1], annotated - annotated[:, :1], atol=1e-5
+    )  # parameters and keypoints tell the same
 
 
 @pytest.mark.parametrize("batch", [1, 3, 64])
