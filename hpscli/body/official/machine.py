@@ -49,6 +49,14 @@ class Refused(InvalidData):
     """The file names a global that is not in the vocabulary."""
 
 
+def refusal(source: str, named: Named) -> Refused:
+    """-> the error for a name that a file of numbers has no use for."""
+    return Refused(
+        f"{source} asks for {named}, which is not data: refused, and nothing was run.",
+        "Such files need no such thing. Download the file again from its owner.",
+    )
+
+
 class PickleMachine:
     """Reads one pickle out of `data`, starting at `position`, which ends behind it."""
 
@@ -112,11 +120,10 @@ class PickleMachine:
     def find(self, module: str, name: str) -> Named:
         """-> the name, if the vocabulary has it; this is where a hostile file ends."""
         named = Named(module, name)
-        if (module, name) not in self.vocabulary and self.unknown is None:
-            raise Refused(
-                f"{self.source} asks for {named}, which is not data: refused, and nothing was run.",
-                "Body files need no such thing. Download the file again from its owner.",
-            )
+        if (module, name) not in self.vocabulary:
+            if self.unknown is None:
+                raise refusal(self.source, named)
+            self.unknown(named)  # it may refuse as well
         return named
 
     def make(self, named: Any, arguments: Any, keywords: Mapping[str, Any] | None = None) -> Any:

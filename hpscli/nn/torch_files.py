@@ -1,0 +1,260 @@
+"""Checkpoints of other programs: the tensors come out, and nothing that the file names is run.
+
+PyTorch's own safe loader is tried first. What it refuses because of a class (configurations of yacs
+or omegaconf, callbacks of Lightning) is read by the pickle machine of the body files: such objects
+become inert placeholders. Names that could do harm are refused even so, as an alarm.
+"""
+
+import io
+import math
+import pickle
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hpscli.body.official.archives import DAMAGED, TORCH_LEGACY
+from hpscli.body.official.machine import DAMAGE, Maker, Named, PickleMachine, refusal
+from hpscli.body.official.pickles import vocabulary
+from hpscli.body.official.records import Resolver
+from hpscli.errors import InvalidData, MissingError
+
+STORAGES = {
+    "FloatStorage": torch.float32,
+    "DoubleStorage": torch.float64,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+    "ComplexFloatStorage": torch.complex64,
+    "ComplexDoubleStorage": torch.complex128,
+    "UntypedStorage": torch.uint8,
+}
+MAX_EXPANDED = 1 << 26  # elements of a tensor that repeats its storage
+MAX_GROWTH = 4  # a torch archive is stored, not compressed
+# An alarm, not the wall: placeholders run nothing, whatever their name.
+HARMFUL_MODULES = frozenset(
+    [
+        *("os", "posix", "nt", "subprocess", "commands", "pty", "shutil", "sys", "platform"),
+        *("importlib", "runpy", "codeop", "marshal", "pickle", "_pickle", "operator", "types"),
+        *("inspect", "pdb", "timeit", "ctypes", "multiprocessing", "threading", "asyncio"),
+        *("socket", "urllib", "http", "requests", "ftplib", "smtplib", "webbrowser", "io", "_io"),
+    ]
+)
+HARMLESS_BUILTINS = frozenset(
+    [
+        *("int", "float", "str", "bool", "complex", "type", "object", "slice", "range", "NoneType"),
+        *("long", "unicode", "xrange"),  # as Python 2 called them, and protocol 2 still does
+    ]
+)
+
+
+class Placeholder(dict[Any, Any]):
+    """An object of a class that is not here: what it held, without what it did."""
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+    def __init__(self, name: str, arguments: tuple[Any, ...]) -> None:
+        super().__init__()
+        self.name, self.arguments = name, arguments
+        self.state: Any = None
+        self.elements: list[Any] = []
+
+    def build(self, state: Any) -> None:
+        self.state = state
+
+    def extend(self, items: list[Any]) -> None:
+        self.elements.extend(items)
+
+    def resolve(self, resolver: Resolver) -> "Placeholder":
+        resolver.done[id(self)] = self  # configurations point back to their parents
+        self.arguments = resolver.value(self.arguments)
+        self.state = resolver.value(self.state)
+        self.elements = resolver.value(self.elements)
+        for key in list(self):
+            self[key] = resolver.value(self[key])
+        return self
+
+    def __repr__(self) -> str:
+        return f"<{self.name}, not loaded>"
+
+
+@dataclass(eq=False)
+class StorageRecord:
+    """Raw numbers of one or more tensors; filled when its bytes have been found."""
+
+    dtype: torch.dtype
+    shift: int = 0
+    root: "StorageRecord | None" = None
+    data: Tensor | None = None
+
+    def numbers(self) -> Tensor:
+        data = self.root.data if self.root else self.data
+        if data is None:
+            raise ValueError("the numbers of a tensor are missing")
+        return data
+
+
+@dataclass(eq=False)
+class TensorRecord:
+    """A tensor on its way: storage, offset, size, stride."""
+
+    storage: Any
+    offset: int
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    def resolve(self, resolver: Resolver) -> Tensor:
+        if not isinstance(self.storage, StorageRecord):
+            raise ValueError("a tensor without storage")
+        numbers = self.storage.numbers()
+        size, stride = tuple(resolver.value(self.size)), tuple(self.stride)
+        if math.prod(size) > max(numbers.numel(), MAX_EXPANDED):
+            raise ValueError(f"a tensor of {size} on {numbers.numel()} numbers")
+        return numbers.as_strided(size, stride, int(self.offset) + self.storage.shift)
+
+
+def load_torch_file(path: Path | str) -> dict[str, Any]:
+    """-> the dictionary in a torch file, zip or older; tensors on the CPU, no code of the file run."""
+    path = Path(path)
+    if not path.is_file():
+        raise MissingError(f"there is no file {path}.", "Check the path.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, *DAMAGE):
+        content = _read_restricted(path)
+    if not isinstance(content, Mapping) or isinstance(content, Placeholder):
+        what = content.name if isinstance(content, Placeholder) else type(content).__name__
+        raise InvalidData(
+            f"{path} holds one {what}, not a dictionary of weights.",
+            "Give the file that training saved: a state dict, or a dictionary with one.",
+        )
+    return dict(content)
+
+
+def _read_restricted(path: Path) -> Any:
+    data = path.read_bytes()
+    try:
+        if data.startswith(b"PK"):
+            return _read_zip(data, str(path))
+        if data.startswith(TORCH_LEGACY):
+            return _read_legacy(data, str(path))
+    except (*DAMAGED, *DAMAGE) as error:
+        raise InvalidData(
+            f"{path} is damaged ({error}).", "Download or copy the file again."
+        ) from error
+    raise InvalidData(
+        f"{path} is not a torch file.",
+        "Known: the zip format of torch 1.6 and later, and the one before it (torch 0.4 to 1.5).",
+    )
+
+
+def _read_zip(data: bytes, source: str) -> Any:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        infos = {info.filename: info for info in archive.infolist()}
+        if sum(info.file_size for info in infos.values()) > MAX_GROWTH * len(data):
+            raise ValueError("it would grow on reading, as no torch file does")
+        folder = next((n.removesuffix("data.pkl") for n in infos if n.endswith("/data.pkl")), None)
+        if folder is None:
+            raise ValueError("an archive without data.pkl")
+        order = infos.get(f"{folder}byteorder")
+        if order and archive.read(order) != b"little":
+            raise ValueError("numbers in the byte order of another machine")
+        storages: dict[str, StorageRecord] = {}
+        pointed = _persistent(storages)
+        content = _machine(archive.read(f"{folder}data.pkl"), source, pointed).read()
+        for key, storage in storages.items():
+            raw = archive.read(f"{folder}data/{key}")
+            storage.data = _numbers(raw, storage.dtype)
+    return Resolver().value(content)
+
+
+def _read_legacy(data: bytes, source: str) -> Any:
+    """Magic number, protocol, machine, the object, the keys of its storages, their bytes."""
+    storages: dict[str, StorageRecord] = {}
+    position, parts = 0, []
+    for _ in range(5):
+        machine = _machine(data, source, _persistent(storages), position)
+        parts.append(machine.read())
+        position = machine.position
+    _, _, system, content, keys = parts
+    if not system.get("little_endian", True):
+        raise ValueError("numbers in the byte order of another machine")
+    for key in keys:
+        storage = storages[key]
+        count = int.from_bytes(data[position : position + 8], "little", signed=True)
+        end = position + 8 + count * storage.dtype.itemsize
+        if count < 0 or end > len(data):
+            raise ValueError("the file ends inside a tensor")
+        storage.data = _numbers(data[position + 8 : end], storage.dtype)
+        position = end
+    return Resolver().value(content)
+
+
+def _machine(
+    data: bytes, source: str, persistent: Callable[[Any], Any], position: int = 0
+) -> PickleMachine:
+    table = vocabulary()
+    table.update(TENSORS)
+
+    def unknown(named: Named) -> Maker:
+        if _harmful(named):
+            raise refusal(source, named)
+        return lambda *arguments, **keywords: Placeholder(str(named), arguments)
+
+    return PickleMachine(
+        data, source, table, unknown=unknown, persistent=persistent, position=position
+    )
+
+
+def _harmful(named: Named) -> bool:
+    module = named.module.split(".")[0]
+    if module in ("builtins", "__builtin__"):
+        return named.name not in HARMLESS_BUILTINS
+    return module in HARMFUL_MODULES or named.name.split(".")[0] in HARMFUL_MODULES
+
+
+def _persistent(storages: dict[str, StorageRecord]) -> Callable[[Any], Any]:
+    """-> what turns ("storage", type, key, place, count[, view]) into a record by its key."""
+
+    def find(identity: Any) -> StorageRecord:
+        kind, named, key, *rest = identity
+        if kind != "storage" or not isinstance(named, Named) or named.name not in STORAGES:
+            raise ValueError(f"a pointer to {kind} {named}")
+        storage = storages.setdefault(str(key), StorageRecord(STORAGES[named.name]))
+        view = rest[2] if len(rest) > 2 else None
+        return StorageRecord(storage.dtype, int(view[1]), storage) if view else storage
+
+    return find
+
+
+def _numbers(raw: bytes, dtype: torch.dtype) -> Tensor:
+    if len(raw) % dtype.itemsize:
+        raise ValueError(f"{len(raw)} bytes are no whole number of {dtype}")
+    return torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)
+
+
+def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> TensorRecord:
+    return TensorRecord(storage, offset, size, stride)
+
+
+def _first(value: Any, *rest: Any) -> Any:
+    return value
+
+
+TENSORS: dict[tuple[str, str], Maker] = {
+    ("torch._utils", "_rebuild_tensor"): _tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): _first,
+    ("torch._utils", "_rebuild_parameter_with_state"): _first,
+    ("torch", "Size"): _first,
+    ("torch", "device"): lambda *arguments: ":".join(map(str, arguments)),
+}
