@@ -20,6 +20,8 @@ The record's metadata says what it was made from: `source` (file name), `sha256`
 Which ids exist, and where each is downloaded: data/asset_sources.toml.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
@@ -27,25 +29,14 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from hpscli.body.asset_sources import asset_record
-from hpscli.body.official.pickles import safe_load_pickle
 from hpscli.errors import HpsError, InvalidData, MissingError
 
-__all__ = [
-    "asset_folder",
-    "asset_path",
-    "file_sha256",
-    "have_asset",
-    "missing_asset",
-    "read_asset",
-    "read_asset_meta",
-    "safe_load_pickle",
-    "write_asset",
-]
+if TYPE_CHECKING:
+    import numpy as np
+
 SCHEMA = "hps/asset/1"
 CHUNK_BYTES = 1 << 20
 
@@ -103,6 +94,7 @@ def read_asset_meta(asset_id: str) -> dict[str, Any]:
 
 def write_asset(asset_id: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Path:
     """Store arrays under this id: written beside, then moved, so that no half file is ever seen."""
+    import numpy as np
     from safetensors.numpy import save
 
     path = asset_path(asset_id)
@@ -151,6 +143,13 @@ def missing_asset(asset_id: str) -> MissingError:
             f"   (that page is unreachable since {source.unreachable_since}; any copy will do)"
         )
     return MissingError(f"{record.what} ('{asset_id}') is not on this machine.", "\n".join(steps))
+
+
+def safe_load_pickle(path: Path | str) -> Any:
+    """-> the content of a pickle as plain Python and NumPy objects, without running any of it."""
+    from hpscli.body.official.pickles import safe_load_pickle
+
+    return safe_load_pickle(path)
 
 
 def file_sha256(path: Path) -> str:
