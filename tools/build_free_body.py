@@ -71,12 +71,19 @@ def build(out: Path, parts: set[str]) -> None:
     if parts & {"smpl", "mano", "smplx"}:
         build_bodies(out, parts)
     if "hierarchy" in parts:
+        from tools.free_body import numbering
         from tools.free_body.hierarchy import hierarchy
 
-        for kind, counts, rim in (("smpl", (1723, 431), 0), ("mano", (195,), 14)):
+        for kind, counts, rim, numbers in (
+            ("smpl", (1723, 431), 0, numbering.SMPL_NUMBERS),
+            ("mano", (195,), 14, numbering.MANO_NUMBERS),
+        ):
             body = need(out, f"free_{kind}")
             mirror = body["mirror_vertices"].astype(int) if "mirror_vertices" in body else None
-            levels = hierarchy(template_shapes(body), body["f"].astype(int), counts, mirror, rim)
+            marked = tuple(group[0] for group in numbers.values())
+            levels = hierarchy(
+                template_shapes(body), body["f"].astype(int), counts, mirror, rim, marked
+            )
             write(out, f"hierarchy_{kind}", levels)
     if "poses" in parts:
         from tools.free_body.poses import draw_poses, pose_file
@@ -90,13 +97,13 @@ def build(out: Path, parts: set[str]) -> None:
 
 def build_bodies(out: Path, parts: set[str]) -> None:
     """Read MakeHuman, draw the adults, write the body files."""
-    from tools.free_body import assemble, read, shape_space
+    from tools.free_body import assemble, read, shape_space, tpose
 
     started = time.perf_counter()
     source = read.read_source()
     say(started, f"read {len(source.template)} vertices, {len(source.shapes)} shapes")
-    adults = assemble.people(source, shape_space.draw_adults())
-    kid = assemble.people(source, shape_space.child())
+    adults = tpose.people(source, shape_space.draw_adults())
+    kid = tpose.people(source, shape_space.child())
     say(started, f"posed {len(adults.vertices)} adults")
     known: dict[str, float] = {}
     if parts & {"smpl", "smplx"}:

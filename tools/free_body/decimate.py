@@ -8,14 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpscli.errors import CheckFailed
-from tools.free_body.surfaces import border_edges, edges_of
+from tools.free_body.surfaces import border_edges, edges_of, take_half, whole_again
 
 Array = NDArray[Any]
+Entry = tuple[float, int, int, int, int]  # cost, removed, kept, and the state of both
 
-LENGTH_WEIGHT = 2e-3  # cost per squared length and area: keeps the triangles even
+LENGTH_WEIGHT = 2.5e-3  # cost per squared length and area: keeps the triangles even
 SKIN_WEIGHT = 2e-6  # cost per squared difference of skinning weights and area
 WORST_TURN = 0.3  # cosine (72 degrees) that a normal may turn in one step
-SLIVER = 0.10  # twice the area over the longest edge squared
+RETRY = 200  # collapses after which refused ones are tried again
+SLIVER = 0.13  # twice the area over the longest edge squared
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,12 @@ def quadrics(points: Array, faces: Array) -> tuple[Array, Array]:
     return total, area
 
 
+def heap_again(heap: list[Entry], entries: list[Entry]) -> None:
+    """Put entries back onto the heap."""
+    for entry in entries:
+        heapq.heappush(heap, entry)
+
+
 class Decimator:
     """Half-edge collapses on a mesh whose border lines keep their vertices on the line.
 
@@ -64,7 +72,6 @@ class Decimator:
     ) -> None:
         self.settings = settings or Settings()
         self.points = np.ascontiguousarray(np.swapaxes(points, 0, 1))  # (V,K,3)
-        self.plain = self.points[:, 0].tolist()
         self.homogeneous = np.concatenate([self.points, np.ones_like(self.points[..., :1])], 2)
         self.quadric, self.area = extra or quadrics(points, faces)
         self.quadric, self.area = self.quadric.copy(), self.area.copy()
@@ -87,7 +94,7 @@ class Decimator:
             self.border[b].add(a)
         self.alive = np.ones(count, bool)
         self.stamp = [0] * count
-        self.heap: list[tuple[float, int, int, int, int]] = []
+        self.heap: list[Entry] = []
         edges = edges_of(faces)
         self._push(np.concatenate([edges, edges[:, ::-1]]))
 
@@ -174,8 +181,15 @@ class Decimator:
 
         With `only_line`, vertices of that line go and no others.
         """
-        refused: list[tuple[float, int, int, int, int]] = []
+        worthless: list[Entry] = []
+        blocked: list[Entry] = []
+        since_retry = 0
         while excess > 0:
+            if blocked and (not self.heap or since_retry >= RETRY):
+                # What was refused may be possible since its surroundings changed.
+                stuck = not self.heap and since_retry == 0
+                heap_again(self.heap, [] if stuck else blocked)
+                blocked, since_retry = [], 0
             if not self.heap:
                 raise CheckFailed(
                     f"decimation got stuck with {excess} vertices too many.",
@@ -187,20 +201,47 @@ class Decimator:
                 continue
             worth = 1 if self.line[gone] else side_worth
             if worth > excess or (only_line and self.line[gone] != only_line):
-                refused.append(entry)
-                continue
-            if self._allowed(gone, kept):
+                worthless.append(entry)
+            elif self._allowed(gone, kept):
                 self._collapse(gone, kept)
                 excess -= worth
-        for entry in refused:
-            heapq.heappush(self.heap, entry)
+                since_retry += 1
+            else:
+                blocked.append(entry)
+        heap_again(self.heap, worthless + blocked)
 
-    def lock(self, line: int) -> None:
-        """From now on no vertex of that line is removed."""
-        for vertex, own in enumerate(self.line):
-            self.locked[vertex] = self.locked[vertex] or own == line
+    def keep(self, vertices: Array) -> None:
+        """From now on these vertices are not removed."""
+        for vertex in vertices.tolist():
+            self.locked[vertex] = True
 
     def result(self) -> tuple[Array, Array]:
         """-> (kept vertices (A,) ascending, faces (F,3) with the original numbers)."""
         faces = np.array([face for face in self.faces if face])
         return np.flatnonzero(self.alive), faces
+
+
+def thin_skin(
+    shapes: Array, faces: Array, weights: Array, mirror: Array, count: int, rim: int = 0
+) -> tuple[Array, Array, Array]:
+    """shapes (5,N,3) -> kept vertices (count,), faces, mirror; side rims shrink to `rim` each."""
+    half = take_half(faces, mirror, shapes[0, :, 0])
+    quadric, area = quadrics(shapes, faces)
+    line = half.on_line.astype(int)
+    hole = np.unique(border_edges(half.faces))
+    hole = hole[~half.on_line[hole]]
+    line[hole] = 2
+    thin = Decimator(
+        shapes[:, half.kept],
+        half.faces,
+        line,
+        weights=weights[half.kept],
+        extra=(quadric[half.kept], area[half.kept]),
+    )
+    total = len(np.unique(faces))
+    if len(hole):
+        thin.run(len(hole) - rim, only_line=2)
+        thin.keep(hole)
+        total -= 2 * (len(hole) - rim)
+    thin.run(total - count, side_worth=2)
+    return whole_again(half, *thin.result(), mirror)

@@ -86,8 +86,9 @@ def expression_directions(
     share, basis = np.linalg.eigh(small)
     order = np.argsort(-share, kind="stable")[:count]
     directions = flat.T @ (root @ basis[:, order])
-    largest = np.abs(directions).argmax(0)
-    directions = directions * np.sign(directions[largest, np.arange(count)])
+    # Plus means that the face moves down (the first: the mouth opens), a rule for repeatability.
+    signs = -np.sign((directions.reshape(-1, 3, count)[:, 1] ** 3).sum(0))
+    directions = directions * np.where(signs == 0, 1, signs)
     return directions.reshape(actions.shape[1], 3, count), share[order] / share.sum()
 
 

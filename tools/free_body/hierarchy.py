@@ -12,7 +12,7 @@ from tools.free_body.surfaces import border_edges, compact, edges_of, take_half,
 Array = NDArray[Any]
 
 # A flat price on edge length: coarse levels want even triangles more than a true outline.
-SETTINGS = Settings(length_weight=0.05, skin_weight=0.0, worst_turn=0.2, sliver=0.15)
+SETTINGS = Settings(length_weight=0.05, skin_weight=0.0, worst_turn=0.3, sliver=0.10)
 NEIGHBOURS = 10
 
 
@@ -67,11 +67,12 @@ def closest_on_mesh(points: Array, vertices: Array, faces: Array) -> tuple[Array
 
 
 def coarser(
-    points: Array, faces: Array, count: int, mirror: Array | None, rim: int
+    points: Array, faces: Array, count: int, mirror: Array | None, rim: int, marked: Array
 ) -> tuple[Array, Array, Array]:
     """points (K,V,3), faces (F,3) -> (kept (count,), faces (F2,3), mirror (count,) or empty).
 
     With a mirror the left half is thinned and mirrored; without, the open rim shrinks to `rim`.
+    `marked` vertices stay: a finger whose tip goes is lost to a coarse mesh.
     """
     if mirror is not None:
         half = take_half(faces, mirror, points[0, :, 0])
@@ -83,14 +84,16 @@ def coarser(
             extra=(quadric[half.kept], area[half.kept]),
             settings=SETTINGS,
         )
+        thin.keep(np.flatnonzero(np.isin(half.kept, marked)))
         thin.run(points.shape[1] - count, side_worth=2)
         return whole_again(half, *thin.result(), mirror)
     line = np.zeros(points.shape[1], int)
     on_rim = np.unique(border_edges(faces))
     line[on_rim] = 1
     thin = Decimator(points, faces, line, settings=SETTINGS)
+    thin.keep(marked)
     thin.run(len(on_rim) - rim, only_line=1)
-    thin.lock(1)
+    thin.keep(np.flatnonzero(line))
     thin.run(points.shape[1] - len(on_rim) + rim - count)
     kept, left = thin.result()
     return kept, compact(left)[1], np.zeros(0, int)
@@ -119,16 +122,23 @@ def normalised_adjacency(faces: Array, count: int) -> tuple[Array, Array]:
 
 
 def hierarchy(
-    shapes: Array, faces: Array, counts: tuple[int, ...], mirror: Array | None, rim: int = 0
+    shapes: Array,
+    faces: Array,
+    counts: tuple[int, ...],
+    mirror: Array | None,
+    rim: int = 0,
+    marked: tuple[int, ...] = (),
 ) -> dict[str, Array]:
-    """shapes (K,V,3), the template first -> the arrays of hierarchy_*.npz."""
+    """shapes (K,V,3), the template first -> the arrays of hierarchy_*.npz; `marked` never go."""
     levels: dict[str, Array] = {"faces_0": faces.astype(np.int32)}
     levels["edges_0"] = edges_of(faces).astype(np.int32)
     if mirror is not None:
         levels["mirror_0"] = mirror.astype(np.int32)
     points, in_0 = shapes, np.arange(shapes.shape[1])
     for level, count in enumerate(counts):
-        kept, coarse, partner = coarser(points, faces, count, mirror, rim)
+        kept, coarse, partner = coarser(
+            points, faces, count, mirror, rim, np.flatnonzero(np.isin(in_0, marked))
+        )
         row, column, value = upsampling(points[0], points[0, kept], coarse, kept)
         levels[f"D_{level}_index"] = kept.astype(np.int32)
         levels[f"U_{level}_row"] = row.astype(np.int32)

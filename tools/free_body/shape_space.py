@@ -150,3 +150,11 @@ def regressed_directions(samples: Array, scores: Array) -> tuple[Array, Array]:
     mean = flat.mean(0)
     solution = np.linalg.lstsq(scores, flat - mean, rcond=None)[0]
     return mean.reshape(-1, 3), solution.T.reshape(-1, 3, scores.shape[1])
+
+
+def mean_and_extremes(space: ShapeSpace) -> Array:
+    """-> the five shapes (5,V,3) that a decimation must keep: mean, +-2 sd of two directions."""
+    shapes = [space.mean]
+    for column in (0, 1):
+        shapes += [space.mean + sign * 2 * space.directions[:, :, column] for sign in (-1, 1)]
+    return np.stack(shapes)

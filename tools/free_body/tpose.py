@@ -1,12 +1,14 @@
-"""Brings one MakeHuman body into the T-pose of the SMPL family, with flat hands."""
+"""Brings MakeHuman bodies into the T-pose of the SMPL family, with flat hands."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from tools.free_body.shape_space import mirrored_bones
+from tools.free_body.read import Source
+from tools.free_body.shape_space import mirrored_bones, rest_samples
 
 Array = NDArray[Any]
 
@@ -14,6 +16,18 @@ LEG_DEGREES = 1.5  # from vertical
 SPREAD = 0.35  # of the drawn angle between the fingers
 OUT = np.array([1.0, 0, 0])  # the left arm points along +x
 FLIP = np.diag([-1.0, 1, 1])
+PELVIS = np.array([0.0, -0.23, 0.028])  # of every sample
+
+
+@dataclass(frozen=True)
+class People:
+    """S bodies in the T-pose with the pelvis in one place."""
+
+    vertices: Array  # (S,N,3)
+    heads: Array  # (S,163,3)
+    tails: Array  # (S,163,3)
+    eye_radius: Array  # (S,)
+    relaxed: dict[str, Array]  # rotations back to the drawn hand, of the mean body
 
 
 def minimal_rotation(start: Array, end: Array) -> Array:
@@ -124,3 +138,19 @@ def relaxed_hand(bones: tuple[str, ...], heads: Array, tails: Array) -> dict[str
             local[name] = before.T @ back
             before = back
     return local
+
+
+def people(source: Source, sliders: dict[str, Array]) -> People:
+    """-> the bodies that the sliders describe, posed and aligned."""
+    rest, heads, tails, eye = rest_samples(source, sliders)
+    number = {name: i for i, name in enumerate(source.bones)}
+    radius = np.linalg.norm(eye - eye.mean(1, keepdims=True), axis=2).mean(1)
+    relaxed = relaxed_hand(source.bones, heads.mean(0), tails.mean(0))
+    for index in range(len(rest)):
+        turn, moved = bone_motions(source.bones, source.bone_parents, heads[index], tails[index])
+        rest[index] = skin(rest[index], source.weights, turn, heads[index], moved)
+        tails[index] = moved + np.einsum("bij,bj->bi", turn, tails[index] - heads[index])
+        heads[index] = moved
+    root = (heads[:, number["spine05"]] + heads[:, number["spine04"]]) / 2
+    offset = (PELVIS - root)[:, None]
+    return People(rest + offset, heads + offset, tails + offset, radius, relaxed)

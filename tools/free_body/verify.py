@@ -48,7 +48,7 @@ class Rule:
             return "equal"
         if self.kind == "near":
             return f"within {self.margin:g}"
-        return f"{'at most' if self.kind == 'low' else 'at least'} {100 * self.margin:g} % worse"
+        return f"at most {100 * self.margin:g} % {'more' if self.kind == 'low' else 'less'}"
 
 
 @dataclass(frozen=True)
