@@ -11,6 +11,25 @@ from hpscli.errors import UsageError
 if TYPE_CHECKING:
     from hpscli.hooks import ProtocolSpec
     from hpscli.metrics.results import Result
+    from hpscli.run.session import Request
+
+
+Flip = Annotated[
+    bool, typer.Option("--flip", help="Average with the mirrored crop; slower, changes figures.")
+]
+Baseline = Annotated[
+    str,
+    typer.Option(help="Training shards: also measure their mean person. `mean`: as prepared."),
+]
+Visualize = Annotated[
+    bool, typer.Option("--visualize", help="Draw the worst, median and best people.")
+]
+Compare = Annotated[
+    tuple[str, str], typer.Option(metavar="A B", help="Compare two result files instead.")
+]
+Out = Annotated[
+    Path | None, typer.Option(help="Result file (.json) or folder.", show_default=False)
+]
 
 
 def evaluate(
@@ -26,23 +45,11 @@ def evaluate(
     processes: Annotated[int, typer.Option(min=0, help="N processes on the CPU.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda; default: the best there is.")] = "",
     dtype: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
-    flip: Annotated[
-        bool,
-        typer.Option("--flip", help="Average with the mirrored crop; slower, changes figures."),
-    ] = False,
-    baseline: Annotated[
-        str,
-        typer.Option(help="Training shards: also measure their mean person. `mean`: as prepared."),
-    ] = "",
-    visualize: Annotated[
-        bool, typer.Option("--visualize", help="Draw the worst, median and best people.")
-    ] = False,
-    compare: Annotated[
-        tuple[str, str], typer.Option(metavar="A B", help="Compare two result files instead.")
-    ] = ("", ""),
-    out: Annotated[
-        Path | None, typer.Option(help="Result file (.json) or folder.", show_default=False)
-    ] = None,
+    flip: Flip = False,
+    baseline: Baseline = "",
+    visualize: Visualize = False,
+    compare: Compare = ("", ""),
+    out: Out = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite --out.")] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -56,7 +63,7 @@ def evaluate(
     if any(compare):
         _compare(output, Path(compare[0]), Path(compare[1]))
         return
-    from hpscli.run.session import Request, run_request
+    from hpscli.run.session import Request
 
     request = Request(
         checkpoint=checkpoint,
@@ -75,6 +82,13 @@ def evaluate(
         out=out,
         force=force,
     )
+    _measure(output, request)
+
+
+def _measure(output: Output, request: "Request") -> None:
+    """Do what was asked, print and save."""
+    from hpscli.run.session import run_request
+
     done = run_request(request, output.say, output.progress)
     if done is None:  # another process of the group has the word
         return

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hpscli.nn.checkpoints import LoadedModel
-    from hpscli.run.images import Detector, Done
+    from hpscli.run.images import Detector, Done, Plan
 
 SAVE = "overlay,turntable,json,npz,glb"
 
@@ -50,7 +50,7 @@ def predict(
     Without a box or a detector the whole image is one person. A broken image is named, the rest goes
     on, and the exit code is 5.
     """
-    from hpscli.run.images import Plan, failures, list_images, predict_images
+    from hpscli.run.images import Plan, list_images
     from hpscli.run.save import parse_kinds
 
     output = Output(json, quiet)
@@ -73,6 +73,13 @@ def predict(
     )
     if not people and not detector:
         output.say("people", "no box and no detector: each whole image is taken as one person")
+    _predict_all(output, model, images, plan)
+
+
+def _predict_all(output: Output, model: "LoadedModel", images: list[Path], plan: "Plan") -> None:
+    """Every image, then the table; ends with an error when some images failed."""
+    from hpscli.run.images import failures, predict_images
+
     done: list[Done] = []
     with output.progress("images", len(images), "images") as advance:
         for entry in predict_images(model, images, plan):
