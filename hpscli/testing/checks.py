@@ -60,10 +60,11 @@ def option_complaint(target: str, declared: Mapping[str, Any], positional: int) 
     `positional` leading parameters are passed by hps itself.
     """
     parameters = list(signature(resolve(target)).parameters.values())[positional:]
-    if any(p.kind is Parameter.VAR_KEYWORD for p in parameters):
-        return f"{target} takes **options: name each, so that a wrong one is noticed"
-    taken = [p.name for p in parameters if p.kind is not Parameter.VAR_POSITIONAL]
-    if unknown := [name for name in declared if name not in taken]:
+    collects = any(p.kind is Parameter.VAR_KEYWORD for p in parameters)
+    variable = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    taken = [p.name for p in parameters if p.kind not in variable]
+    unknown = [name for name in declared if name not in taken]
+    if unknown and not collects:  # **options takes what is declared; hps refuses the rest before
         return f"option '{unknown[0]}' is declared, but {target} does not take it"
     if hidden := [name for name in taken if name not in declared]:
         return f"{target} takes '{hidden[0]}', which is not declared"

@@ -1,0 +1,77 @@
+"""hps flops."""
+
+import json
+
+import pytest
+
+from hpscli.cli.app import run
+from hpscli.cli.flops import parse_shape
+from hpscli.errors import UsageError
+
+
+def test_hmr_costs_what_other_counters_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["flops", "hmr.resnet50", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    row = document["models"][0]
+    # reference/metrics/tables.json, "HMR-ResNet50 (backbone without fc + 3-iteration HMR head) 224"
+    assert row["parameters"]["total"] == 26_977_501
+    assert row["flops"] == 2 * row["macs"] == 8_195_076_096
+    # our pooling is a module, which that rule sees (2048 x 7 x 7); in the measured one it was a mean
+    assert row["macs_mmcv_rule"] == 4_130_177_536 + 2048 * 7 * 7
+    assert row["parameters"]["backbone"] + row["parameters"]["regressor"] == 26_977_501
+    assert sum(row["macs_by_part"].values()) == row["macs"]
+    assert document["body_layers"][0]["body"] == "smpl"
+    assert document["body_layers"][0]["macs"] > 0
+
+
+def test_a_smaller_image_costs_less(capsys: pytest.CaptureFixture[str]) -> None:
+    costs = {}
+    for shape in ("64x64", "128x64"):
+        assert run(["flops", "hmr.tiny", "--shape", shape, "--json"]) == 0
+        row = json.loads(capsys.readouterr().out)["models"][0]
+        assert row["shape"] == [int(side) for side in shape.split("x")]
+        costs[shape] = row["macs_by_part"]["backbone"]
+    assert costs["128x64"] == 2 * costs["64x64"]
+
+
+def test_modules_are_shown_on_demand(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["flops", "hmr.tiny", "--shape", "64", "--by-module"]) == 0
+    shown = capsys.readouterr().out
+    assert "backbone.stem" in shown and "backbone.blocks.0.conv1" not in shown
+    assert run(["flops", "hmr.tiny", "--shape", "64", "--by-module", "--depth", "4"]) == 0
+    assert "backbone.blocks.0.conv1" in capsys.readouterr().out
+
+
+def test_every_preset_of_every_model_is_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["flops"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"hmr.{name}" in shown for name in ("resnet50", "hrnet_w32", "vit_base", "tiny"))
+
+
+@pytest.mark.parametrize(("text", "sides"), [("256x192", (256, 192)), ("224", (224, 224))])
+def test_shapes_are_height_x_width(text: str, sides: tuple[int, int]) -> None:
+    assert parse_shape(text) == sides
+
+
+@pytest.mark.parametrize("text", ["", "0x5", "-3", "axb", "5x", "1x2x3", "99999", "3.5x2"])
+def test_a_shape_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is not HEIGHTxWIDTH"):
+        parse_shape(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("hrm", "Did you mean 'hmr'?"), ("hmr.tinny", "no preset 'tinny'")],
+)
+def test_an_unknown_model_or_preset_is_a_usage_error(
+    name: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["flops", name]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_shape_that_a_model_cannot_take_is_a_usage_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["flops", "hmr.resnet50", "--shape", "abc"]) == 2
+    assert "--shape 'abc'" in capsys.readouterr().err

@@ -1,0 +1,64 @@
+"""hps models list and show."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from hpscli.cli.app import run
+
+
+def test_models_are_listed_with_body_input_and_licence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "list"]) == 0
+    line = next(li for li in capsys.readouterr().out.splitlines() if li.strip().startswith("hmr"))
+    assert "smpl" in line and "224x224" in line and "Apache-2.0" in line
+
+
+def test_the_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "list", "hm*", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "hps/models/1"
+    assert [m["name"] for m in document["models"]] == ["hmr"]
+
+
+def test_a_pattern_without_a_match_says_what_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "list", "zzz*"]) == 2
+    assert "hmr" in capsys.readouterr().err
+
+
+def test_a_model_is_shown_with_options_and_presets(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "show", "hmr", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["options"]["backbone"] == "resnet50"
+    assert document["presets"]["tiny"]["backbone"] == "tiny"
+    assert "parameters" not in document
+
+
+def test_parameters_are_counted_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "show", "hmr", "--params", "--json"]) == 0
+    counted = json.loads(capsys.readouterr().out)["parameters"]
+    # reference/metrics/tables.json: HMR with ResNet-50 and the regressor of three iterations
+    assert counted["resnet50"]["total"] == 26_977_501
+
+
+def test_show_for_people_has_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "show", "hmr"]) == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("backbone", "iterations", "hrnet_w32", "Apache-2.0"))
+
+
+def test_a_near_miss_is_suggested(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "show", "hrm"]) == 2
+    assert "Did you mean 'hmr'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["models", "show", "hmr"], ["plugins", "list"]])
+def test_looking_things_up_never_imports_torch(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom hpscli.cli.app import run\n"
+        f"code = run({arguments!r})\n"
+        "sys.exit(9 if 'torch' in sys.modules else code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0
