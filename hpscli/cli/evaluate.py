@@ -116,7 +116,8 @@ def draw_result(result: "Result", protocol: "ProtocolSpec") -> None:
         columns.append("source")
         rows[0].append("")
     if result.baseline:
-        means = [result.baseline.get(name, {}).get("value") for name in names]
+        mean_person = result.baseline["metrics"]
+        means = [mean_person.get(name, {}).get("value") for name in names]
         gains = [
             None if not mean else 100.0 * (1.0 - result.metrics[name].value / mean)
             for name, mean in zip(names, means, strict=True)

@@ -46,9 +46,7 @@ class Result:
     reference: Mapping[str, Any] = field(
         default_factory=dict
     )  # {metric: value, source, difference}
-    baseline: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # {metric: value, unit, n}, a constant
+    baseline: Mapping[str, Any] = field(default_factory=dict)  # shards, index_sha256, metrics
     device: str = "cpu"
     processes: int = 1
     seconds: float = 0.0

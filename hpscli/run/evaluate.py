@@ -145,7 +145,11 @@ def make_result(
         )
     info = model.info
     return Result(
-        protocol={**document(protocol), "sample_list_sha256": sample_list_sha256(keys)},
+        protocol={
+            "id": protocol.name,
+            **document(protocol),
+            "sample_list_sha256": sample_list_sha256(keys),
+        },
         checkpoint={
             "name": model.name,
             "sha256": model.sha256,

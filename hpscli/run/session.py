@@ -13,7 +13,7 @@ from hpscli.metrics.results import Result, samples_path, write_result
 from hpscli.nn.checkpoints import LoadedModel, load_model
 from hpscli.registry import Registry, get_registry
 from hpscli.run.baseline import baseline
-from hpscli.run.evaluate import Settings, evaluate
+from hpscli.run.evaluate import Settings, evaluate, index_sha256
 from hpscli.run.gallery import write_gallery
 from hpscli.run.places import (
     SHARDS,
@@ -99,7 +99,8 @@ def _evaluated(
             train = str(SHARDS / spec.name.split("/")[0] / "train")
         found = baseline(train, shards, spec, model.body, limit=request.limit)
         plain = {k: {"value": m.value, "unit": m.unit, "n": m.n} for k, m in found.items()}
-        result = replace(result, baseline=plain)
+        known = {"shards": train, "index_sha256": index_sha256(train), "metrics": plain}
+        result = replace(result, baseline=known)
     write_result(file, result, overwrite=request.force)
     if request.visualize:
         picture = file.with_name(f"{file.stem}.people.png")

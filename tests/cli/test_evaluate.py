@@ -50,7 +50,7 @@ def test_json_is_one_document_with_the_essential_fields(here: Path, capsys) -> N
     assert run(words(here, "--json", "--out", "r.json")) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["schema"] == "hps/eval/1"
-    assert document["protocol"]["name"] == "synthetic/test@smpl24-v1"
+    assert document["protocol"]["id"] == "synthetic/test@smpl24-v1"
     assert {"sha256", "name"} <= set(document["checkpoint"])
     assert {"value", "unit", "n"} == set(document["metrics"]["mpjpe"])
     assert document["body"]["source"] == "free" and document["file"] == "r.json"
@@ -62,8 +62,10 @@ def test_the_mean_person_stands_beside_the_model(here: Path, capsys) -> None:
     train = str(here / "train")
     assert run(words(here, "--baseline", train, "--json", "--out", "r.json")) == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["baseline"]["mpjpe"]["n"] == COUNT
-    assert document["baseline"]["mpjpe"]["value"] != document["metrics"]["mpjpe"]["value"]
+    assert document["baseline"]["metrics"]["mpjpe"]["n"] == COUNT
+    assert (
+        document["baseline"]["metrics"]["mpjpe"]["value"] != document["metrics"]["mpjpe"]["value"]
+    )
     assert run(words(here, "--baseline", train)) == 0
     assert "mean person" in capsys.readouterr().out
 
