@@ -102,7 +102,7 @@ def _hps(output: Output, command: str, unless: Path | None = None) -> None:
 def _remove(out: Path) -> None:
     """Delete an earlier demo; a folder that holds anything else is left alone."""
     ours = {"shards", "train", "shown", "people", "predictions", "demo.png"}
-    ours |= {"result.json", "result.npz", "result.safetensors", "shown.jsonl"}
+    ours |= {"result.json", "result.samples.npz", "shown.jsonl"}
     strange = sorted(p.name for p in out.glob("*") if p.name not in ours)
     if strange:
         raise UsageError(
