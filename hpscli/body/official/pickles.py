@@ -102,7 +102,12 @@ def _is_chumpy(module: object) -> bool:
 
 
 def vocabulary() -> Vocabulary:
-    """-> everything that a body file may name, under the module names of all releases."""
+    """-> everything that a body file may name, under the module names of all releases.
+
+    Scans of the official files list: numpy's _reconstruct, ndarray, dtype; scipy's csc_matrix (SMPL,
+    MANO) and coo_matrix (SMPL+H); chumpy.ch.Ch and chumpy.reordering.Select; __builtin__.set; and, in
+    SMPL 1.1, copy_reg._reconstructor with __builtin__.object.
+    """
     table: dict[tuple[str, str], Maker] = {
         ("numpy", "dtype"): DtypeRecord,
         ("numpy", "ndarray"): _not_called,

@@ -16,6 +16,14 @@ import numpy as np
 SMPL_PARENTS = [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21]
 
 
+OLD_MODULES = {
+    "numpy._core": "numpy.core",
+    "scipy.sparse._": "scipy.sparse.",
+    "builtins": "__builtin__",
+    "copyreg": "copy_reg",
+}
+
+
 class Python2Pickler(pickle._Pickler):  # type: ignore[name-defined,misc]
     """Writes what Python 2 with NumPy 1 and SciPy 1 wrote: byte strings, old module names."""
 
@@ -23,16 +31,19 @@ class Python2Pickler(pickle._Pickler):  # type: ignore[name-defined,misc]
 
     def save_string(self, value: str | bytes) -> None:
         raw = value.encode("latin1") if isinstance(value, str) else value
+        if not self.proto:
+            self.write(b"S" + repr(raw)[1:].encode("latin1") + b"\n")
+            self.memoize(value)
+            return
         short = len(raw) < 256
         head = b"U" + bytes([len(raw)]) if short else b"T" + struct.pack("<i", len(raw))
         self.write(head + raw)
         self.memoize(value)
 
     def save_named(self, value: Any, name: str | None = None) -> None:
-        module = value.__module__.replace("numpy._core", "numpy.core")
-        module = module.replace("scipy.sparse._", "scipy.sparse.").replace(
-            "builtins", "__builtin__"
-        )
+        module = value.__module__
+        for new, old in OLD_MODULES.items():
+            module = module.replace(new, old)
         self.write(f"c{module}\n{name or value.__qualname__}\n".encode())
         self.memoize(value)
 
@@ -42,10 +53,10 @@ class Python2Pickler(pickle._Pickler):  # type: ignore[name-defined,misc]
     dispatch[types.FunctionType] = save_named
 
 
-def python2_pickle(value: Any) -> bytes:
-    """-> a protocol 2 pickle as Python 2 would have written it."""
+def python2_pickle(value: Any, protocol: int = 2) -> bytes:
+    """-> a pickle as Python 2 would have written it; 0 is its default, the text protocol."""
     stream = io.BytesIO()
-    Python2Pickler(stream, 2).dump(value)
+    Python2Pickler(stream, protocol).dump(value)
     return stream.getvalue()
 
 

@@ -92,6 +92,21 @@ def test_importing_again_says_that_it_is_there(smpl_zip: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in asset_folder().iterdir()} == before
 
 
+def test_smpl_1_1_is_read_in_the_text_protocol_of_its_neutral_file(tmp_path: Path) -> None:
+    """Its 247 MB are text: no chumpy, a sparse matrix by copy_reg._reconstructor."""
+    arrays = smpl_arrays(betas=11)
+    arrays["J_regressor"] = scipy.sparse.csc_matrix(arrays["J_regressor"])
+    data = python2_pickle(arrays, protocol=0)
+    assert data.startswith(b"(dp0\n")
+    assert b"ccopy_reg\n_reconstructor\n" in data
+    (tmp_path / "basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl").write_bytes(data)
+    (result,) = import_path(tmp_path)
+    assert (result.id, result.status) == ("smpl-neutral", "imported")
+    stored = read_asset("smpl-neutral")[0]
+    np.testing.assert_allclose(stored["shapedirs"], arrays["shapedirs"], rtol=1e-6)
+    np.testing.assert_array_equal(stored["J_regressor"], arrays["J_regressor"].toarray())
+
+
 def test_another_file_replaces_an_asset_only_by_force(tmp_path: Path, smpl_pickle: bytes) -> None:
     (tmp_path / "SMPL_MALE.pkl").write_bytes(smpl_pickle)
     import_path(tmp_path / "SMPL_MALE.pkl")
