@@ -13,6 +13,7 @@ from typing import IO
 from hpscli.errors import InvalidData, MissingError
 
 MAX_MEMBER_BYTES = 2 << 30  # the largest official member, SMPL-X as a pickle, has 0.55 GB
+MAX_TORCH_BYTES = 16 << 20  # adjacency files have 50 kB; larger ones are checkpoints, left alone
 MAX_TOTAL_BYTES = 16 << 30
 MAX_LOOSE_BYTES = 64 << 20  # of an array in a zip of arrays: regressors, vertex lists, templates
 MAX_MEMBERS = 100_000
@@ -30,6 +31,8 @@ DAMAGED = (
 )
 # First lines of a pickle in the text protocol: a global and its name, or an empty dict or list.
 TEXT_PICKLE = re.compile(rb"c[A-Za-z_][\w.]*\n[A-Za-z_]\w*\n|\([dl]p\d+\n|\(i[A-Za-z_][\w.]*\n")
+# First member of a torch zip: 26 bytes of a local header after the signature, then its name.
+TORCH_ZIP = re.compile(rb"PK\x03\x04.{26}[^/\x00]+/data\.pkl", re.DOTALL)
 TORCH_LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # torch before 1.6
 
 
@@ -47,10 +50,10 @@ def form_of(head: bytes) -> str:
     """First bytes of a file -> npy | zip | torch | pickle | tar | "" (nothing that we read)."""
     if head.startswith(b"\x93NUMPY"):
         return "npy"
+    if head.startswith(TORCH_LEGACY) or TORCH_ZIP.match(head):
+        return "torch"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
-    if head.startswith(TORCH_LEGACY):
-        return "torch"
     if len(head) > 1 and head[0] == 0x80 and 1 <= head[1] <= 5:
         return "pickle"
     if TEXT_PICKLE.match(head):
@@ -73,6 +76,8 @@ def members(path: Path) -> Iterator[Member]:
             yield from _zip(file, str(path), path.name, 0)
         elif form == "tar":
             yield from _tar(file, str(path), 0)
+        elif form == "torch" and path.stat().st_size > MAX_TORCH_BYTES:
+            return
         elif form:
             yield Member(where=str(path), name=path.name, form=form, data=file.read())
 
@@ -99,7 +104,6 @@ def _zip(file: IO[bytes], where: str, name: str, depth: int) -> Iterator[Member]
             for inner in names:
                 _check_name(where, inner)
             form = "npz" if names and all(n.endswith(".npy") for n in names) else ""
-            form = "torch" if any(n.endswith("/data.pkl") for n in names) else form
             if form:
                 file.seek(0)
                 yield Member(where=where, name=name, form=form, data=file.read())
@@ -133,6 +137,8 @@ def _inside(member: IO[bytes], size: int, where: str, name: str, depth: int) -> 
     head = member.read(HEAD_BYTES)
     form, inner = form_of(head), f"{where}: {name}"
     if not form or PurePosixPath(name).name.startswith("._"):  # what macOS adds to archives
+        return
+    if form == "torch" and size > MAX_TORCH_BYTES:
         return
     if size > MAX_MEMBER_BYTES:
         raise _too_large(inner, size)

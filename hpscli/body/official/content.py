@@ -11,7 +11,6 @@ from hpscli.body.official.archives import DAMAGED, MAX_MEMBER_BYTES, Member
 from hpscli.body.official.pickles import safe_loads
 from hpscli.errors import InvalidData
 
-MAX_TORCH_BYTES = 16 << 20  # adjacency files have 50 kB; checkpoints are `hps models`' business
 MAX_HEADER_BYTES = 10_000
 SHOWN_KEYS = 8
 
@@ -89,8 +88,6 @@ def describe(content: Any) -> str:
 
 
 def _read_torch(member: Member) -> Any:
-    if len(member.data) > MAX_TORCH_BYTES:
-        return None
     import pickle
 
     import torch

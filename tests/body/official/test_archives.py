@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from hpscli.body.official import archives
 from hpscli.body.official.archives import members
@@ -126,6 +127,18 @@ def test_a_cut_archive_is_named_as_damaged(kept: float, write: object, tmp_path:
 def test_a_tar_is_read_like_a_zip(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "data.tar.gz", {"data/a.npy": NPY, "data/readme": b"text"})
     assert [(member.name, member.data) for member in members(path)] == [("data/a.npy", NPY)]
+
+
+@pytest.mark.parametrize("new_format", [True, False])
+def test_checkpoints_in_an_archive_are_left_alone(
+    new_format: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save({"w": torch.zeros(9)}, tmp_path / "a", _use_new_zipfile_serialization=new_format)
+    checkpoint = (tmp_path / "a").read_bytes()
+    path = write_tar(tmp_path / "data.tar.gz", {"data/a.ckpt": checkpoint, "data/b.npy": NPY})
+    assert [member.form for member in members(path)] == ["torch", "npy"]
+    monkeypatch.setattr(archives, "MAX_TORCH_BYTES", len(checkpoint) - 1)
+    assert [member.form for member in members(path)] == ["npy"]
 
 
 def test_links_in_a_tar_are_not_followed(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Pickles are read as data: official kinds of objects come out as arrays, everything else ends."""
 
+import contextlib
 import os
 import pickle
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse
+from hypothesis import given, settings, strategies
 
 from hpscli.body.files import safe_load_pickle
 from hpscli.body.official.pickles import safe_loads
@@ -252,3 +254,22 @@ def test_a_sparse_matrix_that_points_outside_itself_is_damaged() -> None:
 def test_a_file_that_is_not_there_is_missing(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match=r"nothing\.pkl"):
         safe_load_pickle(tmp_path / "nothing.pkl")
+
+
+@given(data=strategies.binary(max_size=60))
+@settings(max_examples=500, deadline=None)
+def test_any_bytes_are_data_or_invalid_and_nothing_else(data: bytes) -> None:
+    with contextlib.suppress(InvalidData):
+        safe_loads(data, "noise")
+
+
+GOOD = python2_pickle(
+    {"a": np.arange(3.0), "s": scipy.sparse.eye(2, format="csc"), "t": ("x", [1])}
+)
+
+
+@given(where=strategies.integers(0, len(GOOD) - 1), value=strategies.integers(0, 255))
+@settings(max_examples=500, deadline=None)
+def test_a_good_pickle_with_one_changed_byte_is_data_or_invalid(where: int, value: int) -> None:
+    with contextlib.suppress(InvalidData):
+        safe_loads(GOOD[:where] + bytes([value]) + GOOD[where + 1 :], "changed")
