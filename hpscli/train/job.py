@@ -20,7 +20,7 @@ from hpscli.records import Batch
 from hpscli.train.average import Average
 from hpscli.train.processes import Processes
 from hpscli.train.schedule import Steps
-from hpscli.train.state import State, restore_random_state
+from hpscli.train.state import State, flat, restore_random_state
 from hpscli.train.track import Diary, Meter, Say, environment
 
 
@@ -60,6 +60,7 @@ def start(
     if processes.first and not resume:
         processes.prepare_folder(to_toml(recipe), environment(processes.device, processes.world))
     processes.wait()
+    processes.open_trackers(recipe.name, flat(recipe.model_dump()))
     diary.say("run", run)
     if recipe.model.init and not resume:
         diary.say("init", initialise(module, spec, recipe.model.init))

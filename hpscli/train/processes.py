@@ -84,6 +84,11 @@ class Processes:
         write_atomically(self.run / "recipe.toml", recipe_toml.encode())
         self.write_json(self.run / "environment.json", environment)
 
+    def open_trackers(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Start whatever Accelerate was told to track with; they know plain values only."""
+        plain = {k: v if isinstance(v, int | float | str) else str(v) for k, v in settings.items()}
+        self.accelerator.init_trackers(name, config=plain)
+
     def write_json(self, path: Path, document: Mapping[str, Any]) -> None:
         """Write a JSON file, atomically."""
         write_atomically(path, (json.dumps(document, indent=2) + "\n").encode())

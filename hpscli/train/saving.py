@@ -42,7 +42,7 @@ def save(job: Job, best: bool) -> None:
             "scaler": scaler.state_dict() if scaler is not None else {},
             "random": generators,
             "meter": job.meter.state(),
-            "parameters": {n: p.detach().cpu() for n, p in job.module.named_parameters()}
+            "parameters": {n: p.detach().clone() for n, p in job.module.named_parameters()}
             if job.average is not None
             else {},
         }

@@ -1,0 +1,213 @@
+"""The training loop: what a run leaves behind, and that a broken one goes on exactly."""
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from hpscli.errors import Interrupted, InvalidData, UsageError
+from hpscli.nn.checkpoints import load_model
+from hpscli.nn.files import read_info, read_tensors
+from hpscli.recipe import Recipe
+from hpscli.train.loop import train
+from tests.train.labelled import labelled_people, small_recipe
+
+FORK = multiprocessing.get_context("fork")  # torch is imported already: a new process costs nothing
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return labelled_people(tmp_path_factory.mktemp("people") / "train", 20, split="train")
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return labelled_people(
+        tmp_path_factory.mktemp("others") / "validation", 5, seed=100, split="validation"
+    )
+
+
+def lines(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def losses(run: Path) -> list[tuple[int, dict[str, float], float]]:
+    """-> step, every loss and the learning rate of each logged step: what must be repeated."""
+    return [(line["step"], line["losses"], line["lr"]) for line in lines(run) if "losses" in line]
+
+
+def everything_random(train_shards: Path, **changes: Any) -> Recipe:
+    """-> a recipe in which every kind of state matters: dropout, averages, workers, accumulation."""
+    changes = {
+        "model__options__dropout": 0.5,
+        "optim__ema": 0.9,
+        "optim__accumulate": 2,
+        "optim__clip_norm": 1.0,
+        "optim__warmup_steps": 3,
+        "data__workers": 1,
+        "train__epochs": 3,
+        "train__epoch_samples": 80,  # 10 steps
+        "train__log_every": 2,
+        "train__checkpoint_every": 7,
+        **changes,
+    }
+    return small_recipe(train_shards, **changes)
+
+
+def test_a_run_leaves_what_its_folder_promises(people: Path, others: Path, tmp_path: Path) -> None:
+    run = train(small_recipe(people, others, train__overlays=2), tmp_path / "run")
+    names = {path.name for path in run.iterdir()}
+    assert names == {
+        "recipe.toml", "environment.json", "log.jsonl", "log.txt", "checkpoints", "samples",
+        "finished.json",
+    }  # fmt: skip
+    assert len(list((run / "samples").glob("*.png"))) == 2
+    model = load_model(run)
+    assert model.info.metrics["mpjpe"] > 0
+    assert model.info.epoch in (1, 2)
+    assert load_model(f"{run}@last").info.step == 8
+
+
+def test_each_line_of_the_log_names_its_losses_and_what_they_cost(
+    people: Path, tmp_path: Path
+) -> None:
+    run = train(small_recipe(people), tmp_path / "run")
+    line = lines(run)[-1]
+    assert set(line["losses"]) == {"keypoints3d", "keypoints2d", "pose", "betas", "loss"}
+    assert (line["step"], line["samples"], line["epoch"]) == (8, 32, 2.0)
+    assert line["samples_per_s"] > 0
+    assert 0 <= line["data_wait"] <= 1
+    assert line["memory_mb"] > 1
+
+
+def test_the_loss_falls(people: Path, tmp_path: Path) -> None:
+    recipe = small_recipe(people, train__epochs=1, train__epoch_samples=160, augment__flip=0.0)
+    values = [line[1]["loss"] for line in losses(train(recipe, tmp_path / "run"))]
+    assert sum(values[-10:]) < 0.9 * sum(values[:10])
+
+
+def test_a_killed_run_goes_on_exactly(people: Path, tmp_path: Path) -> None:
+    recipe = everything_random(people)
+    unbroken = train(recipe, tmp_path / "unbroken")
+    process = FORK.Process(target=train, args=(recipe, tmp_path / "killed"))
+    process.start()
+    log = tmp_path / "killed" / "log.jsonl"
+    deadline = time.monotonic() + 60
+    while not (log.exists() and len(log.read_text().splitlines()) >= 7):  # in the second epoch
+        assert time.monotonic() < deadline
+        assert process.exitcode is None
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    reached = losses(tmp_path / "killed")[-1][0]
+    assert 14 <= reached < 30
+    with log.open("a") as stream:
+        stream.write('{"step": 9')  # the line that was being written
+    resumed = train(recipe, tmp_path / "killed", resume=True)
+    assert losses(resumed) == losses(unbroken)
+    ours, theirs = (read_tensors(r / "checkpoints/last.safetensors") for r in (resumed, unbroken))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_the_number_of_workers_changes_nothing(people: Path, tmp_path: Path) -> None:
+    none = train(everything_random(people, data__workers=0, train__epochs=1), tmp_path / "none")
+    two = train(everything_random(people, data__workers=2, train__epochs=1), tmp_path / "two")
+    assert losses(none) == losses(two)
+
+
+def test_a_signal_saves_and_says_how_to_go_on(people: Path, tmp_path: Path) -> None:
+    recipe = small_recipe(people, train__epoch_samples=400, train__checkpoint_every=1000)
+
+    def stop_after_some_steps(label: str, text: object) -> None:
+        if label == "5/200":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted) as raised:
+        train(recipe, tmp_path / "run", say=stop_after_some_steps)
+    assert raised.value.exit_code == 130
+    assert f"hps train --resume {tmp_path / 'run'}" in raised.value.fix
+    assert load_model(f"{tmp_path / 'run'}@last").info.step == 6
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_loss_that_is_not_finite_stops_and_saves_the_keys(people: Path, tmp_path: Path) -> None:
+    recipe = small_recipe(people, optim__lr=1e30, optim__schedule="constant")
+    with pytest.raises(InvalidData, match="the loss is not finite at step") as raised:
+        train(recipe, tmp_path / "run")
+    (file,) = (tmp_path / "run").glob("not-finite-*.json")
+    assert str(file) in raised.value.problem
+    assert len(json.loads(file.read_text())["keys"]) == 4
+
+
+def test_a_run_folder_is_never_used_twice(people: Path, tmp_path: Path) -> None:
+    run = train(small_recipe(people, train__epochs=1), tmp_path / "run")
+    before = (run / "log.jsonl").read_bytes()
+    with pytest.raises(UsageError, match="is not empty"):
+        train(small_recipe(people), run)
+    assert (run / "log.jsonl").read_bytes() == before
+
+
+def test_a_finished_run_that_is_resumed_stays_as_it_is(people: Path, tmp_path: Path) -> None:
+    recipe = small_recipe(people, train__epochs=1)
+    run = train(recipe, tmp_path / "run")
+    before = losses(run)
+    train(recipe, run, resume=True)
+    assert losses(run) == before
+
+
+def test_weights_of_a_run_start_a_new_one(people: Path, tmp_path: Path) -> None:
+    first = train(small_recipe(people, train__epochs=1), tmp_path / "first")
+    said: list[str] = []
+    recipe = small_recipe(people, model__init=str(first), optim__lr=1e-30, train__epochs=1)
+    second = train(
+        recipe, tmp_path / "second", say=lambda label, text: said.append(f"{label} {text}")
+    )
+    assert any(line.startswith("init all ") for line in said)
+    start, end = (read_tensors(r / "checkpoints/last.safetensors") for r in (first, second))
+    name = "regressor.fc1.weight"
+    assert torch.equal(start[name], end[name])
+    assert read_info(second / "checkpoints/last.safetensors").step == 4
+
+
+def test_old_checkpoints_go_and_the_best_stays(people: Path, others: Path, tmp_path: Path) -> None:
+    recipe = small_recipe(
+        people, others, train__epochs=5, train__keep=1, train__checkpoint_every=2, optim__lr=1e-2
+    )
+    run = train(recipe, tmp_path / "run")
+    kept = sorted(path.name for path in (run / "checkpoints").iterdir())
+    best = (run / "checkpoints/best.safetensors").resolve().name
+    assert set(kept) == {
+        "best.safetensors", "last.safetensors", "step-00000020.safetensors",
+        "step-00000020.state.pt", best,
+    }  # fmt: skip
+
+
+def test_averaged_weights_are_what_is_saved(people: Path, tmp_path: Path) -> None:
+    plain = train(small_recipe(people, train__epochs=1), tmp_path / "plain")
+    slow = train(small_recipe(people, train__epochs=1, optim__ema=0.999), tmp_path / "slow")
+    name = "regressor.fc1.weight"
+    first = read_tensors(plain / "checkpoints/step-00000003.safetensors")[name]
+    averaged = read_tensors(slow / "checkpoints/step-00000003.safetensors")[name]
+    assert not torch.equal(first, averaged)
+
+
+def test_half_precision_on_the_cpu_trains(people: Path, tmp_path: Path) -> None:
+    run = train(small_recipe(people, train__dtype="bf16", train__epochs=1), tmp_path / "run")
+    assert all(torch.isfinite(torch.tensor(line[1]["loss"])) for line in losses(run))
+
+
+def test_fp16_without_a_gpu_is_refused(people: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="fp16 needs a GPU"):
+        train(small_recipe(people, train__dtype="fp16"), tmp_path / "run", device="cpu")
+
+
+def test_tensorboard_gets_the_losses(people: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    run = train(small_recipe(people, train__epochs=1), tmp_path / "run", tracker="tensorboard")
+    assert list((run / "trackers").rglob("events.out.tfevents.*"))
