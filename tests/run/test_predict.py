@@ -1,5 +1,6 @@
 """From an image to people in that image."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -40,17 +41,19 @@ def knowing(kind: str, seed: int, weak: np.ndarray) -> LoadedModel:
     return model
 
 
+@pytest.mark.parametrize("window", [(32, 32), (32, 24), (24, 40)])
 @pytest.mark.parametrize("box", [None, [90.0, 40.0, 100.0, 160.0]])
-def test_a_known_camera_comes_back_in_the_original_image(box: list[float] | None) -> None:
+def test_a_known_camera_comes_back_in_the_original_image(
+    box: list[float] | None, window: tuple[int, int]
+) -> None:
     intrinsics = np.array([[FOCAL, 0, WIDTH / 2], [0, FOCAL, HEIGHT / 2], [0, 0, 1]])
     truth = Camera(
         intrinsics=intrinsics, translation=np.array([-0.3, 0.2, 4.0]), focal_assumed=False
     )
-    window = (32, 32)
     row = None if box is None else np.array(box)
     centre, width = crop_window(row, (HEIGHT, WIDTH), window)
     affine = crop_affine(centre, width, window)
-    model = knowing("smpl", 3, to_weak(truth, affine, window))
+    model = replace(knowing("smpl", 3, to_weak(truth, affine, window)), input_size=window)
     (person,) = predict_image(model, IMAGE, None if box is None else [box], focal_px=FOCAL)
     np.testing.assert_allclose(person.camera.translation, truth.translation, atol=1e-4)
     np.testing.assert_allclose(person.camera.intrinsics, intrinsics)
