@@ -1,0 +1,52 @@
+"""The diary of a run."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hpscli.errors import UsageError
+from hpscli.train.track import Diary, Meter, check_tracker
+
+
+def silent(label: str, text: object) -> None:
+    """Says nothing."""
+
+
+def test_rewinding_forgets_later_steps_and_a_broken_line(tmp_path: Path) -> None:
+    diary = Diary(tmp_path, silent)
+    for step in (1, 2, 3):
+        diary.record({"step": step})
+    with (tmp_path / "log.jsonl").open("a") as stream:
+        stream.write('{"step": 4')
+    diary.rewind(2)
+    text = (tmp_path / "log.jsonl").read_text()
+    assert [json.loads(line)["step"] for line in text.splitlines()] == [1, 2]
+
+
+def test_log_txt_has_what_the_terminal_showed(tmp_path: Path) -> None:
+    said: list[str] = []
+    Diary(tmp_path, lambda label, text: said.append(f"{label} {text}")).say("done", "8 steps")
+    assert said == ["done 8 steps"]
+    assert (tmp_path / "log.txt").read_text() == "done        8 steps\n"
+
+
+def test_other_processes_are_mute(tmp_path: Path) -> None:
+    diary = Diary(tmp_path, lambda label, text: pytest.fail("spoke"), mute=True)
+    diary.say("done")
+    diary.record({"step": 1})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_meter_goes_on_from_its_state() -> None:
+    meter = Meter()
+    meter.add({"loss": 1.0})
+    later = Meter(meter.state())
+    later.add({"loss": 3.0})
+    assert later.take() == {"loss": 2.0}
+    assert later.count == 0
+
+
+def test_an_unknown_tracker_is_named_with_the_nearest_one() -> None:
+    with pytest.raises(UsageError, match="no tracker named 'tensorbord'.*'tensorboard'"):
+        check_tracker("tensorbord")
