@@ -149,7 +149,8 @@ def need(out: Path, name: str) -> dict[str, Array]:
 def write(out: Path, name: str, arrays: dict[str, Array]) -> None:
     """Write one file; the same arrays give the same bytes."""
     partial = out / f"{name}.partial.npz"
-    np.savez_compressed(partial, **arrays)
+    named: dict[str, Any] = arrays
+    np.savez_compressed(partial, **named)
     partial.replace(out / f"{name}.npz")
 
 
@@ -172,6 +173,7 @@ def report(out: Path, shipped: Path | None) -> None:
     theirs = figures.read_files(shipped)
     sample = theirs.get("free_poses", ours.get("free_poses", {})).get("poses")
     measured = {**figures.measure(ours, sample), **known}
+    theirs = {name: arrays for name, arrays in theirs.items() if name in ours}
     wanted = {**figures.measure(theirs, sample), **verify.SHIPPED_BUILD}
     rows = verify.compare(measured, wanted, verify.distances(ours, theirs))
     print(verify.table(rows))

@@ -95,10 +95,10 @@ def expression_directions(
 # Places in units of the eye's distance from the mid-plane, seen from the middle between the
 # eyes; set by eye on the mean face, so approximate. Left side; the right side mirrors it.
 BROW = ((0.52, 0.53), (0.83, 0.74), (1.11, 0.73), (1.38, 0.65), (1.60, 0.43))
-NOSE_BASE = ((0.0, -0.32), (0.15, -0.45), (0.46, -0.38))  # y counts from the nose tip
+NOSE_BASE = ((0.0, -0.30), (0.20, -0.26), (0.45, -0.20))  # y counts from the nose tip
 # Heights of the outer lip over (under) the slit, shares of the half width of the slit.
-UPPER_LIP = ((1.06, 0.03), (0.72, 0.30), (0.45, 0.42), (0.0, 0.52))
-LOWER_LIP = ((0.75, -0.25), (0.45, -0.42), (0.0, -0.50))
+UPPER_LIP = ((1.06, 0.03), (0.72, 0.20), (0.40, 0.30), (0.0, 0.30))
+LOWER_LIP = ((0.75, -0.24), (0.42, -0.38), (0.0, -0.44))
 # Static jaw line from the ear to the chin: (x, y, z).
 JAW = (
     (2.57, -0.26, -2.32), (2.38, -0.97, -1.96), (2.18, -1.59, -1.63), (1.99, -2.26, -1.17),
@@ -124,7 +124,8 @@ def front_point(vertices: Array, faces: Array, x: float, y: float) -> Array:
     point = np.array([x, y])
 
     def twice_area(p: Array, q: Array, r: Array) -> Array:
-        return (q - p)[..., 0] * (r - p)[..., 1] - (q - p)[..., 1] * (r - p)[..., 0]
+        ahead, aside = q - p, r - p
+        return np.asarray(ahead[..., 0] * aside[..., 1] - ahead[..., 1] * aside[..., 0])
 
     total = twice_area(a, b, c)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -31,7 +31,7 @@ def closest_in_triangle(point: Array, corner: Array) -> Array:
     place = np.einsum("nok,nkc->noc", stacked, corner)
     distance = np.linalg.norm(place - point[:, None], axis=2)
     distance[(stacked < 0).any(2)] = np.inf
-    return stacked[np.arange(len(point)), distance.argmin(1)]
+    return np.asarray(stacked[np.arange(len(point)), distance.argmin(1)])
 
 
 def _plane_weights(point: Array, corner: Array) -> Array:

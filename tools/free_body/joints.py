@@ -150,7 +150,7 @@ def merged_weights(tree: Skeleton, weights: sp.csr_matrix, mirror: Array) -> Arr
 def cleaned(weights: Array) -> Array:
     """weights (N,J) -> without entries under 1e-3, rows sum to 1."""
     kept = np.where(weights < SMALLEST_WEIGHT, 0, weights)
-    return kept / kept.sum(1, keepdims=True)
+    return np.asarray(kept / kept.sum(1, keepdims=True))
 
 
 def fit_row(vertices: Array, target: Array, distance: Array) -> Array:
@@ -163,9 +163,10 @@ def fit_row(vertices: Array, target: Array, distance: Array) -> Array:
     rows = [system, RIDGE * np.diag(distance), heavy * np.ones((1, count))]
     stacked = np.concatenate(rows)
     right = np.concatenate([wanted, np.zeros(count), [heavy]])
-    factor = np.linalg.qr(np.concatenate([stacked, right[:, None]], 1), mode="r")
+    both = np.concatenate([stacked, right[:, None]], 1)
+    factor: Array = np.asarray(np.linalg.qr(both, mode="r"))
     weight, _ = nnls(factor[:-1, :-1], factor[:-1, -1], maxiter=50 * count)
-    return weight / weight.sum()
+    return np.asarray(weight / weight.sum())
 
 
 def fit_regressor(
@@ -205,7 +206,7 @@ def fit_regressor(
 def regressor_error(regressor: Array, samples: Array, joints: Array) -> Array:
     """-> mean distance (J,) in metres between regressed joints and the bone heads."""
     found = np.einsum("jv,svc->sjc", regressor, samples)
-    return np.linalg.norm(found - joints, axis=2).mean(0)
+    return np.asarray(np.linalg.norm(found - joints, axis=2).mean(0))
 
 
 def nearest_row(vertices: Array, mirror: Array, point: Array, count: int) -> Array:

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 # Numbers at which the `smplx` package looks for nose, eyes, ears, toes, heels and finger tips.
-SMPL_NUMBERS = {
+SMPL_NUMBERS: dict[str, tuple[int, ...]] = {
     "nose": (332,), "eye.R": (6260,), "eye.L": (2800,), "ear.R": (4071,), "ear.L": (583,),
     "thumb.R": (6191,), "index.R": (5782,), "middle.R": (5905,), "ring.R": (6016,), "pinky.R": (6133,),
     "thumb.L": (2746,), "index.L": (2319,), "middle.L": (2445,), "ring.L": (2556,), "pinky.L": (2673,),
     "big_toe.L": (3216,), "small_toe.L": (3226,), "heel.L": (3387,),
     "big_toe.R": (6617,), "small_toe.R": (6624,), "heel.R": (6787,),
 }  # fmt: skip
-SMPLX_NUMBERS = {
+SMPLX_NUMBERS: dict[str, tuple[int, ...]] = {
     "nose": (9120,), "ear.R": (616,), "ear.L": (6,),
     "thumb.R": (8079,), "index.R": (7669,), "middle.R": (7794,), "ring.R": (7905,), "pinky.R": (8022,),
     "thumb.L": (5361,), "index.L": (4933,), "middle.L": (5058,), "ring.L": (5169,), "pinky.L": (5286,),
@@ -23,7 +23,7 @@ SMPLX_NUMBERS = {
     "big_toe.R": (8463,), "small_toe.R": (8474,), "heel.R": (8635,),
 }  # fmt: skip
 # Two and three numbers: `smplx` and the METRO family use different tip vertices.
-MANO_NUMBERS = {
+MANO_NUMBERS: dict[str, tuple[int, ...]] = {
     "thumb.R": (744, 745), "index.R": (320, 317), "middle.R": (443, 444, 445),
     "ring.R": (554, 556), "pinky.R": (671, 673),
 }  # fmt: skip

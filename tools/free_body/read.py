@@ -161,4 +161,4 @@ def _face_labels(data: Any) -> Array:
     found = picture[row, column].astype(int)
     names = np.array(sorted(colours))
     table = np.array([colours[name] for name in names])
-    return names[np.abs(found[:, None] - table[None]).sum(2).argmin(1)]
+    return np.asarray(names[np.abs(found[:, None] - table[None]).sum(2).argmin(1)])

@@ -84,7 +84,7 @@ def coefficients(sliders: dict[str, Array], mask: Array) -> Array:
 def apply_shapes(template: Array, shapes: Array, weight: Array) -> Array:
     """template (N,3), shapes (K,N,3), weight (S,K) -> (S,N,3)."""
     flat = weight @ shapes.reshape(len(shapes), -1)
-    return template + flat.reshape(len(weight), *template.shape)
+    return np.asarray(template + flat.reshape(len(weight), *template.shape))
 
 
 def rest_samples(source: Source, sliders: dict[str, Array]) -> tuple[Array, Array, Array, Array]:
@@ -102,7 +102,7 @@ def rest_samples(source: Source, sliders: dict[str, Array]) -> tuple[Array, Arra
 
 def symmetric(points: Array, mirror: Array) -> Array:
     """points (...,N,3), mirror (N,) -> the mean of the points and their mirror image."""
-    return (points + points[..., mirror, :] * np.array([-1.0, 1, 1])) / 2
+    return np.asarray(points + points[..., mirror, :] * np.array([-1.0, 1, 1])) / 2
 
 
 def mirrored_bones(bones: tuple[str, ...]) -> Array:

@@ -35,7 +35,7 @@ def minimal_rotation(start: Array, end: Array) -> Array:
     a, b = start / np.linalg.norm(start), end / np.linalg.norm(end)
     cross, cosine = np.cross(a, b), float(a @ b)
     skew = np.array([[0, -cross[2], cross[1]], [cross[2], 0, -cross[0]], [-cross[1], cross[0], 0]])
-    return np.eye(3) + skew + skew @ skew / (1 + cosine)
+    return np.asarray(np.eye(3) + skew + skew @ skew / (1 + cosine))
 
 
 def roll(angle: float) -> Array:
