@@ -1,13 +1,16 @@
 """The training loop: what a run leaves behind, and that a broken one goes on exactly."""
 
+import importlib
 import json
 import multiprocessing
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 import torch
 
@@ -15,6 +18,7 @@ from hpscli.errors import Interrupted, InvalidData, UsageError
 from hpscli.nn.checkpoints import load_model
 from hpscli.nn.files import read_info, read_tensors
 from hpscli.recipe import Recipe
+from hpscli.train.launch import PARENT, _place
 from hpscli.train.loop import train
 from tests.train.labelled import labelled_people, small_recipe
 
@@ -119,6 +123,43 @@ def test_the_number_of_workers_changes_nothing(people: Path, tmp_path: Path) -> 
     none = train(everything_random(people, data__workers=0, train__epochs=1), tmp_path / "none")
     two = train(everything_random(people, data__workers=2, train__epochs=1), tmp_path / "two")
     assert losses(none) == losses(two)
+
+
+def in_two_processes(recipe: Recipe, run: Path, *, resume: bool = False) -> None:
+    """Train in two processes of a job, as a launcher would start them."""
+    importlib.import_module("torch._dynamo")  # DDP needs it: seconds, once instead of four times
+    cv2.setNumThreads(1)  # its threads do not survive a fork
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    def one(rank: int) -> None:
+        os.environ.update(_place(rank, 2, port))
+        del os.environ[PARENT]
+        train(recipe, run, resume=resume, device="cpu")
+
+    job = [FORK.Process(target=one, args=(rank,)) for rank in range(2)]
+    for process in job:
+        process.start()
+    for process in job:
+        process.join(60)
+    assert [process.exitcode for process in job] == [0, 0]
+
+
+def test_two_processes_train_together_and_go_on_exactly(
+    people: Path, others: Path, tmp_path: Path
+) -> None:
+    changes = {"model__options__dropout": 0.5, "train__checkpoint_every": 1, "train__keep": 9}
+    recipe = small_recipe(people, others, **changes)
+    run = tmp_path / "run"
+    in_two_processes(recipe, run)
+    whole = losses(run)
+    assert [line[0] for line in whole] == [1, 2, 3, 4]  # 32 samples, 8 at a time
+    assert sum("validation" in line for line in lines(run)) == 2
+    for step in (3, 4):
+        (run / f"checkpoints/step-{step:08}.state.pt").unlink()
+    in_two_processes(recipe, run, resume=True)
+    assert losses(run) == whole
 
 
 def test_a_signal_saves_and_says_how_to_go_on(people: Path, tmp_path: Path) -> None:
