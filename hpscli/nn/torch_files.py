@@ -129,7 +129,7 @@ def load_torch_file(path: Path | str) -> dict[str, Any]:
         raise MissingError(f"there is no file {path}.", "Check the path.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, *DAMAGE):
+    except (pickle.UnpicklingError, *DAMAGED, *DAMAGE):
         content = _read_restricted(path)
     if not isinstance(content, Mapping) or isinstance(content, Placeholder):
         what = content.name if isinstance(content, Placeholder) else type(content).__name__

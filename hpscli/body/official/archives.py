@@ -28,6 +28,7 @@ DAMAGED = (
     NotImplementedError,
     OSError,
     RuntimeError,  # zipfile, for members under a password
+    ValueError,  # zipfile, for names and places that cannot be
 )
 # First lines of a pickle in the text protocol: a global and its name, or an empty dict or list.
 TEXT_PICKLE = re.compile(rb"c[A-Za-z_][\w.]*\n[A-Za-z_]\w*\n|\([dl]p\d+\n|\(i[A-Za-z_][\w.]*\n")

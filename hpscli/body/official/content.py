@@ -1,6 +1,7 @@
 """The bytes of one member as arrays: npy, npz, pickle and small torch files, all read safely."""
 
 import io
+import tokenize
 import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hpscli.body.official.archives import DAMAGED, MAX_MEMBER_BYTES, Member
+from hpscli.body.official.machine import DAMAGE
 from hpscli.body.official.pickles import safe_loads
 from hpscli.errors import InvalidData
 
@@ -70,7 +72,7 @@ def read_npy(data: bytes, where: str) -> Any:
             return found.item() if isinstance(found, np.ndarray) and found.ndim == 0 else found
         stream.seek(0)
         return np.load(stream, allow_pickle=False)
-    except (ValueError, EOFError, MemoryError) as error:
+    except (*DAMAGE, EOFError, SyntaxError, tokenize.TokenError) as error:
         raise _damaged(where, error) from error
 
 
@@ -94,7 +96,7 @@ def _read_torch(member: Member) -> Any:
 
     try:
         found = torch.load(io.BytesIO(member.data), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, LookupError) as error:
+    except (pickle.UnpicklingError, *DAMAGED, *DAMAGE) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InvalidData(
             f"{member.where} is not a plain torch file ({first}).",

@@ -17,6 +17,7 @@ Maker = Callable[..., Any]
 MAX_OPERATIONS = 50_000_000  # each costs a byte of the file at least; stops a gigabyte of "["
 DAMAGE = (
     ArithmeticError,
+    AssertionError,
     AttributeError,
     LookupError,
     MemoryError,

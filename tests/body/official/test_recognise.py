@@ -1,13 +1,19 @@
 """A file is what it holds, whatever it is called."""
 
+import contextlib
+import io
 from typing import Any
 
 import numpy as np
 import pytest
 import scipy.sparse
+import torch
+from hypothesis import given, settings, strategies
 
 from hpscli.body.files import write_asset
 from hpscli.body.joints import joint_set
+from hpscli.body.official.archives import Member
+from hpscli.body.official.content import read_content
 from hpscli.body.official.found import Found, Piece, Unneeded
 from hpscli.body.official.poses import join_amass
 from hpscli.body.official.recognise import recognise
@@ -21,6 +27,8 @@ from tests.body.official.makers import (
     body_arrays,
     h36m_regressor,
     mano_arrays,
+    npz_bytes,
+    python2_pickle,
     smpl_arrays,
     smplx_arrays,
 )
@@ -221,8 +229,6 @@ def test_rows_that_do_not_sum_to_one_are_no_regressor() -> None:
 
 @pytest.mark.parametrize("layout", ["interleaved", "concatenated"])
 def test_mean_parameters_of_both_layouts_are_stored_in_one(layout: Any) -> None:
-    import torch
-
     turns = torch.from_numpy(np.random.RandomState(0).standard_normal((24, 6)))
     matrices = rotation6d_to_matrix(turns, "interleaved")
     pose = matrix_to_rotation6d(matrices, layout).numpy().reshape(144)
@@ -300,3 +306,30 @@ def test_an_adjacency_is_joined_only_when_its_rows_sum_to_one() -> None:
 )
 def test_anything_else_is_not_known(content: Any) -> None:
     assert recognise(content, "SMPL_NEUTRAL.pkl") is None
+
+
+def torch_bytes(value: Any) -> bytes:
+    stream = io.BytesIO()
+    torch.save(value, stream, _use_new_zipfile_serialization=False)
+    return stream.getvalue()
+
+
+SEEDS = {
+    "npz": npz_bytes(pose=np.tile([1.0, 0, 0, 1, 0, 0], 24), shape=np.zeros(10), cam=np.zeros(3)),
+    "pickle": python2_pickle({"left_hand": np.arange(778), "right_hand": np.arange(778)}),
+    "torch": torch_bytes(torch.Size([431, 431])) + torch_bytes(torch.ones(3)),
+}
+
+
+@pytest.mark.parametrize("form", SEEDS)
+@given(place=strategies.floats(0, 1, exclude_max=True), value=strategies.integers(0, 255))
+@settings(max_examples=150, deadline=None)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_file_with_one_changed_byte_is_something_or_invalid(
+    form: str, place: float, value: int
+) -> None:
+    data = bytearray(SEEDS[form])
+    data[int(place * len(data))] = value
+    member = Member(where="changed", name="changed", form=form, data=bytes(data))
+    with contextlib.suppress(InvalidData):
+        recognise(read_content(member), "changed")
