@@ -65,7 +65,7 @@ def export(
     from hpscli.nn.checkpoints import load_model
 
     loaded = load_model(checkpoint)
-    path = _target(out, loaded.name, format, force)
+    path = _target(out, _short_name(checkpoint, loaded), format, force)
     story = Output(json, quiet)
     story.say("model", f"{loaded.spec.name}   {loaded.name}")
     graph = _graph(loaded, with_body)
@@ -93,12 +93,18 @@ def export(
         )
 
 
+def _short_name(checkpoint: str, loaded: "LoadedModel") -> str:
+    """-> the name of a file, hmr.demo, or the model's name and that of the run."""
+    name = Path(checkpoint).name.removesuffix(".safetensors")
+    run = "@" in name or Path(checkpoint).is_dir()
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{loaded.spec.name}-{name}" if run else name)
+
+
 def _target(out: Path | None, name: str, format: Format, force: bool) -> Path:
     suffix = SUFFIXES[format]
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).name.removesuffix(".safetensors"))
-    path = out or Path(plain + suffix)
+    path = out or Path(name + suffix)
     if path.is_dir():
-        path = path / (plain + suffix)
+        path = path / (name + suffix)
     if path.suffix != suffix:
         raise UsageError(f"--out {path}: a file of this format ends in {suffix}.")
     if path.exists() and not force:

@@ -140,9 +140,11 @@ def _draw(rows: list[dict[str, Any]], layers: list[dict[str, Any]], by_module: b
         ],
     )
     for layer in layers:
-        print(f"body layer {layer['body']}: {layer['macs'] / 1e9:.3f} GMAC, not in the rows above")
+        cost = f"{layer['macs'] / 1e6:.1f} MMAC"
+        print(f"body layer {layer['body']} (free body): {cost}, not in the rows above")
     print("GMAC: multiply-adds of one image, 1 GMAC = 2 GFLOP. mmcv rule: what mmcv's get_flops")
     print("would print as GFLOPs; attention and functional operations count nothing there.")
+    print("activations: numbers that convolutions, matrix products and attention write.")
     if by_module:
         for row in rows:
             _draw_modules(row)

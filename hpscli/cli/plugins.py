@@ -62,6 +62,9 @@ def check(
     root: Annotated[
         Path | None, typer.Option("--from", help="Original files of a data set, to read some.")
     ] = None,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="Also export models to ONNX and compare.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Run the conformance kit on everything that a plugin brings."""
@@ -69,7 +72,7 @@ def check(
     from hpscli.testing.conformance import check_plugin
 
     out = Output(json)
-    checks = check_plugin(name, root=root, say=out.say)
+    checks = check_plugin(name, root=root, onnx=onnx, say=out.say)
     failed = [c for c in checks if not c.ok]
     document = {"name": name, "ok": not failed, "checks": [vars(c) for c in checks]}
 

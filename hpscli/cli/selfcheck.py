@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hpscli.cli.output import JsonOption, Output, QuietOption, table
-from hpscli.errors import CheckFailed
+from hpscli.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from hpscli.testing.selfcheck import Replayed
@@ -21,11 +21,15 @@ def selfcheck(
         list[str] | None, typer.Option(help="Only kinds or files like this; may be repeated.")
     ] = None,
     seed_xor: Annotated[
-        int, typer.Option(help="XOR on the seed of every filled weight (crc32 of its key).")
-    ] = 0,
+        str,
+        typer.Option(
+            metavar="N", help="XOR on the seed of every filled weight (crc32 of its key)."
+        ),
+    ] = "0",
     input_seed: Annotated[
-        int | None, typer.Option(help="Seed of the first random input, when not the usual one.")
-    ] = None,
+        str,
+        typer.Option(metavar="N", help="Seed of the first random input, when not the usual one."),
+    ] = "",
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Another seed that a kind declares."),
@@ -45,7 +49,11 @@ def selfcheck(
     found = find(path, only or ())
     declared = {name: value for spec in found.specs for name, value in spec.options.items()}
     values = parse_values(set_ or [], declared)
-    options = ReplayOptions(seed_xor=seed_xor, input_seed=input_seed, values=values)
+    options = ReplayOptions(
+        seed_xor=_number("--seed-xor", seed_xor),
+        input_seed=_number("--input-seed", input_seed) if input_seed else None,
+        values=values,
+    )
     done: list[Replayed] = []
     for spec in found.specs:
         out.say("replaying", f"{spec.name}   {spec.summary}")
@@ -53,7 +61,7 @@ def selfcheck(
     document = {
         "path": str(path),
         "ok": all(replayed.ok for replayed in done),
-        "options": {"seed_xor": seed_xor, "input_seed": input_seed, **values},
+        "options": {"seed_xor": options.seed_xor, "input_seed": options.input_seed, **values},
         "goldens": [_described(replayed) for replayed in done],
         "no_replay": list(found.unknown),
     }
@@ -61,6 +69,16 @@ def selfcheck(
     if found.unknown:
         out.say("not run", f"{len(found.unknown)} files: no replay registered for them")
     _conclude(out, done)
+
+
+def _number(option: str, text: str) -> int:
+    """ "24301" or "0x5eed" -> the number."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise UsageError(
+            f"{option} {text}: expected a whole number, such as 7 or 0x5eed."
+        ) from None
 
 
 def _conclude(out: Output, done: "list[Replayed]") -> None:

@@ -29,12 +29,13 @@ def check_plugin(
     name: str,
     *,
     root: Path | None = None,
+    onnx: bool = False,
     say: Callable[[str, object], None] = lambda label, text: None,
 ) -> list[Check]:
     """The name of a plugin, a model or a data set -> every check of what it brings."""
     registry = get_registry()
     if name in registry.names("model"):
-        return check_model(name)
+        return check_model(name, onnx=onnx)
     if name in registry.names("dataset"):
         return check_dataset(name, root=root)
     plugin = _find(name)
@@ -42,7 +43,7 @@ def check_plugin(
     for kind, record in plugin.records:
         say("checking", f"{kind} {record.name}")
         if kind == "model":
-            checks += check_model(record)
+            checks += check_model(record, onnx=onnx)
         elif kind == "dataset":
             checks += check_dataset(record, root=root)
         else:

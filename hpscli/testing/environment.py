@@ -14,9 +14,9 @@ from pathlib import Path
 from hpscli.registry import get_registry
 
 PACKAGES = (
-    "torch torchvision timm typer rich pydantic pluggy numpy opencv-python-headless webdataset "
-    "accelerate safetensors smplx"
-).split()
+    *("torch", "torchvision", "timm", "typer", "rich", "pydantic", "pluggy", "numpy"),
+    *("opencv-python-headless", "webdataset", "accelerate", "safetensors", "smplx"),
+)
 EXTRAS = {"onnx": "onnxruntime", "s3": "s3fs", "tensorboard": "tensorboard"}
 SHARED_MEMORY_NEEDED = 512 * 2**20  # 8 workers with two batches of 64 crops of 224 px, and room
 DISK_NEEDED = 2 * 2**30

@@ -5,6 +5,7 @@ own key name by `fill`, in the layout that a manifest (`keys/*.json`) lists.
 """
 
 import json
+import os
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -187,12 +188,19 @@ def read_golden(folder: Path, name: str) -> dict[str, Any]:
 
 
 def locate(folder: Path, name: str) -> Path:
-    """Reference folder, path below it -> the file, also when the folder is flat."""
-    for path in (folder / name, folder / Path(name).name):
+    """Reference folder, path below it -> the file, also when the folder is flat.
+
+    What is not there (layouts, pictures) is taken from the references in HPS_REFERENCE.
+    """
+    places = [folder / name, folder / Path(name).name]
+    if references := os.environ.get("HPS_REFERENCE"):
+        places += sorted(Path(references).glob(f"*/{name}"))
+    for path in places:
         if path.is_file():
             return path
     raise MissingError(
-        f"{folder} has no {name}, which this replay needs.", "Give the whole reference folder."
+        f"{folder} has no {name}, which this replay needs.",
+        "Give the whole reference folder, or say where the references are: HPS_REFERENCE=DIR",
     )
 
 

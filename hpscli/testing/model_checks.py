@@ -10,6 +10,7 @@ from hpscli.hooks import ModelSpec
 from hpscli.records import Prediction
 from hpscli.registry import get_registry, resolve
 from hpscli.testing.checks import Check, Checks, option_complaint
+from hpscli.testing.prediction_checks import output_complaint, unit_complaint
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -17,15 +18,20 @@ if TYPE_CHECKING:
     from hpscli.records import Batch
 
 SEED = 3
-ROTATION_TOLERANCE = 1e-3  # of R R^T = 1; float32 gives 1e-6, half precision inside 1e-3
 BATCH_TOLERANCE = 1e-4  # of the largest number: kernels of other batch sizes round differently
-LONGEST = 50.0  # metres that an untrained network may draw; millimetres give hundreds
 
 
 def check_model(
-    model: str | ModelSpec, *, preset: str = "", options: Mapping[str, Any] | None = None
+    model: str | ModelSpec,
+    *,
+    preset: str = "",
+    options: Mapping[str, Any] | None = None,
+    onnx: bool = False,
 ) -> list[Check]:
-    """A model, by name or as its record -> what holds of it and what does not, on the CPU."""
+    """A model, by name or as its record -> what holds of it and what does not, on the CPU.
+
+    onnx: also export it and compare in onnxruntime; not every network can be exported.
+    """
     spec = get_registry().model(model) if isinstance(model, str) else model
     checks = Checks(f"model {spec.name}" + (f".{preset}" if preset else ""))
     checks.add("licence", _unlicensed(spec), spec.licence)
@@ -39,6 +45,8 @@ def check_model(
 
     if checks.run("builds", build):
         _check_network(checks, spec, built[0], preset, options)
+        if onnx:
+            checks.run("onnx", lambda: _onnx(built[0], spec))
     return list(checks)
 
 
@@ -74,79 +82,6 @@ def _check_network(
     checks.run("bf16", lambda: _half(module, images))
     checks.run("flops", lambda: _flops(module, spec))
     checks.run("backward", lambda: _backward(spec, module, images))
-
-
-def output_complaint(spec: ModelSpec, prediction: Prediction, batch: int) -> str:
-    """-> how a prediction differs from what its model declares."""
-    import torch
-
-    given = {"camera"}
-    given |= {"vertices"} if prediction.vertices is not None else set()
-    given |= {n for n in ("joints", "parameters", "levels") if getattr(prediction, n)}
-    if missing := [name for name in spec.outputs if name not in given]:
-        return f"declares {missing[0]}, but does not give it"
-    if extra := sorted(given - set(spec.outputs)):
-        return f"gives {extra[0]}, but does not declare it"
-    for name, tensor in prediction.named_tensors().items():
-        if not name.startswith("extras.") and len(tensor) != batch:
-            return f"{name} has {len(tensor)} rows for {batch} images"
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            return f"{name} has numbers that are not finite"
-    return shape_complaint(spec, prediction)
-
-
-def shape_complaint(spec: ModelSpec, prediction: Prediction) -> str:
-    """-> the first tensor whose shape is not that of the records."""
-    from hpscli.body.joints import joint_set
-    from hpscli.body.layer import COEFFICIENTS, PARAMETERS, load_body
-
-    if prediction.camera.shape[1:] != (3,):
-        return f"camera is {tuple(prediction.camera.shape)}, not (B,3)"
-    for name, points in prediction.joints.items():
-        if points.shape[1:] != (len(joint_set(name).joints), 3):
-            return (
-                f"joints.{name} is {tuple(points.shape)}, not (B,{len(joint_set(name).joints)},3)"
-            )
-    for name, value in prediction.parameters.items():
-        count = PARAMETERS[spec.body].get(name)
-        wanted = () if count is None else (3, 3) if count == 1 else (count, 3, 3)
-        if wanted and value.shape[1:] != wanted:
-            return f"parameters.{name} is {tuple(value.shape)}, not (B,{str(wanted)[1:-1]})"
-    for name, size in COEFFICIENTS[spec.body].items():
-        if name in prediction.parameters and prediction.parameters[name].shape[1:] != (size,):
-            given = tuple(prediction.parameters[name].shape)
-            return f"parameters.{name} is {given}, not (B,{size})"
-    needed = (*PARAMETERS[spec.body], *COEFFICIENTS[spec.body])
-    lacking = [name for name in needed if name not in prediction.parameters]
-    if prediction.parameters and lacking:
-        return f"parameters lack {lacking[0]}, which {spec.body} needs"
-    if prediction.vertices is not None:
-        vertices = len(load_body(spec.body, source="free").get_buffer("v_template"))
-        if prediction.vertices.shape[1:] != (vertices, 3):
-            return f"vertices is {tuple(prediction.vertices.shape)}, not (B,{vertices},3)"
-    return ""
-
-
-def unit_complaint(spec: ModelSpec, prediction: Prediction) -> str:
-    """-> rotations that are none, lengths that cannot be metres."""
-    import torch
-
-    from hpscli.body.layer import PARAMETERS
-
-    for name in PARAMETERS[spec.body]:
-        if name in prediction.parameters:
-            rotation = prediction.parameters[name].double()
-            error = (rotation @ rotation.mT - torch.eye(3, dtype=torch.float64)).abs().max()
-            if error > ROTATION_TOLERANCE or (torch.linalg.det(rotation) < 0).any():
-                return f"parameters.{name} are no rotation matrices (R R^T is off by {error:.2g})"
-    lengths = dict(prediction.joints)
-    if prediction.vertices is not None:
-        lengths["vertices"] = prediction.vertices
-    for name, points in lengths.items():
-        extent = float((points.amax(dim=1) - points.amin(dim=1)).max())
-        if extent > LONGEST:
-            return f"{name} spans {extent:.0f} m; is it in millimetres?"
-    return ""
 
 
 def _one_by_one(module: "nn.Module", images: "Tensor", together: Prediction) -> tuple[str, str]:
@@ -236,6 +171,20 @@ def _flops(module: "nn.Module", spec: ModelSpec) -> tuple[str, str]:
 
     macs = measure(module, spec.input_size).macs
     return ("" if macs else "no multiply-adds were counted", f"{macs / 1e9:.3f} GMAC")
+
+
+def _onnx(module: "nn.Module", spec: ModelSpec) -> tuple[str, str]:
+    from hpscli.export.graph import Graph, example_image
+    from hpscli.export.onnx import check_onnx, write_onnx
+
+    graph = Graph(module.eval(), example_image(spec.input_size, 1))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        write_onnx(path, graph, spec.input_size, {}, dynamic_batch=False)
+        found = check_onnx(path, graph, spec.input_size, dynamic_batch=False)
+    worst = max(found, key=lambda difference: difference.worst)
+    says = f"largest difference {worst.worst:.1e} ({worst.output})"
+    return ("" if all(difference.ok for difference in found) else says, says)
 
 
 def _backward(spec: ModelSpec, module: "nn.Module", images: "Tensor") -> tuple[str, str]:

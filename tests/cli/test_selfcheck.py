@@ -68,7 +68,7 @@ def test_files_without_a_replay_are_counted_not_failed(
 def test_seeds_are_stored_with_the_verdict(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["--seed-xor", "5", "--input-seed", "9", "--json"]
+    arguments = ["--seed-xor", "0x5", "--input-seed", "9", "--json"]
     assert run(["selfcheck", str(folder), *arguments]) == 0
     assert json.loads(capsys.readouterr().out)["options"] == {"seed_xor": 5, "input_seed": 9}
 
@@ -79,6 +79,7 @@ def test_seeds_are_stored_with_the_verdict(
         (["--only", "osx*"], 2, "matches no golden"),
         (["--set", "body_seed=1"], 2, "no golden here has an option"),
         (["--set", "body_seed"], 2, "NAME=VALUE"),
+        (["--seed-xor", "five"], 2, "expected a whole number"),
     ],
 )
 def test_wrong_options_are_usage_errors(

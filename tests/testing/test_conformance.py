@@ -130,6 +130,12 @@ def test_a_sound_model_passes_every_check() -> None:
     }
 
 
+@pytest.mark.slow
+def test_the_export_to_onnx_is_checked_on_demand() -> None:
+    checks = {check.name: check for check in check_model(spec_of("Sound"), onnx=True)}
+    assert checks["onnx"].ok and "largest difference" in checks["onnx"].says
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "says"),
     [

@@ -191,11 +191,24 @@ def test_first_values_may_be_stored_for_each_row() -> None:
     assert [c.ok for c in checks] == [True]
 
 
-def test_a_golden_is_found_in_a_flat_folder_too(tmp_path: Path) -> None:
+def test_a_golden_is_found_in_a_flat_folder_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HPS_REFERENCE", raising=False)
     np.savez(tmp_path / "x.npz", a=np.ones(3))
     assert read_golden(tmp_path, "goldens/x.npz")["a"].tolist() == [1, 1, 1]
     with pytest.raises(MissingError, match="keys/y.json"):
         locate(tmp_path, "keys/y.json")
+
+
+def test_what_a_folder_lacks_is_taken_from_the_references(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = tmp_path / "references" / "hmr" / "keys" / "y.json"
+    keys.parent.mkdir(parents=True)
+    keys.touch()
+    monkeypatch.setenv("HPS_REFERENCE", str(tmp_path / "references"))
+    assert locate(tmp_path / "elsewhere", "keys/y.json") == keys
 
 
 def test_a_golden_with_pickled_objects_is_refused(tmp_path: Path) -> None:
