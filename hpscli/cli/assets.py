@@ -8,8 +8,8 @@ import typer
 from hpscli.cli.output import JsonOption, Output, QuietOption, pairs, table
 
 if TYPE_CHECKING:
+    from hpscli.body.links import LinkReport
     from hpscli.body.official.importing import Imported
-    from hpscli.body.official.links import LinkReport
 
 app = typer.Typer(
     help="Licensed files of yours: which exist, where to get them, and how to bring them in.",
@@ -126,7 +126,7 @@ def check_links_(
 ) -> None:
     """Ask every official page for a sign of life (uses the network); exit 4 when one is newly gone."""
     from hpscli.body.asset_sources import asset_sources
-    from hpscli.body.official.links import check_links
+    from hpscli.body.links import check_links
 
     out = Output(json)
     sources = list(asset_sources().values())

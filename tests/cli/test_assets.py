@@ -14,7 +14,7 @@ import pytest
 
 from hpscli.body.asset_sources import AssetSource, asset_records, asset_sources
 from hpscli.body.files import have_asset
-from hpscli.body.official.links import check_links
+from hpscli.body.links import check_links
 from hpscli.cli.app import run
 from tests.body.official.makers import h36m_regressor, write_zip
 from tests.body.official.test_pickles import Runs
