@@ -36,6 +36,7 @@ def check_model(
     checks = Checks(f"model {spec.name}" + (f".{preset}" if preset else ""))
     checks.add("licence", _unlicensed(spec), spec.licence)
     checks.run("options", lambda: (option_complaint(spec.build, spec.defaults, 0), ""))
+    checks.run("functions", lambda: _functions(spec))
     built: list[nn.Module] = []
 
     def build() -> tuple[str, str]:
@@ -271,6 +272,13 @@ def _build(
     torch.manual_seed(seed)
     complete = {**spec.defaults, **preset_options(spec, preset), **(options or {})}
     return resolve(spec.build)(**complete)  # type: ignore[no-any-return]
+
+
+def _functions(spec: ModelSpec) -> tuple[str, str]:
+    """Whatever the record names can be imported."""
+    for target in filter(None, (spec.build, spec.losses, spec.convert)):
+        resolve(target)
+    return "", ""
 
 
 def _unlicensed(spec: ModelSpec) -> str:

@@ -108,6 +108,14 @@ def test_a_failed_check_is_a_sentence_in_the_table_and_exit_code_4(
     assert "outputs" in shown.err
 
 
+def test_a_plugin_that_cannot_be_imported_fails_its_check(
+    plugin_files, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin_files(wounded_plugin="import a_module_that_nobody_has\n")
+    assert run(["plugins", "check", "wounded_plugin"]) == 4
+    assert "a_module_that_nobody_has" in capsys.readouterr().out
+
+
 def test_checks_as_json(plugin_files, capsys: pytest.CaptureFixture[str]) -> None:
     plugin_files(wobbly_plugin=BAD_MODEL)
     assert run(["plugins", "check", "wobbly_plugin", "--json"]) == 4

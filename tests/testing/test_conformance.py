@@ -125,7 +125,16 @@ def test_a_sound_model_passes_every_check() -> None:
     checks = check_model(spec_of("Sound"))
     assert failures(checks) == {}
     assert {check.name for check in checks} == {
-        *("licence", "options", "builds", "outputs", "units", "one by one", "determinism"),
+        *(
+            "licence",
+            "options",
+            "functions",
+            "builds",
+            "outputs",
+            "units",
+            "one by one",
+            "determinism",
+        ),
         *("save and load", "bf16", "flops", "backward"),
     }
 
@@ -167,6 +176,8 @@ def test_what_is_wrong_is_named(kind: str, name: str, says: str) -> None:
         ({"defaults": {"kind": "Sound", "depth": 3}}, "options", "'depth' is declared"),
         ({"build": f"{__name__}:build_hiding_an_option"}, "options", "takes 'secret'"),
         ({"build": "nowhere_at_all:build"}, "builds", "cannot load"),
+        ({"losses": "nowhere_at_all:losses"}, "functions", "nowhere_at_all"),
+        ({"convert": f"{__name__}:nobody"}, "functions", "nobody"),
         ({"defaults": {"kind": "Nobody"}}, "builds", "KeyError"),
     ],
 )
