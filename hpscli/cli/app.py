@@ -78,7 +78,7 @@ class LazyGroup(TyperGroup):
         if args and args[0] not in known and not args[0].startswith("-"):
             raise unknown_name("command", args[0], known, "hps --help")
         name, command, rest = super().resolve_command(ctx, args)
-        return name, (load_command(name) if command else command), rest
+        return name, (load_command(name) if name and command else command), rest
 
 
 def load_command(name: str) -> Any:
@@ -89,7 +89,7 @@ def load_command(name: str) -> Any:
     found: Any = resolve(target)
     if isinstance(found, typer.Typer):
         found.info.name = name
-        command = typer.main.get_group(found)
+        command: Any = typer.main.get_group(found)
     else:
         single = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
         single.command(name)(found)
