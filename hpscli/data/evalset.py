@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from hpscli.data.batch import make_batch
-from hpscli.data.remote import local_copy
+from hpscli.data.remote import cache_folder, is_remote, local_copy
 from hpscli.data.sample import decode_record
 from hpscli.data.shards import ShardIndex, ShardTable, read_index, read_table
 from hpscli.errors import InvalidData, UsageError
 from hpscli.records import Batch, Sample
 
 OPEN_SHARDS = 64  # memory maps held at once
+
+
+class BrokenSample(InvalidData):
+    """One person's record is damaged, while the shard around it can be read."""
 
 
 class EvalSet:
@@ -28,6 +32,9 @@ class EvalSet:
     def __init__(self, location: str | Path, limit: int = 0) -> None:
         self.index: ShardIndex = read_index(location)
         self.location = location
+        # absolute, and asked now: a worker may have another current folder and environment
+        self._root = location if is_remote(location) else Path(location).absolute()
+        self._cache = cache_folder()
         self.size = min(limit, self.index.samples) if limit else self.index.samples
         self.starts = [0, *accumulate(shard.samples for shard in self.index.shards)]
         self._tables: dict[int, ShardTable] = {}
@@ -44,7 +51,7 @@ class EvalSet:
         try:
             arrays, meta = decode_record(bytes(tar[record_start : record_start + record_length]))
         except InvalidData as error:
-            raise InvalidData(
+            raise BrokenSample(
                 f"sample '{table.keys[row]}' in {self.location}/{table.file}: {error.problem}",
                 f"hps datasets audit {self.location}",
             ) from None
@@ -69,7 +76,8 @@ class EvalSet:
         return self._table(number).keys[position - self.starts[number]]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_maps": OrderedDict()}  # memory maps do not travel
+        # memory maps do not travel, and big tables need not
+        return {**self.__dict__, "_maps": OrderedDict(), "_tables": {}}
 
     def _find(self, position: int) -> tuple[ShardTable, memoryview, int]:
         if not 0 <= position < self.size:
@@ -79,7 +87,7 @@ class EvalSet:
 
     def _table(self, number: int) -> ShardTable:
         if number not in self._tables:
-            self._tables[number] = read_table(self.location, self.index.shards[number])
+            self._tables[number] = read_table(self._root, self.index.shards[number])
         return self._tables[number]
 
     def _tar(self, number: int) -> memoryview:
@@ -87,7 +95,7 @@ class EvalSet:
             self._maps, self._process = OrderedDict(), os.getpid()
         if number not in self._maps:
             shard = self.index.shards[number]
-            path = local_copy(self.location, shard.file, shard.bytes, shard.sha256)
+            path = local_copy(self._root, shard.file, shard.bytes, shard.sha256, self._cache)
             with path.open("rb") as stream:
                 tar = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
             self._maps[number] = memoryview(tar)

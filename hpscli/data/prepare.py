@@ -141,7 +141,9 @@ def checked_source(
                     f"{root} has no {pattern} ({what}).",
                     f"Is this the folder of {spec.name}? See: hps datasets show {spec.name}",
                 )
-    return Source(spec=spec, root=root, split=split, options={**spec.options, **(options or {})})
+    return Source(
+        spec=spec, root=root.absolute(), split=split, options={**spec.options, **(options or {})}
+    )
 
 
 def expected_samples(source: Source, limit: int) -> int:

@@ -54,7 +54,9 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("hps")) / "shards"
 
 
-def local_copy(location: str | Path, name: str, size: int, sha256: str) -> Path:
+def local_copy(
+    location: str | Path, name: str, size: int, sha256: str, cache: Path | None = None
+) -> Path:
     """A shard -> its local path, downloading it when it is remote; its size is always checked."""
     if not is_remote(location):
         path = Path(location) / name
@@ -66,7 +68,7 @@ def local_copy(location: str | Path, name: str, size: int, sha256: str) -> Path:
                 _AGAIN,
             )
         return path
-    path = cache_folder() / f"{sha256}.tar"
+    path = (cache or cache_folder()) / f"{sha256}.tar"
     if not (path.is_file() and path.stat().st_size == size):
         _attempt(join(location, name), lambda: _download(join(location, name), path, size, sha256))
     return path

@@ -202,18 +202,22 @@ def _start_worker(source: Source) -> None:
     import cv2
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     cv2.setNumThreads(1)
     if source.spec.parallel:
         _made_here[:] = [source.open_parallel()[1]]
 
 
-def _end_with_parent() -> None:
-    """A parent that is killed cannot stop its workers; they notice and go."""
+def end_with_parent() -> None:
+    """Watch the process that started this worker: killed, it cannot stop its workers, so they go."""
     parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _work(chunk: Sequence[Any]) -> list[Encoded | Bad]:

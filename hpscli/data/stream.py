@@ -15,8 +15,9 @@ import numpy as np
 
 from hpscli.data.augment import draw
 from hpscli.data.batch import Packed, pack, to_batch
-from hpscli.data.evalset import EvalSet
+from hpscli.data.evalset import BrokenSample, EvalSet
 from hpscli.data.mix import MixPlan, Pick, make_plan
+from hpscli.data.sources import end_with_parent
 from hpscli.errors import HpsError, InvalidData
 from hpscli.recipe import Augment, Member
 from hpscli.records import Batch, Sample
@@ -91,8 +92,11 @@ class TrainingStream:
             for number in numbers:
                 packed, bad = self.maker(number)
                 yield packed, bad, None
+        import cv2
         from torch.utils.data import DataLoader
 
+        # OpenCV's threads do not survive a fork: a worker would wait for them for ever
+        cv2.setNumThreads(1)
         yield from DataLoader(
             _Numbered(self.maker),  # type: ignore[arg-type]
             batch_size=None,
@@ -100,6 +104,7 @@ class TrainingStream:
             num_workers=self.workers,
             collate_fn=_as_it_is,
             prefetch_factor=PREFETCH,
+            multiprocessing_context=_context(),
             worker_init_fn=_start_worker,
         )
 
@@ -160,7 +165,7 @@ class BatchMaker:
             if known not in self.bad:
                 try:
                     return members[position], position, passed
-                except InvalidData as error:
+                except BrokenSample as error:
                     self.bad[known] = error.problem
             passed[f"{name}/{members.key(position)}"] = self.bad[known]
         raise InvalidData(
@@ -190,9 +195,25 @@ def _as_it_is(item: Any) -> Any:
     return item
 
 
+def _context() -> Any:
+    """-> how workers start: forked from a clean server, which imports what they need once.
+
+    Forking this process itself would copy locks that threads of OpenCV, torch or fsspec hold, and
+    a worker that waits for such a lock hangs for ever.
+    """
+    import multiprocessing
+
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch.utils.data", "cv2", "hpscli.data.stream"])
+    return context
+
+
 def _start_worker(number: int) -> None:
     import cv2
 
+    end_with_parent()
     cv2.setNumThreads(1)  # workers are the parallelism
 
 
