@@ -9,11 +9,13 @@ import pytest
 
 from hpscli.cli.app import run
 
+GOLDENS = Path(__file__).parents[1] / "goldens" / "hmr" / "goldens"
+
 
 @pytest.fixture
-def folder(reference: Path, tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "goldens").mkdir()
-    shutil.copy(reference / "hmr" / "goldens" / "rotations.npz", tmp_path / "goldens")
+    shutil.copy(GOLDENS / "rotations.npz", tmp_path / "goldens")
     return tmp_path
 
 

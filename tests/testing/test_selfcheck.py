@@ -12,13 +12,15 @@ from hpscli.hooks import GoldenSpec
 from hpscli.testing.goldens import ArrayCheck, ReplayOptions
 from hpscli.testing.selfcheck import find, replay
 
+GOLDENS = Path(__file__).parents[1] / "goldens" / "hmr" / "goldens"
+
 
 @pytest.fixture
-def folder(reference: Path, tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """A reference folder with one golden that can be replayed and two files that cannot."""
     goldens = tmp_path / "hmr" / "goldens"
     goldens.mkdir(parents=True)
-    shutil.copy(reference / "hmr" / "goldens" / "rotations.npz", goldens)
+    shutil.copy(GOLDENS / "rotations.npz", goldens)
     np.savez(goldens / "future.npz", a=np.ones(1))
     (goldens / "future.json").write_text("{}")
     (goldens / "picture.png").touch()
