@@ -211,8 +211,11 @@ def _context() -> Any:
 
 
 def _start_worker(number: int) -> None:
+    import signal
+
     import cv2
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training, which then ends us
     end_with_parent()
     cv2.setNumThreads(1)  # workers are the parallelism
 
