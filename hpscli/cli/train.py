@@ -97,7 +97,6 @@ def train(
     output = Output(json, quiet or not _talks())
     _check(chosen, run, world, settings, output, dry_run, changes)
     if dry_run:
-        output.say("dry run", "nothing was trained")
         return
     place = run or out or Path("runs") / chosen.name / datetime.now(UTC).strftime(TIME)
     if world > 1 and not inside_job():
@@ -109,7 +108,10 @@ def train(
         run_training(chosen, place, resume=run is not None, say=story.say, **settings)
     if _talks():
         output.result("train", {"run": str(place)}, lambda: print(place))
-        output.next(f"hps eval {place} --testset NAME     hps predict IMAGE --checkpoint {place}")
+        output.next(
+            f"hps eval {place} --testset {_testset(chosen)}     "
+            f"hps predict IMAGE --checkpoint {place}"
+        )
 
 
 def _talks() -> bool:
@@ -117,6 +119,13 @@ def _talks() -> bool:
     from hpscli.train.launch import PARENT
 
     return PARENT not in os.environ and os.environ.get("RANK", "0") == "0"
+
+
+def _testset(recipe: "Recipe") -> str:
+    from hpscli.registry import get_registry
+
+    validation = recipe.data.validation
+    return get_registry().protocol(validation.protocol).testset if validation else "NAME"
 
 
 def _world(gpus: int, processes: int) -> int:
@@ -187,6 +196,7 @@ def _check(
         cost = plan.measure(recipe)
         output.say("model", f"{recipe.model.name}   {cost['parameters'] / 1e6:.2f} M parameters")
         output.say("memory", f"about {cost['megabytes']:.0f} MB a process: weights and activations")
+        output.say("dry run", "nothing was trained")
     plan.refuse_missing(parts)
 
 

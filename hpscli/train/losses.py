@@ -156,11 +156,16 @@ def standard_losses(
     prediction: Prediction, batch: Batch, body: Body, names: Collection[str]
 ) -> Losses:
     """Prediction and targets -> {name: scalar}, unweighted, of the terms that are asked for."""
+    check_names(names)
+    scene = Scene(prediction, batch, body)
+    return {name: TERMS[name](scene) for name in names}
+
+
+def check_names(names: Collection[str]) -> None:
+    """Raise for a loss that is none of the standard ones."""
     for name in names:
         if name not in TERMS:
             raise UsageError(
                 f"no loss named '{name}'.",
                 did_you_mean(name, TERMS) or f"One of: {', '.join(TERMS)}.",
             )
-    scene = Scene(prediction, batch, body)
-    return {name: TERMS[name](scene) for name in names}

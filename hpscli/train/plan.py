@@ -7,14 +7,17 @@ from typing import Any
 
 import torch
 
+from hpscli.body.joints import joint_set
 from hpscli.data.shards import read_index
 from hpscli.errors import HpsError, MissingError, UsageError
-from hpscli.nn.checkpoints import build_model
+from hpscli.nn.checkpoints import build_model, complete_options
 from hpscli.recipe import Recipe, validated
 from hpscli.registry import get_registry
+from hpscli.train.losses import check_names
 from hpscli.train.schedule import Steps, count_steps, learning_rate
 
 FAST = 2  # steps, and batches of validation, of --fast-dev-run
+STANDARD = "hpscli.train.losses:standard_losses"
 MEASURED_BATCH = 2  # enough for batch norm
 
 
@@ -72,7 +75,11 @@ def check_recipe(recipe: Recipe, world: int, *, keep_lr: bool, scale_lr: bool) -
             f"recipe '{recipe.name}' has no [loss]: nothing would be learnt.",
             "For example: loss.keypoints3d=10 loss.pose=1",
         )
-    get_registry().model(recipe.model.name)
+    spec = get_registry().model(recipe.model.name)
+    complete_options(spec, recipe.model.preset, recipe.model.options)
+    joint_set(recipe.data.joints)
+    if spec.losses == STANDARD:
+        check_names(recipe.loss)
     if recipe.data.validation is not None:
         get_registry().protocol(recipe.data.validation.protocol)
     steps = count_steps(recipe, world)
@@ -85,18 +92,18 @@ def check_shards(recipe: Recipe, *, validate: bool = True) -> list[Part]:
     wanted = [(name, m.shards) for name, m in recipe.data.mix.items() if m.weight > 0]
     if validate and recipe.data.validation is not None:
         wanted.append(("validation", recipe.data.validation.shards))
-    return [_part(name, shards) for name, shards in wanted]
+    alone = len(wanted) - ("validation" in dict(wanted)) == 1
+    return [_part(name, shards, alone and name != "validation") for name, shards in wanted]
 
 
-def _part(name: str, shards: str) -> Part:
+def _part(name: str, shards: str, needed: bool) -> Part:
     try:
         return Part(name=name, shards=shards, samples=read_index(shards).samples)
     except MissingError:
+        less = "--no-validate" if name == "validation" else f"data.mix.{name}.weight=0"
         problem = MissingError(
             f"no shards '{name}': {shards} has no index.json.",
-            f"{prepare_command(shards)}\nor train without: data.mix.{name}.weight=0"
-            if name != "validation"
-            else f"{prepare_command(shards)}\nor train without: --no-validate",
+            prepare_command(shards) + ("" if needed else f"\nor train without: {less}"),
         )
         return Part(name=name, shards=shards, problem=problem)
     except HpsError as error:

@@ -1,0 +1,233 @@
+"""hps train as people type it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpscli.cli.app import run as hps
+from hpscli.nn.checkpoints import load_model
+from hpscli.recipe import load_recipe, to_toml
+from tests.train.labelled import labelled_people, small_recipe
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("shards")
+    return {
+        "train": labelled_people(folder / "train", 12, split="train"),
+        "validation": labelled_people(folder / "validation", 4, seed=100, split="validation"),
+    }
+
+
+@pytest.fixture
+def recipe(shards: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A recipe file in an empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("small.toml").write_text(to_toml(small_recipe(shards["train"], shards["validation"])))
+    return "small.toml"
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().err
+
+
+def test_a_fast_dev_run_goes_through_everything(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hps(["train", recipe, "--fast-dev-run", "--out", "run"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "run\n"
+    assert "2/2" in err
+    assert "epoch 1" in err
+    assert "hps eval run --testset synthetic" in err
+    assert load_model("run").info.step == 2
+
+
+def test_a_run_is_named_by_recipe_and_time(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert hps(["train", recipe, "--fast-dev-run", "--no-validate", "--json", "-q"]) == 0
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    (made,) = Path("runs/small").iterdir()
+    assert document == {"schema": "hps/train/1", "run": str(made)}
+    assert err == ""
+
+
+def test_a_run_can_be_repeated_from_its_own_recipe(recipe: str) -> None:
+    words = ["train.epochs=1", "optim.lr=1e-2", "--seed", "7", "--limit", "8", "--no-validate"]
+    assert hps(["train", recipe, *words, "--out", "first", "-q"]) == 0
+    assert hps(["train", "first/recipe.toml", "--no-validate", "--out", "second", "-q"]) == 0
+    stored = load_recipe("second/recipe.toml")
+    assert (stored.seed, stored.optim.lr, stored.data.mix["people"].limit) == (7, 0.01, 8)
+    logs = [
+        [json.loads(line)["losses"] for line in (Path(run) / "log.jsonl").open()]
+        for run in ("first", "second")
+    ]
+    assert logs[0] == logs[1]
+
+
+def test_a_dry_run_says_the_plan_and_writes_nothing(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hps(["train", recipe, "--dry-run"]) == 0
+    text = said(capsys)
+    assert "people 1.00 12 people · validation 4 people" in text
+    assert "M parameters" in text
+    assert "nothing was trained" in text
+    assert [path.name for path in Path().iterdir()] == [recipe]
+
+
+def test_a_dry_run_without_data_says_how_to_make_them(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shards = "data.mix.people.shards=shards/synthetic/train"
+    assert hps(["train", recipe, shards, "--dry-run"]) == 3
+    text = said(capsys)
+    assert "people 1.00 MISSING" in text
+    assert "hps prepare synthetic --split train --out shards/synthetic/train" in text
+
+
+def fails(words: list[str], code: int, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert hps(["train", *words]) == code
+    text = said(capsys)
+    assert expected in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "expected"),
+    [
+        (["optim.lrr=1"], 2, "Did you mean 'optim.lr'?"),
+        (["optim.lr=fast"], 2, "optim.lr"),
+        (["fast"], 2, "'fast' is not key=value"),
+        (["model.name=hmmr"], 2, "Did you mean 'hmr'?"),
+        (["model.options.hiden=3"], 2, "Did you mean 'hidden'?"),
+        (["data.joints=smpl25"], 2, "no joint set named 'smpl25'"),
+        (["loss.pose3d=1"], 2, "no loss named 'pose3d'"),
+        (["--tracker", "tensorbord"], 2, "Did you mean 'tensorboard'?"),
+        (["optim.global_batch=64"], 2, "--scale-lr"),
+        (["--dtype", "fp8"], 2, "train.dtype"),
+        (["--gpus", "2", "--processes", "2"], 2, "Give one of them"),
+        (["--resume", "--init", "x"], 2, "they exclude each other"),
+        (["--init", "nothing.safetensors"], 3, "no checkpoint 'nothing.safetensors'"),
+    ],
+)
+def test_mistakes_end_in_one_message(
+    recipe: str,
+    words: list[str],
+    code: int,
+    expected: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fails([recipe, *words], code, expected, capsys)
+    assert not Path("runs").exists()
+
+
+def test_resume_takes_the_newest_run_of_a_recipe_or_a_run(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hps(["train", recipe, "--no-validate", "--out", "runs/small/1", "-q"]) == 0
+    for words in (
+        [recipe, "--resume"],
+        ["--resume", "runs/small/1"],
+        [recipe, "--resume", "runs/small"],
+    ):
+        capsys.readouterr()
+        assert hps(["train", *words]) == 0
+        assert "resume      step-00000008.safetensors, step 8 of 8" in said(capsys)
+
+
+def test_resume_with_another_recipe_is_refused(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hps(["train", recipe, "--no-validate", "--out", "run", "-q"]) == 0
+    fails(["--resume", "run", "optim.lr=1"], 2, "optim.lr: 0.001 in the run, 1.0 asked for", capsys)
+
+
+def test_resume_of_weights_and_init_of_a_state_say_what_is_meant(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hps(["train", recipe, "--no-validate", "--out", "run", "-q"]) == 0
+    weights = "run/checkpoints/step-00000008.safetensors"
+    fails([recipe, "--resume", weights], 2, f"--init {weights}", capsys)
+    state = "run/checkpoints/step-00000008.state.pt"
+    fails(
+        [recipe, "--init", state, "--out", "new"], 2, "To continue that run: --resume run", capsys
+    )
+
+
+def test_a_run_folder_given_as_recipe_says_resume(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("run").mkdir()
+    fails(["run"], 2, "hps train --resume run", capsys)
+
+
+PLUGIN: Any = '''
+"""A model of a third party in one file."""
+
+import torch
+from hpscli.hooks import ModelSpec, hookimpl
+from hpscli.body.layer import mean_parameters
+from hpscli.body.rotations import rotation6d_to_matrix
+from hpscli.records import Prediction
+
+
+class Foo(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.out = torch.nn.Linear(3, 144 + 10 + 3)
+        self.register_buffer("mean", torch.as_tensor(mean_parameters("smpl")["pose6d"]))
+
+    def forward(self, image):
+        x = self.out(image.mean((2, 3)))
+        r = rotation6d_to_matrix((x[:, :144] + self.mean).view(-1, 24, 6), "interleaved")
+        p = {"global_orient": r[:, 0], "body_pose": r[:, 1:], "betas": x[:, 144:154]}
+        return Prediction(camera=x[:, 154:] + 1, parameters=p)
+
+
+@hookimpl
+def hps_models():
+    return [ModelSpec(name="foo", build="foo:Foo", summary="Foo.", body="smpl",
+                      input_size=(64, 64), licence="MIT", outputs=("camera", "parameters"))]
+'''
+
+
+def test_a_model_of_a_third_party_trains_with_the_same_recipe(
+    recipe: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hpscli.registry import get_registry
+
+    Path("foo.py").write_text(PLUGIN)
+    monkeypatch.setenv("HPS_PLUGINS", "foo.py")
+    get_registry.cache_clear()
+    try:
+        assert hps(["train", recipe, "model.name=foo", "--fast-dev-run", "--out", "run", "-q"]) == 0
+        assert load_model("run").spec.name == "foo"
+    finally:
+        get_registry.cache_clear()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_ctrl_c_in_a_terminal_saves_and_the_run_goes_on(recipe: str, processes: int) -> None:
+    command = [sys.executable, "-m", "hpscli", "train", recipe, "--processes", str(processes)]
+    words = ["--no-validate", "train.epoch_samples=40000", "data.workers=1", "--out", "run"]
+    program = subprocess.Popen(
+        [*command, *words], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert program.stderr is not None
+    for line in program.stderr:
+        if line.startswith("3/"):
+            os.killpg(program.pid, signal.SIGINT)  # as a terminal does: to everybody
+            break
+    rest = program.stderr.read()
+    assert program.wait(60) == 130
+    assert "hps train --resume run" in rest
+    assert "Traceback" not in rest
+    assert load_model("run@last").info.step >= 3
