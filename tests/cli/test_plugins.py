@@ -132,11 +132,40 @@ def test_every_protocol_and_golden_of_a_plugin_is_checked(
     assert {"golden hmr/spin", "golden hmr/rotations"} <= names
 
 
+ABSENT_DATA = """
+import numpy
+from hpscli.hooks import DatasetSpec, hookimpl
+
+@hookimpl
+def hps_datasets():
+    return [
+        DatasetSpec(
+            name="faraway", samples="faraway_plugin:samples", splits=("train",), summary="Far.",
+            licence="CC0-1.0", access="open", homepage="https://example.org",
+        )
+    ]
+
+def samples(root, split):
+    return iter(())
+"""
+
+
 def test_a_data_set_whose_files_are_not_given_is_said_not_to_have_been_read(
-    capsys: pytest.CaptureFixture[str],
+    plugin_files, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["plugins", "check", "folder"]) == 0
+    plugin_files(faraway_plugin=ABSENT_DATA)
+    assert run(["plugins", "check", "faraway"]) == 0
     assert "not run" in capsys.readouterr().out
+
+
+def test_a_plugin_that_slows_every_command_down_fails_its_check(
+    plugin_files, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin_files(faraway_plugin=ABSENT_DATA)
+    assert run(["plugins", "check", "faraway_plugin", "--json"]) == 4
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    says = {c["name"]: c["says"] for c in checks if not c["ok"]}
+    assert list(says) == ["light"] and "imports numpy" in says["light"]
 
 
 def test_an_unknown_plugin_gets_the_nearest_name(capsys: pytest.CaptureFixture[str]) -> None:
