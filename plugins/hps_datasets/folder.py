@@ -204,7 +204,9 @@ def make_sample(
     affine = np.eye(2, 3, dtype=np.float32)
     if crop_px:
         data, affine = stored_crop(decode_image(data), center, size, side_px=crop_px)
-    arrays |= {"box.center": center, "box.size": np.array([size]), "image.affine": affine}
+    arrays["box.center"] = center.astype(np.float32)
+    arrays["box.size"] = np.array([size], np.float32)
+    arrays["image.affine"] = affine
     meta = {
         "image_path": str(person["image"]),
         "image_size_px": [height, width],

@@ -1,0 +1,169 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from hpscli.cli.app import run
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Twelve pictures with people, of which one is cut and one line is broken."""
+    root = tmp_path / "photos"
+    root.mkdir()
+    lines = []
+    for number in range(12):
+        blobs = np.random.default_rng(number).integers(0, 255, (8, 8, 3), dtype=np.uint8)
+        cv2.imwrite(str(root / f"{number}.jpg"), cv2.resize(blobs, (64, 64)))
+        points = [[20 + joint, 30 + joint, 1] for joint in range(17)]
+        lines.append(json.dumps({"image": f"{number}.jpg", "keypoints2d": {"coco17": points}}))
+    whole = (root / "3.jpg").read_bytes()
+    (root / "3.jpg").write_bytes(whole[: len(whole) // 2])
+    lines[5] = "{"
+    (root / "people.jsonl").write_text("\n".join(lines))
+    return root
+
+
+def command(photos: Path, *words: str) -> list[str]:
+    return ["prepare", "folder", "--from", str(photos), "--out", str(photos.parent / "out"), *words]
+
+
+def test_it_says_what_was_done_what_was_bad_and_what_comes_next(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(command(photos)) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("done  10 people in 1 shard")
+    assert "2 of 12 records left out" in told.err
+    assert "people.jsonl line 4: '3.jpg': the image is a truncated JPG" in told.err
+    assert "people.jsonl line 6: not JSON" in told.err
+    assert f"hps datasets show {photos.parent / 'out'} --sample 0" in told.err
+    assert told.err.splitlines()[-1].startswith("next        hps train recipes/tiny.toml")
+    sheet = cv2.imread(str(photos.parent / "out" / "contact-sheet.png"))
+    assert sheet is not None and sheet.shape[0] > 600
+
+
+def test_json_is_one_document(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command(photos, "--json", "--quiet")) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "hps/prepare/1"
+    assert (document["samples"], document["bad"]["count"], document["shards"]) == (10, 2, 1)
+    index = json.loads((photos.parent / "out" / "index.json").read_text())
+    assert index["bad"] == document["bad"]
+
+
+def test_a_dry_run_writes_nothing(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command(photos, "--dry-run", "crop_px=32")) == 0
+    told = capsys.readouterr()
+    assert "12" in told.out and "crop_px" in told.out
+    assert "nothing was written (dry run)" in told.err
+    assert not (photos.parent / "out").exists()
+
+
+def test_check_says_no_when_records_are_bad(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(command(photos, "--check")) == 4
+    assert "2 records of 'folder' are bad" in capsys.readouterr().err
+    assert not (photos.parent / "out").exists()
+    (photos / "3.jpg").write_bytes((photos / "4.jpg").read_bytes())
+    lines = (photos / "people.jsonl").read_text().splitlines()
+    (photos / "people.jsonl").write_text("\n".join(lines[:5] + lines[6:]))
+    assert run(command(photos, "--check")) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["prepare", "fodler"], 2, "no dataset named 'fodler'. Did you mean 'folder'?"),
+        (["prepare", "folder"], 2, "'folder' is made from files: where are they?"),
+        (["prepare", "folder", "--from", "nowhere"], 3, "no folder nowhere"),
+        (["prepare", "folder", "--from", ".", "box=2"], 2, "no option 'box'"),
+        (["prepare", "folder", "--from", ".", "--count", "3"], 2, "no option 'count'"),
+        (["prepare", "folder", "--from", ".", "--split", "tran"], 2, "Did you mean 'train'?"),
+        (["prepare", "synthetic", "count=many"], 2, "option 'count' of 'synthetic' is 'many', expected int"),
+    ],
+)  # fmt: skip
+def test_wrong_words_end_in_one_message_and_the_right_code(
+    words: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words) == code
+    told = capsys.readouterr().err
+    assert message in told.replace("\n       ", " ") and "Traceback" not in told
+
+
+def test_an_empty_folder_of_people_is_invalid_data(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "people.jsonl").write_text("")
+    assert run(command(photos)) == 5
+    assert "data set 'folder' is empty" in capsys.readouterr().err
+
+
+def test_a_second_time_it_says_that_all_is_there(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(command(photos)) == 0
+    assert run(command(photos)) == 0
+    assert "these shards were finished before" in capsys.readouterr().err
+    assert run(command(photos, "--limit", "5")) == 2
+    assert "made with another limit" in capsys.readouterr().err
+    assert run(command(photos, "--limit", "5", "--force")) == 0
+
+
+def test_flags_for_generated_people_are_short_for_options(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        "prepare",
+        "synthetic",
+        "--body",
+        "mano",
+        "--count",
+        "4",
+        "--size",
+        "64",
+        "--seed",
+        "3",
+    ]
+    assert run([*words, "--split", "test", "--out", str(tmp_path / "out"), "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["body"] == {"kind": "mano", "source": "free"}
+    assert "body=mano" in told.err and "seed=3" in told.err
+    options = json.loads((tmp_path / "out" / "index.json").read_text())["made_by"]["options"]
+    assert (options["count"], options["size_px"], options["seed"]) == (4, 64, 3)
+
+
+@pytest.mark.slow
+def test_interrupting_keeps_what_is_done_and_says_how_to_go_on(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = [
+        "prepare",
+        "synthetic",
+        "--count",
+        "400",
+        "--size",
+        "64",
+        "--out",
+        str(out),
+        "--workers",
+        "2",
+    ]
+    call = [sys.executable, "-m", "hpscli", *words, "--shard-samples", "20"]
+    process = subprocess.Popen(call, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (out / "000001.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Repeat the same command to go on" in told and "Traceback" not in told
+    assert not list(out.glob(".*.partial"))
+    assert "resumed" in subprocess.run(call, capture_output=True, text=True).stderr
