@@ -14,6 +14,7 @@ from hpscli.hooks import ModelSpec
 from hpscli.nn import files, sources
 from hpscli.nn.files import CheckpointInfo as CheckpointInfo
 from hpscli.nn.files import read_info, read_tensors
+from hpscli.nn.torch_files import load_torch_file
 from hpscli.registry import get_registry, resolve
 
 SHOWN_KEYS = 3  # of those that differ
@@ -169,15 +170,7 @@ def _any_weights(path: Path) -> tuple[dict[str, Tensor], str]:
             return read_tensors(path), read_info(path).model
         except InvalidData:
             return read_tensors(path), ""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        Exception
-    ) as error:  # torch raises a dozen kinds for a file that is not what it should be
-        raise InvalidData(
-            f"{path} cannot be read safely as weights: {str(error).splitlines()[0]}",
-            "hps never runs code from a file. Save the weights as .safetensors where you trust them.",
-        ) from None
+    content = load_torch_file(path)
     for key in ("model", "state_dict"):  # as SPIN and most others wrap it
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]

@@ -7,11 +7,11 @@ mean values, and the same two layers correct it `iterations` times.
 from typing import cast
 
 import torch
-from hpscli.body.layer import mean_parameters
 from torch import Tensor, nn
 from torch.nn import functional
 
 from hps_models.hmr.tiny import TinyBackbone
+from hpscli.body.layer import mean_parameters
 from hpscli.body.rotations import rotation6d_to_matrix
 from hpscli.errors import UsageError
 from hpscli.nn.backbones import timm_backbone
