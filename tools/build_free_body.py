@@ -157,7 +157,9 @@ def write(out: Path, name: str, arrays: dict[str, Array]) -> None:
 def note_figures(out: Path, known: dict[str, float]) -> None:
     """Keep what only the build knows beside the files."""
     path = out / figures.BUILD_FIGURES
-    merged = {**figures.build_figures(out), **known}
+    # Seven digits: the number of threads changes the last ones of a sum.
+    rounded = {name: float(f"{value:.7g}") for name, value in known.items()}
+    merged = {**figures.build_figures(out), **rounded}
     path.write_text(json.dumps(merged, indent=1, sort_keys=True) + "\n")
 
 
