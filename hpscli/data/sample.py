@@ -43,6 +43,12 @@ SHAPES: dict[str, tuple[int, ...]] = {
 REQUIRED = ("box.center", "box.size", "image.affine")
 MESHES = {"vertices.smpl": 6890, "vertices.smplx": 10475, "vertices.mano": 778}
 
+META_WORDS = {
+    "gender": ("neutral", "male", "female"),
+    "hand": ("left", "right"),
+    "body_source": ("free", "imported"),
+}
+
 # Plausibility: far outside of what people are, so that only wrong units or corrupt numbers trip.
 LARGEST_BODY = 5.0  # metres between the outermost joints or vertices; millimetres give ~1700
 LARGEST_BETA = 30.0
@@ -163,7 +169,7 @@ def complaints(sample: Sample, *, decode: bool = True) -> list[str]:
         if KEY_PATTERN.fullmatch(sample.key)
         else [f"key '{sample.key}' is not letters, digits, _ or - (at most 80)"]
     )
-    found += _image_complaints(sample, decode)
+    found += _meta_and_image_complaints(sample, decode)
     for name in REQUIRED:
         if name not in sample.arrays:
             found.append(f"array '{name}' is missing")
@@ -174,7 +180,7 @@ def complaints(sample: Sample, *, decode: bool = True) -> list[str]:
     return found
 
 
-def _image_complaints(sample: Sample, decode: bool) -> list[str]:
+def _meta_and_image_complaints(sample: Sample, decode: bool) -> list[str]:
     size = sample.meta.get("image_size_px")
     found = []
     if not (
@@ -183,6 +189,11 @@ def _image_complaints(sample: Sample, decode: bool) -> list[str]:
         and all(isinstance(v, int) and v > 0 for v in size)
     ):
         found.append(f"meta image_size_px is {size!r}, expected [height, width]")
+    for name, known in META_WORDS.items():
+        if sample.meta.get(name, known[0]) not in known:
+            found.append(f"meta {name} is {sample.meta[name]!r}, expected {', '.join(known)}")
+    if "hand" not in sample.meta and any(name.startswith("mano.") for name in sample.arrays):
+        found.append("meta hand is missing: left or right")
     try:
         if decode:
             decode_bgr(sample.image)

@@ -111,6 +111,11 @@ def test_a_sound_sample_has_no_complaints() -> None:
             "image.affine cannot be inverted",
         ),
         ({"meta": {"image_size_px": None}}, "meta image_size_px is None"),
+        ({"meta": {"gender": "f"}}, "meta gender is 'f', expected neutral, male, female"),
+        (
+            {"arrays": {"mano.betas": np.zeros(10, np.float32)}},
+            "meta hand is missing: left or right",
+        ),
         ({"image": b"GIF89a..."}, "the image is neither JPEG, PNG nor WebP"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
