@@ -69,6 +69,8 @@ def train(
     from hpscli.train.launch import check_gpus, inside_job
     from hpscli.train.plan import adjusted
 
+    if inside_job():  # else DDP warns that it looked for unused parameters and found none
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     words = words or []
     if gpus and processes:
         raise UsageError("--gpus and --processes both say how many processes.", "Give one of them.")

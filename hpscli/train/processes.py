@@ -1,6 +1,7 @@
 """The processes of one job: who is first, what is shared; Accelerate behind a small surface."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -125,11 +126,28 @@ def open_processes(recipe: Recipe, out: Path, device: str, tracker: str) -> Iter
     if inside_job():
         broadcast_object_list(shared)
     processes = Processes(accelerator, shared[0])
+    threads = torch.get_num_threads()
+    if on_cpu and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(threads_for(cores(), processes.world, recipe.data.workers))
     try:
         yield processes
     finally:
+        torch.set_num_threads(threads)
         accelerator.end_training()
         _forget(accelerator)
+
+
+def cores() -> int:
+    """-> the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads_for(cores: int, processes: int, workers: int) -> int:
+    """-> threads of each process, so that together with the data workers they fill the machine.
+
+    One thread too many is worse than one too few: threads of torch wait for the slowest of them.
+    """
+    return max(1, cores // processes - workers)
 
 
 def _forget(accelerator: Any) -> None:

@@ -193,6 +193,8 @@ def _link(path: Path, name: str) -> None:
 
 def _prune(run: Path, keep: int) -> None:
     """Keep the newest numbered checkpoints, and the weights that `best` stands for."""
+    for rest in (run / FOLDER).glob(".*.tmp"):  # of a process that was killed while it wrote
+        rest.unlink()
     paths = numbered(run)
     best = run / FOLDER / "best.safetensors"
     spared = best.resolve().name if best.is_symlink() else ""

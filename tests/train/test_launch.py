@@ -13,6 +13,7 @@ import pytest
 from hpscli.errors import UsageError
 from hpscli.recipe import to_toml
 from hpscli.train import launch
+from hpscli.train.processes import threads_for
 from tests.train.labelled import labelled_people, small_recipe
 
 
@@ -83,3 +84,13 @@ def test_two_processes_train_as_one_with_their_batches_together(tmp_path: Path) 
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [line["samples"] for line in lines if "losses" in line] == [8, 16]
     assert lines[-1]["validation"]["mpjpe"] > 0
+
+
+@pytest.mark.parametrize(
+    ("cores", "processes", "workers", "threads"),
+    [(2, 1, 1, 1), (2, 1, 0, 2), (1, 1, 1, 1), (16, 2, 2, 6), (2, 4, 1, 1)],
+)
+def test_threads_and_workers_share_the_cores(
+    cores: int, processes: int, workers: int, threads: int
+) -> None:
+    assert threads_for(cores, processes, workers) == threads

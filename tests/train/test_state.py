@@ -56,6 +56,14 @@ def test_only_the_newest_are_kept_and_the_best(tmp_path: Path) -> None:
     ]
 
 
+def test_what_a_killed_process_left_half_written_goes(tmp_path: Path) -> None:
+    run = saved_run(tmp_path)
+    rest = run / "checkpoints/.step-00000004.safetensors.123.tmp"
+    rest.write_bytes(b"half")
+    saved_run(run, (5,))
+    assert not rest.exists()
+
+
 def test_links_are_relative_so_that_a_run_can_be_moved(tmp_path: Path) -> None:
     run = saved_run(tmp_path / "here")
     moved = run.rename(tmp_path / "there")
