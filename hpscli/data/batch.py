@@ -37,8 +37,9 @@ def pack(
     *,
     crop_scale: float = 1.0,
     changes: Changes | None = None,
+    image: np.ndarray | None = None,
 ) -> Packed:
-    """B samples and their changes -> crops and labels in numpy.
+    """B samples and their changes -> crops (written into `image` when given) and labels in numpy.
 
     Left hands (arrays mano.*, meta hand = "left") are always mirrored, so that a hand model only ever
     sees right hands; other hands are never mirrored by chance.
@@ -56,7 +57,8 @@ def pack(
         flip,
     )
     stored = compose(invert(np.array([s.arrays["image.affine"] for s in samples])), affines)
-    image = np.zeros((len(samples), 3, *window), np.uint8)
+    if image is None:
+        image = np.zeros((len(samples), 3, *window), np.uint8)
     scratch = np.empty((*window, 3), np.uint8)
     broken = {}
     for row, sample in enumerate(samples):

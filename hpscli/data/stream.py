@@ -24,6 +24,7 @@ from hpscli.records import Batch, Sample
 
 log = logging.getLogger("hps.data")
 PREFETCH = 2  # batches that each worker has ready
+RING = PREFETCH + 2  # buffers of each worker: ready, being made, being copied out
 REPLACEMENTS = 100  # samples tried in place of a broken one before the data are called broken
 
 
@@ -97,7 +98,7 @@ class TrainingStream:
 
         # OpenCV's threads do not survive a fork: a worker would wait for them for ever
         cv2.setNumThreads(1)
-        yield from DataLoader(
+        loader: Any = DataLoader(
             _Numbered(self.maker),  # type: ignore[arg-type]
             batch_size=None,
             sampler=numbers,
@@ -107,6 +108,11 @@ class TrainingStream:
             multiprocessing_context=_context(),
             worker_init_fn=_start_worker,
         )
+        buffers: dict[tuple[int, int], Any] = {}
+        for packed, bad, place, buffer in loader:
+            if buffer is not None:
+                buffers[place] = buffer
+            yield packed, bad, buffers[place].clone() if place else None
 
 
 class BatchMaker:
@@ -126,7 +132,10 @@ class BatchMaker:
         self.augment, self.crop_scale, self.batch = augment, crop_scale, batch
         self.bad: dict[tuple[str, int], str] = {}  # member, position: known to be broken
 
-    def __call__(self, number: int) -> tuple[Packed, dict[str, str]]:
+    def __call__(
+        self, number: int, image: np.ndarray | None = None
+    ) -> tuple[Packed, dict[str, str]]:
+        """-> the batch; its pictures are written into `image` when that is given."""
         picks = [self.plan.pick(number * self.batch + slot) for slot in range(self.batch)]
         changes = None
         if self.augment is not None:
@@ -143,6 +152,7 @@ class BatchMaker:
                 self.joints,
                 crop_scale=self.crop_scale,
                 changes=changes,
+                image=image,
             )
             if not packed.broken:
                 return packed, met
@@ -175,20 +185,38 @@ class BatchMaker:
 
 
 class _Numbered:
-    """A map-style data set whose item n is batch n; pictures go into shared memory, labels are small."""
+    """A map-style data set whose item n is batch n.
+
+    Pictures are written into a ring of shared buffers that are mapped once: fresh shared memory for
+    every batch costs more than all label work. The reader copies a picture out before it asks for the
+    next batch, and a worker is at most PREFETCH batches ahead, so RING buffers are never too few.
+    """
 
     def __init__(self, maker: BatchMaker) -> None:
         self.maker = maker
+        self.buffers: list[Any] = []
+        self.made = 0
 
-    def __getitem__(self, number: int) -> tuple[Packed | HpsError, dict[str, str], Any]:
+    def __getitem__(self, number: int) -> tuple[Packed | HpsError, dict[str, str], Any, Any]:
+        """-> batch without pictures, broken samples, (worker, slot) of the buffer, a new buffer."""
         import torch
+        from torch.utils.data import get_worker_info
 
+        slot, fresh = self.made % RING, self.made < RING
+        if fresh:
+            shape = (self.maker.batch, 3, *self.maker.window)
+            buffer = torch.zeros(shape, dtype=torch.uint8)
+            self.buffers.append(buffer.share_memory_())  # type: ignore[no-untyped-call]
+        buffer = self.buffers[slot]
+        self.made += 1
+        worker = get_worker_info()
+        place = (worker.id if worker else 0, slot)
         try:
-            packed, bad = self.maker(number)
+            packed, bad = self.maker(number, buffer.numpy())
         except HpsError as error:  # travels as a value: the loader would wrap it in a traceback
-            return error, {}, None
-        image = torch.from_numpy(packed.image)
-        return replace(packed, image=np.empty(0, np.uint8)), bad, image
+            return error, {}, (), None
+        packed = replace(packed, image=np.empty(0, np.uint8))
+        return packed, bad, place, buffer if fresh else None
 
 
 def _as_it_is(item: Any) -> Any:
