@@ -42,7 +42,7 @@ def flops(
         except HpsError as error:
             if models:
                 raise
-            broken.append(f"{spec.name}.{preset}: {error.problem}")
+            broken.append(error.problem.rstrip("."))
             continue
         rows.append(_row(spec, preset, size or spec.input_size, cost, depth if by_module else 0))
     layers = _body_layers({row["body"] for row in rows})

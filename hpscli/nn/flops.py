@@ -47,16 +47,30 @@ class Cost:
 
 def meta_model(spec: ModelSpec, preset: str = "") -> nn.Module:
     """-> the network without memory for its numbers (or with, if it cannot be built without)."""
+    try:
+        with torch.device("meta"):
+            return real_model(spec, preset)
+    except HpsError:  # a constructor may look at its numbers, which meta tensors do not have
+        return real_model(spec, preset)
+
+
+def real_model(spec: ModelSpec, preset: str = "") -> nn.Module:
+    """-> the network with random numbers; an error of its constructor is told in one sentence."""
     options = {**spec.defaults, **preset_options(spec, preset)}
     build = resolve(spec.build)
     try:
-        with torch.device("meta"):
-            module = build(**options)
+        return build(**options).eval()  # type: ignore[no-any-return]
     except HpsError:
         raise
-    except Exception:  # a constructor may look at its numbers, which meta tensors do not have
-        module = build(**options)
-    return module.eval()  # type: ignore[no-any-return]
+    except Exception as error:
+        raise UsageError(
+            f"model '{_title(spec, preset)}' cannot be built: {type(error).__name__}: {error}",
+            f"See: hps plugins check {spec.name}",
+        ) from error
+
+
+def _title(spec: ModelSpec, preset: str) -> str:
+    return f"{spec.name}.{preset}" if preset else spec.name
 
 
 def preset_options(spec: ModelSpec, preset: str) -> dict[str, Any]:
@@ -102,18 +116,16 @@ def measure_model(spec: ModelSpec, preset: str, shape: tuple[int, int]) -> Cost:
     module = meta_model(spec, preset)
     try:
         return measure(module, shape)
-    except Exception as first:  # data-dependent code runs on real numbers only
-        try:
-            return measure(_real(spec, preset), shape)
-        except HpsError:
-            raise
-        except Exception as second:
-            name, size = f"{spec.name}.{preset}" if preset else spec.name, f"{shape[0]}x{shape[1]}"
-            reason = str(second or first).splitlines()[0]
-            raise UsageError(
-                f"model '{name}' does not run on {size} px: {reason}",
-                f"Its own size: --shape {spec.input_size[0]}x{spec.input_size[1]}",
-            ) from second
+    except Exception:  # data-dependent code runs on real numbers only
+        module = real_model(spec, preset)
+    try:
+        return measure(module, shape)
+    except Exception as error:
+        size, reason = f"{shape[0]}x{shape[1]}", str(error).splitlines() or [type(error).__name__]
+        raise UsageError(
+            f"model '{_title(spec, preset)}' does not run on {size} px: {reason[0]}",
+            f"Its own size: --shape {spec.input_size[0]}x{spec.input_size[1]}",
+        ) from error
 
 
 def measure_body(kind: str) -> int:
@@ -132,11 +144,6 @@ def measure_body(kind: str) -> int:
     with torch.no_grad(), flops:
         body(parameters)
     return flops.get_total_flops() // 2
-
-
-def _real(spec: ModelSpec, preset: str) -> nn.Module:
-    options = {**spec.defaults, **preset_options(spec, preset)}
-    return resolve(spec.build)(**options).eval()  # type: ignore[no-any-return]
 
 
 def _count(module: nn.Module) -> int:

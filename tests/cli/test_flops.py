@@ -1,12 +1,15 @@
 """hps flops."""
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 
 from hpscli.cli.app import run
 from hpscli.cli.flops import parse_shape
 from hpscli.errors import UsageError
+from hpscli.registry import get_registry
 
 
 def test_hmr_costs_what_other_counters_measured(capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,3 +78,36 @@ def test_a_shape_that_a_model_cannot_take_is_a_usage_error(
 ) -> None:
     assert run(["flops", "hmr.resnet50", "--shape", "abc"]) == 2
     assert "--shape 'abc'" in capsys.readouterr().err
+
+
+BROKEN_MODEL = """
+from hpscli.hooks import ModelSpec, hookimpl
+
+@hookimpl
+def hps_models():
+    return [
+        ModelSpec(
+            name="broken-net", build="broken_net_plugin:build", summary="Wrong.", body="smpl",
+            input_size=(16, 16), licence="CC0-1.0", outputs=("camera",),
+        )
+    ]
+
+def build():
+    raise ValueError("no such layer")
+"""
+
+
+def test_one_broken_model_is_named_and_the_others_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken_net_plugin.py").write_text(BROKEN_MODEL)
+    monkeypatch.setenv("HPS_PLUGINS", str(tmp_path / "broken_net_plugin.py"))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    get_registry.cache_clear()
+    try:
+        assert run(["flops", "--shape", "64"]) == 4
+    finally:
+        get_registry.cache_clear()
+    shown = capsys.readouterr()
+    assert "hmr.tiny" in shown.out
+    assert "broken-net" in shown.err and "no such layer" in shown.err
