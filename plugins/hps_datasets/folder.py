@@ -15,7 +15,6 @@ import numpy as np
 from hpscli.data.crops import stored_crop
 from hpscli.data.sample import SHAPES, decode_image, image_kind
 from hpscli.errors import InvalidData, MissingError
-from hpscli.hooks import DatasetSpec, hookimpl
 from hpscli.records import Sample
 
 JSON_LINES = "people.jsonl"
@@ -31,28 +30,6 @@ FIELDS = (
     "hand",
 )
 BODIES = ("smpl", "smplx", "mano")
-
-
-@hookimpl
-def hps_datasets() -> list[DatasetSpec]:
-    return [
-        DatasetSpec(
-            name="folder",
-            samples="hps_datasets.folder:samples",
-            parallel="hps_datasets.folder:parallel",
-            splits=("train", "validation", "test"),
-            summary="Your own images, with people.jsonl or a COCO-keypoints JSON beside them",
-            licence="yours",
-            access="open",
-            homepage="docs/howto/own-images.md",
-            options={
-                "annotations": "",  # file below the folder; "": people.jsonl, or the only *.json
-                "joints": "coco17",  # joint set of a COCO file's keypoints
-                "box_scale": 1.2,  # side of the crop / longer side of the box
-                "crop_px": 0,  # store crops of at most this side; 0: the untouched pictures
-            },
-        )
-    ]
 
 
 Person = tuple[str, dict[str, Any] | InvalidData]  # where it is written, and what

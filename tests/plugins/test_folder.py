@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
-from hps_datasets import folder
+from hps_datasets import folder, folder_plugin
 from hpscli.data.batch import make_batch
 from hpscli.data.evalset import EvalSet
 from hpscli.data.prepare import Report, prepare
 from hpscli.data.sample import complaints, decode_image
 from hpscli.errors import InvalidData, MissingError
 
-SPEC = folder.hps_datasets()[0]
+SPEC = folder_plugin.hps_datasets()[0]
 POINTS = [[10.0 + 4 * joint, 20.0 + 3 * joint, 1.0] for joint in range(17)]
 
 
