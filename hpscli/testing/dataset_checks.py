@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hpscli.data.sample import complaints
+from hpscli.errors import HpsError
 from hpscli.hooks import DatasetSpec
 from hpscli.records import Sample
 from hpscli.registry import get_registry, resolve
@@ -56,7 +57,8 @@ def _check_split(
 
     if not checks.run(f"{split}: reads", first):
         return
-    checks.run(f"{split}: schema", lambda: (sample_complaint(people), ""))
+    if not checks.run(f"{split}: schema", lambda: (sample_complaint(people), "")):
+        return
     checks.run(f"{split}: keys", lambda: (_key_complaint(people), people[0].key))
     checks.run(f"{split}: determinism", lambda: (_difference(people, list(read())), ""))
     if spec.parallel:
@@ -69,6 +71,8 @@ def _check_split(
 def sample_complaint(people: list[Sample]) -> str:
     """-> the first thing that the shard format refuses, with the key of the person."""
     for sample in people:
+        if isinstance(sample, HpsError):  # how a reader reports a person that it cannot read
+            return str(sample)
         if not isinstance(sample, Sample):
             return f"yields {type(sample).__name__}, not hpscli.records.Sample"
         if found := complaints(sample):
