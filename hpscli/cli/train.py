@@ -21,7 +21,7 @@ def train(
     recipe: Annotated[str, typer.Argument(help="Recipe file or name; with --resume also a run.")],
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Changes of the recipe: optim.lr=1e-4"),
+        typer.Argument(metavar="KEY=VALUE", help="Changes of the recipe: optim.lr=1e-4"),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder; default runs/RECIPE/TIME.", show_default=False)
@@ -59,11 +59,13 @@ def train(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train a recipe.
+    """Train a recipe; Ctrl-C saves and says how to go on.
 
-    An epoch is a number of samples. Ctrl-C saves and says how to go on; --resume continues a run
-    exactly, --init starts a new one from weights. Under `accelerate launch -m hpscli train ...` or
-    torchrun it takes its place in that job.
+    --resume continues a run exactly: hps train --resume RUN.
+
+    --init starts a new run from weights only.
+
+    Under `accelerate launch -m hpscli train RECIPE` or torchrun, this is one process of their job.
     """
     from hpscli.recipe import load_recipe
     from hpscli.train.launch import check_gpus, inside_job
