@@ -11,7 +11,7 @@ from typing import Any
 
 from hpscli.data.batch import make_batch
 from hpscli.data.remote import cache_folder, is_remote, local_copy
-from hpscli.data.sample import decode_record
+from hpscli.data.sample import decode_record, expected_shape
 from hpscli.data.shards import ShardIndex, ShardTable, read_index, read_table
 from hpscli.errors import InvalidData, UsageError
 from hpscli.records import Batch, Sample
@@ -31,6 +31,8 @@ class EvalSet:
 
     def __init__(self, location: str | Path, limit: int = 0) -> None:
         self.index: ShardIndex = read_index(location)
+        for name in self.index.arrays:
+            _known_array(name, location)
         self.location = location
         # absolute, and asked now: a worker may have another current folder and environment
         self._root = location if is_remote(location) else Path(location).absolute()
@@ -103,6 +105,15 @@ class EvalSet:
                 self._maps.popitem(last=False)
         self._maps.move_to_end(number)
         return self._maps[number]
+
+
+def _known_array(name: str, location: str | Path) -> None:
+    """Stop before reading when these shards carry what this program has no meaning for."""
+    if not name.startswith("extra."):
+        try:
+            expected_shape(name)
+        except InvalidData as error:
+            raise InvalidData(f"shards {location}: {error.problem}", error.fix) from None
 
 
 def eval_batches(

