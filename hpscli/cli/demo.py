@@ -76,10 +76,10 @@ def demo(
     _hps(output, f"predict {shown} --checkpoint {run} --out {out / 'predictions'} --force")
     picture = _draw_people(run, sorted(shown.glob("*.*")), out / "demo.png")
     document = {
+        **json_module.loads(result.read_text(encoding="utf-8")),
         "seconds": round(time.monotonic() - start, 1),
         "picture": str(picture),
         "run": str(run),
-        **json_module.loads(result.read_text(encoding="utf-8")),
     }
     output.result("demo", document, lambda: _draw_table(document))
     output.say("took", f"{document['seconds']:.0f} s")
