@@ -4,8 +4,6 @@ The iterative regressor is that of SPIN: state (pose 144 = 24 x 6D, shape 10, ca
 mean values, and the same two layers correct it `iterations` times.
 """
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -102,7 +100,7 @@ class HMR(nn.Module):
         """image (B,3,H,W) -> Prediction(camera, global_orient, body_pose, betas)."""
         pose, shape, camera = self.regressor(self.backbone(image))
         six = pose.float().view(-1, JOINTS, 6)  # rotations are not made in half precision
-        rotations = cast(Tensor, rotation6d_to_matrix(six, "interleaved"))
+        rotations = rotation6d_to_matrix(six, "interleaved")
         return Prediction(
             camera=camera,
             parameters={

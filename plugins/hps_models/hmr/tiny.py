@@ -51,7 +51,7 @@ class TinyBackbone(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """image (B,3,H,W) -> features (B,2048)."""
-        features = self.blocks(functional.relu(self.bn(self.stem(image)), inplace=True))
+        features: Tensor = self.blocks(functional.relu(self.bn(self.stem(image)), inplace=True))
         if features.shape[-2:] != (GRID, GRID):
             features = functional.adaptive_avg_pool2d(features, GRID)
         return features.flatten(1)
