@@ -57,7 +57,7 @@ class DatasetSpec:
     """A data set: how its people are read out of the files as their owner ships them."""
 
     name: str
-    samples: str  # target(root: Path, split: str, **options) -> Iterator[Sample]
+    samples: str  # target(root: Path, split: str, **options) -> Iterator[Sample | InvalidData]
     splits: tuple[str, ...]
     summary: str
     licence: str
