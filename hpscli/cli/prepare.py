@@ -1,6 +1,7 @@
 """hps prepare NAME: original files -> shards."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ from hpscli.cli.output import JsonOption, Output, QuietOption, pairs
 
 if TYPE_CHECKING:
     from hpscli.data.prepare import Report
+    from hpscli.data.shards import ShardIndex
     from hpscli.hooks import DatasetSpec
 
 FEW = 64  # people that one process prepares sooner than several can start
@@ -49,47 +51,35 @@ def prepare(
 
     show = Output(json, quiet)
     spec = get_registry().dataset(name)
-    short = {
-        "body": body,
-        "count": count or "",
-        "size": size or "",
-        "seed": "" if seed < 0 else seed,
-    }
-    words = [*(options or []), *_long(spec, short)]
-    values = checked_options(spec, words)
+    short: dict[str, int | str] = {"body": body, "count": count or "", "size": size or ""}
+    short["seed"] = seed if seed >= 0 else ""
+    values = checked_options(spec, [*(options or []), *_long(spec, short)])
     split = split or spec.splits[0]
     root = _root(spec, from_)
     source = work.checked_source(spec, root, split, values)
     total = work.expected_samples(source, limit)
     workers = workers or (min(os.cpu_count() or 1, MOST_WORKERS) if total > FEW or not total else 1)
     target = out or Path("shards") / spec.name / split
-    known = f"{total} people" if total else "people"
-    show.say(
-        spec.name, f"{split}  {known}  {' '.join(f'{k}={v}' for k, v in values.items() if v != '')}"
-    )
+    shown = " ".join(f"{key}={value}" for key, value in values.items() if value != "")
+    show.say(spec.name, f"{split}  {total or ''} people  {shown}")
     if dry_run:
         _announce(show, spec, split, target, total, values)
         return
-    arguments: dict[str, Any] = {"options": values, "workers": workers, "limit": limit}
+    common: dict[str, Any] = {"options": values, "workers": workers, "limit": limit}
+    writing: dict[str, Any] = {"out": target, "shard_samples": shard_samples, "force": force}
+    call = partial(work.check, spec, root, split, **common)
+    if not check:
+        call = partial(work.prepare, spec, root, split, **common, **writing)
     with show.progress("checking" if check else "writing", total, "people") as advance:
-        arguments["advance"] = advance
-        if check:
-            report = work.check(spec, root, split, **arguments)
-        else:
-            report = _guarded(
-                lambda: work.prepare(
-                    spec, root, split, target, shard_samples=shard_samples, force=force, **arguments
-                ),
-                target,
-            )
+        report = _guarded(partial(call, advance=advance), target)
     _tell_bad(show, report)
     if check:
         _verdict(show, spec, report)
-    else:
-        _finish(show, spec, split, target, report)
+    elif report.index is not None:
+        _finish(show, spec, split, target, report, report.index)
 
 
-def _long(spec: "DatasetSpec", short: dict[str, Any]) -> list[str]:
+def _long(spec: "DatasetSpec", short: dict[str, int | str]) -> list[str]:
     """Convenience flags -> key=value words; `--size` is the option size or size_px."""
     from hpscli.errors import UsageError
 
@@ -179,11 +169,16 @@ def _verdict(show: Output, spec: "DatasetSpec", report: "Report") -> None:
         )
 
 
-def _finish(show: Output, spec: "DatasetSpec", split: str, out: Path, report: "Report") -> None:
+def _finish(
+    show: Output,
+    spec: "DatasetSpec",
+    split: str,
+    out: Path,
+    report: "Report",
+    index: "ShardIndex",
+) -> None:
     import hashlib
 
-    index = report.index
-    assert index is not None  # prepare() returns with an index, or raises
     index_file = out / "index.json"
     sha256 = hashlib.sha256(index_file.read_bytes()).hexdigest()
     size = sum(shard.bytes for shard in index.shards)

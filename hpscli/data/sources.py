@@ -134,7 +134,7 @@ def make_and_encode(make: Callable[[int], Sample], position: int) -> Encoded | B
         return encode(position, make(position))
     except HpsError as error:
         return Bad(position, "", error.problem.rstrip("."))
-    except OSError as error:
+    except Exception as error:  # a plugin that stumbles over one record must not lose the others
         return Bad(position, "", f"{type(error).__name__}: {error}")
 
 

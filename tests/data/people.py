@@ -134,6 +134,8 @@ def _person(index: int, broken: str, slow_seconds: float) -> Sample:
         return person(index, key="person-0000")
     if ailment == "unreadable":
         raise InvalidData(f"line {index} of the list is not readable.")
+    if ailment == "bug":
+        raise KeyError("pose")
     if ailment == "killer":
         os.kill(os.getpid(), 9)
     return person(index)

@@ -189,6 +189,18 @@ def test_a_worker_that_is_killed_is_reported_and_can_be_repeated(tmp_path: Path)
     assert not list((tmp_path / "out").glob(".*partial"))
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_plugin_that_stumbles_over_one_record_does_not_lose_the_others(
+    tmp_path: Path, workers: int
+) -> None:
+    options = {"count": 12, "broken": "5:bug"}
+    report = prepare(
+        parallel_spec(), NOWHERE, "train", tmp_path / "out", options=options, workers=workers
+    )
+    assert [(bad.position, bad.problem) for bad in report.bad] == [(5, "KeyError: 'pose'")]
+    assert report.samples == 11
+
+
 def test_check_reads_everything_and_writes_nothing(tmp_path: Path) -> None:
     report = check(spec(), NOWHERE, "train", options={"broken": "4:cut"})
     assert (report.samples, [bad.position for bad in report.bad]) == (19, [4])
