@@ -156,16 +156,20 @@ def dump(
         typer.Option(help="A .jsonl file, or an .npz of stacked arrays; default: JSON lines here."),
     ] = None,
     images: Annotated[
-        Path | None, typer.Option(help="Also write the stored pictures into this folder.")
+        Path | None,
+        typer.Option(help="Also write the pictures, and their boxes.json, into this folder."),
     ] = None,
 ) -> None:
     """Every label in plain form: JSON lines on stdout, or one .jsonl or .npz file."""
+    from hpscli.data.dump import write_npz, write_pictures
     from hpscli.data.verify import describe
     from hpscli.errors import UsageError
+    from hpscli.run.boxes import BOX_MARGIN
 
     people = _open(_prepared(shards, ""), limit)
     if images is not None:
-        _write_images(people, images)
+        count = write_pictures(people, images, BOX_MARGIN)
+        Output().say("saved", f"{images}   {count} pictures and boxes.json")
     if out is None:
         for sample in people:
             sys.stdout.write(json_module.dumps(describe(sample)) + "\n")
@@ -173,35 +177,11 @@ def dump(
         with out.open("w", encoding="utf-8") as stream:
             stream.writelines(json_module.dumps(describe(sample)) + "\n" for sample in people)
     elif out.suffix == ".npz":
-        _write_npz(people, out)
+        write_npz(people, out)
     else:
         raise UsageError(f"cannot dump into {out}.", "Name a .jsonl or an .npz file.")
     if out is not None:
         Output().say("saved", f"{out}   {len(people)} people")
-
-
-def _write_images(people: "EvalSet", folder: Path) -> None:
-    """The bytes as they are stored, under the key's name."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for sample in people:
-        suffix = ".png" if sample.image[:4] == b"\x89PNG" else ".jpg"
-        suffix = ".webp" if sample.image[8:12] == b"WEBP" else suffix
-        (folder / (sample.key.replace("/", "-") + suffix)).write_bytes(sample.image)
-    Output().say("saved", f"{folder}   {len(people)} pictures")
-
-
-def _write_npz(people: "EvalSet", out: Path) -> None:
-    """Arrays stacked over people; where somebody lacks one it is NaN. `keys` says who is who."""
-    import numpy as np
-
-    samples = list(people)
-    names = sorted({name for sample in samples for name in sample.arrays})
-    stacked: dict[str, Any] = {"keys": np.array([sample.key for sample in samples])}
-    for name in names:
-        shape = next(s.arrays[name].shape for s in samples if name in s.arrays)
-        missing = np.full(shape, np.nan, np.float32)
-        stacked[name] = np.stack([s.arrays.get(name, missing) for s in samples])
-    np.savez_compressed(out, **stacked)
 
 
 def _show_sample(output: Output, people: "EvalSet", number: int, out: Path | None) -> None:

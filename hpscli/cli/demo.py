@@ -3,7 +3,9 @@
 import json as json_module
 import shlex
 import shutil
+import sys
 import time
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,6 +57,8 @@ def demo(
         f" data.validation.shards={shards / 'validation'}"
     ) + (f" train.epochs={epochs}" if epochs else "")
     half_done = (run / "checkpoints" / "last.safetensors").is_file()
+    if run.exists() and not half_done:
+        shutil.rmtree(run)  # stopped before anything was saved
     _hps(
         output,
         f"train --resume {run}" if half_done else f"{TRAIN} --out {run} {words}",
@@ -73,8 +77,12 @@ def demo(
         unless=out / "shown" / "index.json",
     )
     _hps(output, f"datasets dump {out / 'shown'} --images {shown} --out {out / 'shown.jsonl'}")
-    _hps(output, f"predict {shown} --checkpoint {run} --out {out / 'predictions'} --force")
-    picture = _draw_people(run, sorted(shown.glob("*.*")), out / "demo.png")
+    _hps(
+        output,
+        f"predict {shown} --boxes {shown / 'boxes.json'} --checkpoint {run}"
+        f" --out {out / 'predictions'} --force",
+    )
+    picture = _draw_people(run, shown, out / "demo.png")
     document = {
         **json_module.loads(result.read_text(encoding="utf-8")),
         "seconds": round(time.monotonic() - start, 1),
@@ -96,7 +104,8 @@ def _hps(output: Output, command: str, unless: Path | None = None) -> None:
 
     output.say("\n$", f"hps {command}")
     name, *words = shlex.split(command)
-    load_command(name).main(args=words, prog_name=f"hps {name}", standalone_mode=False)
+    with redirect_stdout(sys.stderr) if output.json else nullcontext():
+        load_command(name).main(args=words, prog_name=f"hps {name}", standalone_mode=False)
 
 
 def _remove(out: Path) -> None:
@@ -111,7 +120,7 @@ def _remove(out: Path) -> None:
     shutil.rmtree(out, ignore_errors=True)
 
 
-def _draw_people(run: Path, images: list[Path], target: Path) -> Path:
+def _draw_people(run: Path, folder: Path, target: Path) -> Path:
     """Held-out pictures, the predicted body over each, and the same body from the side -> one sheet."""
     import numpy as np
 
@@ -123,18 +132,21 @@ def _draw_people(run: Path, images: list[Path], target: Path) -> Path:
         turntable,
         write_image,
     )
+    from hpscli.run.boxes import read_coco_boxes
     from hpscli.run.predict import predict_image
 
     model = load_model(str(run))
+    images = sorted(folder.glob("*.jpg"))
+    boxes = read_coco_boxes(folder / "boxes.json", images)
     rows = []
-    for path in images[:SHOWN]:
+    for path in images:
         image = read_image(path)
-        person = predict_image(model, image)[0]
+        person = predict_image(model, image, boxes[path])[0]
         placed = person.vertices + person.camera.translation
         over = render_mesh(image, placed, person.faces, person.camera.intrinsics)
         views = turntable(person.vertices, person.faces, size_px=image.shape[0], views=4)
         side = views[:, image.shape[0] : 2 * image.shape[0]]
-        rows.append(np.concatenate([image, over, side[: image.shape[0]]], axis=1))
+        rows.append(np.concatenate([image, over, side], axis=1))
     write_image(target, contact_sheet(rows, columns=2, title="picture, prediction, from the side"))
     return target
 
