@@ -165,3 +165,17 @@ def test_s3_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(MissingError, match=r"pip install 'hps\[s3\]'"):
         read_index("s3://bucket/shards")
+
+
+def test_people_in_a_bucket_are_the_people_in_the_folder(
+    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bucket answers the same GET and HEAD as a web server, at /bucket/key."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "something")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    far, near = EvalSet("s3://shards"), EvalSet(folder)
+    assert far.keys == near.keys
+    assert [far[i].image for i in range(20)] == [near[i].image for i in range(20)]
+    assert any(path.endswith(".tar") for path in server.requests)
