@@ -104,7 +104,7 @@ def train(
         return
     place = run or out or Path("runs") / chosen.name / datetime.now(UTC).strftime(TIME)
     if world > 1 and not inside_job():
-        _launch(chosen, world, place, run is not None, settings, quiet)
+        _launch(chosen, world, place, changes if run else None, settings, quiet)
     else:
         from hpscli.train.loop import train as run_training
 
@@ -205,16 +205,25 @@ def _check(
 
 
 def _launch(
-    recipe: "Recipe", world: int, place: Path, resume: bool, settings: dict[str, Any], quiet: bool
+    recipe: "Recipe",
+    world: int,
+    place: Path,
+    resumed: list[str] | None,
+    settings: dict[str, Any],
+    quiet: bool,
 ) -> None:
-    """Start the processes of a job: each is told the same recipe, complete, and the run folder."""
+    """Start the processes of a job: each is told the same recipe, complete, and the run folder.
+
+    `resumed`: key=value words for a run that is continued, None for a new one.
+    """
     from hpscli.recipe import to_toml
     from hpscli.train.launch import launch
 
     with TemporaryDirectory(prefix="hps-train-") as folder:
         file = Path(folder) / f"{recipe.name}.toml"
         file.write_text(to_toml(recipe), encoding="utf-8")
-        place_words = ["--resume", str(place)] if resume else ["--out", str(place)]
+        new = ["--out", str(place)]
+        place_words = new if resumed is None else ["--resume", str(place), *resumed]
         words = ["train", str(file), *place_words, "--device", settings["device"]]
         words += ["--tracker", settings["tracker"]]
         words += ["--no-validate"] if not settings["validate"] else []

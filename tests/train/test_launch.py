@@ -84,6 +84,10 @@ def test_two_processes_train_as_one_with_their_batches_together(tmp_path: Path) 
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [line["samples"] for line in lines if "losses" in line] == [8, 16]
     assert lines[-1]["validation"]["mpjpe"] > 0
+    again = [*command[:4], "--resume", str(run), "data.workers=1", "--processes", "2"]
+    done = subprocess.run(again, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "step 2 of 2" in done.stderr
 
 
 @pytest.mark.parametrize(
