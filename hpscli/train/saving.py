@@ -2,7 +2,7 @@
 
 from contextlib import nullcontext
 
-from hpscli.nn.checkpoints import CheckpointInfo
+from hpscli.nn.checkpoints import CheckpointInfo, load_weights
 from hpscli.recipe import to_toml
 from hpscli.train import state as saved
 from hpscli.train.job import Job
@@ -62,7 +62,7 @@ def restore(job: Job) -> None:
     """Put a job where it was when the newest checkpoint of its run was made."""
     path, weights, _, state = saved.load(job.run)
     saved.check_world(state, job.processes.world)
-    job.module.load_state_dict(weights)
+    load_weights(job.module, weights, origin=str(path), model=job.spec.name)
     if job.average is not None:
         job.average.load(weights)
         job.module.load_state_dict(state["parameters"], strict=False)  # buffers are in the weights

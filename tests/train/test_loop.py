@@ -4,6 +4,7 @@ import importlib
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import time
@@ -14,7 +15,7 @@ import cv2
 import pytest
 import torch
 
-from hpscli.errors import Interrupted, InvalidData, UsageError
+from hpscli.errors import HpsError, Interrupted, InvalidData, UsageError
 from hpscli.nn.checkpoints import load_model
 from hpscli.nn.files import read_info, read_tensors
 from hpscli.recipe import Recipe
@@ -178,6 +179,25 @@ def test_a_signal_saves_and_says_how_to_go_on(people: Path, tmp_path: Path) -> N
     assert f"hps train --resume {tmp_path / 'run'}" in raised.value.fix
     assert load_model(f"{tmp_path / 'run'}@last").info.step == 6
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_disk_that_fills_up_loses_nothing(people: Path, tmp_path: Path) -> None:
+    recipe, run = small_recipe(people), tmp_path / "run"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill_up(label: str, text: object) -> None:
+        if label == "5/8":  # the next checkpoint is due after step 6
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+
+    try:
+        with pytest.raises(HpsError, match=r"cannot write .*step-00000006\.safetensors"):
+            train(recipe, run, say=fill_up)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert load_model(f"{run}@last").info.step == 4
+    assert not list((run / "checkpoints").glob(".*"))
+    train(recipe, run, resume=True)
+    assert [line[0] for line in losses(run)] == list(range(1, 9))
 
 
 def test_a_loss_that_is_not_finite_stops_and_saves_the_keys(people: Path, tmp_path: Path) -> None:
