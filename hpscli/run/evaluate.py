@@ -211,6 +211,14 @@ def check_shards(people: EvalSet, protocol: ProtocolSpec, body: Body, limit: int
             f"{protocol.samples}.",
             "Prepare the whole split, or say --limit: the result then says that it is partial.",
         )
+    made_of = (people.index.body or {}).get("kind", "")
+    other = made_of not in ("", protocol.body)
+    if other and not any(name.startswith(f"{protocol.body}.") for name in people.index.arrays):
+        raise UsageError(
+            f"the people in {where} are {made_of} bodies, protocol '{protocol.name}' is about "
+            f"{protocol.body}.",
+            "Take shards of that body, or a model and protocol of this one: hps protocols list",
+        )
     made_with = (people.index.body or {}).get("source", "")
     if made_with and made_with != body.source:
         raise UsageError(

@@ -105,15 +105,15 @@ class Truth:
     def _has_parameters(
         self, targets: Mapping[str, Tensor], present: Mapping[str, Tensor], count: int
     ) -> NDArray[np.bool_]:
-        kind = self.protocol.body
-        needed = [*PARAMETERS[kind], "betas"]
+        """-> who can be posed (B,); a batch has zeros, which are neutral, for OPTIONAL ones."""
         posed = np.ones(count, bool)
-        for name in needed:
-            full = f"{kind}.{name}"
-            if full in targets:
-                posed &= present[full].cpu().numpy()
-            elif name not in OPTIONAL:
+        for name in (*PARAMETERS[self.protocol.body], "betas"):
+            full = f"{self.protocol.body}.{name}"
+            if name in OPTIONAL:
+                continue
+            if full not in targets:
                 return np.zeros(count, bool)
+            posed &= present[full].cpu().numpy()
         return posed
 
     def _bodies(

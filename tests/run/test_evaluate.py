@@ -169,6 +169,26 @@ def test_people_of_another_body_source_are_refused(model, tmp_path: Path) -> Non
         evaluate(model, shards, protocol())
 
 
+@pytest.mark.parametrize("other", ["mano", "smplx"])
+def test_people_of_another_body_kind_are_refused_before_any_is_measured(
+    other: str, model, tmp_path: Path
+) -> None:
+    shards = write_people(tmp_path / "s", 2, kind=other)
+    with pytest.raises(UsageError, match=f"are {other} bodies, .* is about smpl"):
+        evaluate(model, shards, protocol())
+
+
+def test_a_jaw_that_nobody_annotated_is_at_rest_whoever_shares_the_batch(tmp_path: Path) -> None:
+    """Otherwise a person counts or not depending on the batch and the number of processes."""
+    answers = [parameters("smplx", index) for index in range(2)]
+    jaw = {0: {"smplx.jaw_pose": answers[0]["smplx.jaw_pose"]}}
+    shards = write_people(tmp_path / "s", 2, kind="smplx", drop=("smplx.jaw_pose",), extra=jaw)
+    answers[1] = {**answers[1], "smplx.jaw_pose": np.zeros(3, np.float32)}
+    for batch in (1, 2):
+        result = evaluate(oracle_model("smplx", answers), shards, protocol("smplx"), batch=batch)
+        assert result.metrics["pve"].n == 2 and result.metrics["pve"].value < 0.01
+
+
 def test_a_protocol_for_another_body_is_refused(model, shards) -> None:
     with pytest.raises(UsageError, match="for mano, this model predicts smpl"):
         evaluate(model, shards, protocol("mano"))
