@@ -162,15 +162,23 @@ def _guarded(call: Callable[[], object]) -> int:
     except Exception as error:
         if os.environ.get("HPS_DEBUG") == "1":
             raise
-        show_error(
-            HpsError(
-                f"unexpected {type(error).__name__}: {error}",
-                "This is a bug. Please report it with the output of: hps doctor --json\n"
-                "HPS_DEBUG=1 shows where it happened.",
-            )
-        )
-        return 1
+        show_error(_explained(error))
+        return HpsError.exit_code
     return 0
+
+
+def _explained(error: Exception) -> HpsError:
+    """-> the place that could not be read or written; anything else is a bug of ours."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return HpsError(
+            f"{error.filename}: {error.strerror or error}.",
+            "Check the path, its permissions and the free space, or choose another place.",
+        )
+    return HpsError(
+        f"unexpected {type(error).__name__}: {error}",
+        "This is a bug. Please report it with the output of: hps doctor --json\n"
+        "HPS_DEBUG=1 shows where it happened.",
+    )
 
 
 def main() -> None:

@@ -88,6 +88,8 @@ def _evaluated(
     file = new_result_file(request.out, name)
     if first and not request.force and (file.exists() or samples_path(file).exists()):
         raise UsageError(f"{file} exists already.", "Choose another name, or add --force.")
+    if first:  # a place that cannot be written must not cost the whole measurement
+        file.parent.mkdir(parents=True, exist_ok=True)
     result = _measured(
         request, model, name, spec, shards, people, device, progress if first else None
     )

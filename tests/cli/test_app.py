@@ -43,6 +43,17 @@ def test_an_unexpected_error_asks_for_a_report_and_shows_no_traceback(
     assert "ZeroDivisionError" in shown and "hps doctor" in shown and "Traceback" not in shown
 
 
+def test_a_place_that_cannot_be_written_is_named_and_no_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("here already")
+    monkeypatch.setattr("hpscli.recipe.list_recipes", (tmp_path / "file" / "folder").mkdir)
+    assert run(["recipes", "list"]) == 1
+    shown = capsys.readouterr().err
+    assert str(tmp_path / "file") in shown and "Not a directory" in shown
+    assert "bug" not in shown
+
+
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hpscli.recipe.list_recipes", lambda: 1 / 0)
     monkeypatch.setenv("HPS_DEBUG", "1")

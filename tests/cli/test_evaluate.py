@@ -159,6 +159,15 @@ def test_an_empty_data_set_is_refused(here: Path, capsys) -> None:
     assert run([*words(here)[:4], "--shards", "empty"]) == 5
 
 
+def test_a_result_that_cannot_be_written_stops_before_anybody_is_measured(
+    here: Path, capsys
+) -> None:
+    Path("file").write_text("not a folder")
+    assert run(words(here, "--out", "file/results")) == 1
+    said = capsys.readouterr().err
+    assert "file" in said and "measuring" not in said and "bug" not in said
+
+
 @pytest.mark.slow
 def test_torchrun_gives_the_same_figures_as_one_process(here: Path) -> None:
     assert run(words(here, "--out", "one.json")) == 0
