@@ -68,16 +68,17 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str =
     from rich.table import Table
 
     rows = [list(row) for row in rows]
-    drawn = Table(
-        *columns, box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False
-    )
+    drawn = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(drawn.columns):
         values = [row[index] for row in rows if row[index] not in (None, "")]
         if values and all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
             column.justify = "right"
     for row in rows:
         drawn.add_row(*[_cell(value) for value in row])
-    console().print(drawn)
+    screen = console()
+    if title:  # not rich's own title, which is broken to the width of the columns
+        screen.print(title)
+    screen.print(drawn)
 
 
 def pairs(rows: Iterable[tuple[str, object]]) -> None:

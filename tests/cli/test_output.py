@@ -43,3 +43,8 @@ def test_a_table_keeps_long_cells_whole_when_piped(capsys: pytest.CaptureFixture
     table(("name", "value"), [("x" * 60, 1.234), ("y", None)])
     shown = capsys.readouterr().out
     assert "x" * 60 in shown and "1.23" in shown
+
+
+def test_a_title_wider_than_its_table_stays_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    table(("a", "b"), [(1, 2)], title="24 people, body source free")
+    assert "24 people, body source free\n" in capsys.readouterr().out
