@@ -179,4 +179,5 @@ def _show(output: Output, done: list["Done"], folder: Path) -> None:
     output.result("predict-run", document, draw)
     if any(entry.about.get("focal_source") == "assumed" for entry in good):
         output.say("camera", "focal length assumed (the image diagonal): --fov DEG or --focal PX")
-    output.say("saved", folder)
+    if good:
+        output.say("saved", folder)

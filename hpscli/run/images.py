@@ -122,13 +122,12 @@ def focal_length(path: Path, image: Image, plan: Plan) -> tuple[float | None, st
 def exif_focal_mm(path: Path) -> float:
     """-> the 35 mm equivalent focal length that the camera noted; 0 when it did not."""
     from PIL import Image as Pillow  # comes with torchvision
-    from PIL import UnidentifiedImageError
 
     try:
         with Pillow.open(path) as picture:
             value = picture.getexif().get_ifd(EXIF_IFD).get(FOCAL_35MM, 0)
         return float(value) if float(value) > 0 else 0.0
-    except (OSError, ValueError, TypeError, UnidentifiedImageError):
+    except (OSError, ValueError, TypeError, SyntaxError, Pillow.DecompressionBombError):
         return 0.0  # no EXIF that can be read is no focal length, and no reason to stop
 
 

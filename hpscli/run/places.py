@@ -86,10 +86,13 @@ def best_device(asked: str = "", local_rank: int = 0) -> str:
     """-> cpu, cuda or cuda:N; the best there is unless said otherwise."""
     import torch
 
-    if asked and asked.split(":")[0] not in ("cpu", "cuda"):
+    if asked and not re.fullmatch(r"cpu|cuda(:\d+)?", asked):
         raise UsageError(f"no device '{asked}'.", "One of: cpu, cuda, cuda:N.")
     if asked.startswith("cuda") and not torch.cuda.is_available():
         raise MissingError("no GPU that torch can use.", "See: hps doctor     or: --device cpu")
+    number, there = int(asked.partition(":")[2] or 0), torch.cuda.device_count()
+    if number >= max(there, 1):
+        raise MissingError(f"no GPU number {number}: there are {there}, counted from 0.")
     chosen = asked or ("cuda" if torch.cuda.is_available() else "cpu")
     return f"cuda:{local_rank}" if chosen == "cuda" else chosen
 

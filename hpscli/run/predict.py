@@ -87,7 +87,7 @@ def crop_pixels(image: Image, affine: Floats, window: tuple[int, int]) -> Image:
     alone would skip pixels.
     """
     shrink = 1.0 / np.sqrt(abs(np.linalg.det(affine[:, :2])))
-    reduce = 2 ** int(np.log2(shrink)) if shrink >= 2 else 1
+    reduce = 2 ** int(np.log2(np.clip(shrink, 1, max(image.shape[:2]))))
     if reduce > 1:
         bottom, right = -image.shape[0] % reduce, -image.shape[1] % reduce
         padded = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)

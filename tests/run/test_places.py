@@ -107,5 +107,10 @@ def test_devices_and_precisions_are_checked() -> None:
     assert best_device("cpu") == "cpu" and best_device() in ("cpu", "cuda:0")
     with pytest.raises(UsageError, match="tpu"):
         best_device("tpu")
+    for name in ("cpu:3", "cuda:x"):
+        with pytest.raises(UsageError, match=name):
+            best_device(name)
+    with pytest.raises(MissingError, match="GPU"):
+        best_device("cuda:99")
     with pytest.raises(UsageError, match="fp8"):
         check_dtype("fp8")
