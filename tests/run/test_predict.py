@@ -18,6 +18,7 @@ from hpscli.nn.checkpoints import LoadedModel
 from hpscli.records import Camera, Prediction
 from hpscli.run.boxes import crop_window
 from hpscli.run.predict import crop_pixels, predict_image
+from hpscli.run.save import overlay
 from tests.run.people import oracle_model, parameters, tiny_model
 
 HEIGHT, WIDTH, FOCAL = 240, 320, 400.0
@@ -162,6 +163,33 @@ def test_a_large_image_is_averaged_before_it_is_sampled() -> None:
     image = np.repeat(board[:, :, None], 3, axis=2)
     crop = crop_pixels(image, crop_affine(np.array([256.0, 256.0]), 512, (64, 64)), (64, 64))
     assert np.abs(crop[4:-4, 4:-4].astype(float) - 127.5).max() < 3
+
+
+def test_a_box_much_larger_than_the_image_is_a_small_picture_not_a_full_memory(
+    model: LoadedModel,
+) -> None:
+    crop = crop_pixels(IMAGE, crop_affine(np.array([160.0, 120.0]), 2e7, (64, 64)), (64, 64))
+    assert crop.shape == (64, 64, 3)
+    assert len(predict_image(model, IMAGE, [[-1e7, -1e7, 2e7, 2e7]])) == 1
+
+
+@pytest.mark.parametrize("box", [None, [90.0, 40.0, 100.0, 160.0]])
+def test_the_mesh_is_drawn_where_its_joints_are_said_to_be(box: list[float] | None) -> None:
+    """The overlay, the joints in pixels and the weak camera in the crop are one and the same."""
+    model = knowing("smpl", 3, np.array([0.9, 0.05, 0.2]))
+    grey = np.full_like(IMAGE, 128)
+    (person,) = predict_image(model, grey, None if box is None else [box])
+    camera = person.camera
+    seen = (person.vertices + camera.translation) @ camera.intrinsics.T
+    seen = seen[:, :2] / seen[:, 2:]
+    drawn = np.argwhere((overlay(grey, [person]) != grey).any(axis=2))[:, ::-1]
+    np.testing.assert_allclose(drawn.min(axis=0), np.maximum(seen.min(axis=0), 0), atol=1)
+    last = np.minimum(seen.max(axis=0), [WIDTH - 1, HEIGHT - 1])
+    np.testing.assert_allclose(drawn.max(axis=0), last, atol=1)
+    units = person.weak_camera[0] * person.weak_camera[1:]  # where the body's origin is
+    in_crop = (units + 1) * np.array(person.crop_size[::-1]) / 2
+    in_image = camera.intrinsics @ camera.translation / camera.translation[2]  # px, px, 1
+    np.testing.assert_allclose(person.affine @ in_image, in_crop, atol=1e-4)
 
 
 def test_the_public_function_takes_a_file(model: LoadedModel, tmp_path: Path) -> None:
