@@ -17,7 +17,6 @@ from hpscli.errors import UsageError
 PEOPLE = {"train": 8000, "validation": 200, "test": 600}
 STORED_PX = 80  # crops of 64 px are cut out of this with some room to shift
 SHOWN, SHOWN_PX = 8, 320  # held-out people in the final picture
-TRAIN = "train tiny"
 
 
 def demo(
@@ -47,44 +46,49 @@ def demo(
     for split, count in {**PEOPLE, "train": people}.items():
         _hps(
             output,
-            f"prepare synthetic --split {split} --count {count} --size {STORED_PX} --workers 2"
-            f" --out {shards / split}",
+            *("prepare", "synthetic", "--split", split, "--count", count),
+            *("--size", STORED_PX, "--workers", 2, "--out", shards / split),
             unless=shards / split / "index.json",
         )
     run = out / "train"
-    words = (
-        f"data.mix.synthetic.shards={shards / 'train'}"
-        f" data.validation.shards={shards / 'validation'}"
-    ) + (f" train.epochs={epochs}" if epochs else "")
+    changes = [
+        f"data.mix.synthetic.shards={shards / 'train'}",
+        f"data.validation.shards={shards / 'validation'}",
+        *([f"train.epochs={epochs}"] if epochs else []),
+    ]
     half_done = (run / "checkpoints" / "last.safetensors").is_file()
     if run.exists() and not half_done:
         shutil.rmtree(run)  # stopped before anything was saved
     _hps(
         output,
-        f"train --resume {run}" if half_done else f"{TRAIN} --out {run} {words}",
+        *("train", *(["--resume", run] if half_done else ["tiny", "--out", run, *changes])),
         unless=run / "finished.json",
     )
     result = out / "result.json"
     _hps(
         output,
-        f"eval {run} --testset synthetic --shards {shards / 'test'} --baseline {shards / 'train'}"
-        f" --out {result} --force",
+        *("eval", run, "--testset", "synthetic", "--shards", shards / "test"),
+        *("--baseline", shards / "train", "--out", result, "--force"),
     )
     shown = out / "people"
     _hps(
         output,
-        f"prepare synthetic --split test --count {SHOWN} --size {SHOWN_PX} --out {out / 'shown'}",
+        *("prepare", "synthetic", "--split", "test", "--count", SHOWN),
+        *("--size", SHOWN_PX, "--out", out / "shown"),
         unless=out / "shown" / "index.json",
     )
-    _hps(output, f"datasets dump {out / 'shown'} --images {shown} --out {out / 'shown.jsonl'}")
+    dumped = out / "shown.jsonl"
+    _hps(output, "datasets", "dump", out / "shown", "--images", shown, "--out", dumped)
     _hps(
         output,
-        f"predict {shown} --boxes {shown / 'boxes.json'} --checkpoint {run}"
-        f" --out {out / 'predictions'} --force",
+        *("predict", shown, "--boxes", shown / "boxes.json", "--checkpoint", run),
+        *("--out", out / "predictions", "--force"),
     )
     picture = _draw_people(run, shown, out / "demo.png")
+    measured = json_module.loads(result.read_text(encoding="utf-8"))
+    del measured["schema"]  # this document is another one
     document = {
-        **json_module.loads(result.read_text(encoding="utf-8")),
+        **measured,
         "seconds": round(time.monotonic() - start, 1),
         "picture": str(picture),
         "run": str(run),
@@ -95,17 +99,18 @@ def demo(
     output.next("hps predict your_image.jpg --bbox x,y,w,h      and docs/tutorial/first-model.md")
 
 
-def _hps(output: Output, command: str, unless: Path | None = None) -> None:
+def _hps(output: Output, *words: object, unless: Path | None = None) -> None:
     """Print and run one hps command in this process, or say that its result is there already."""
+    name, *rest = map(str, words)
+    command = shlex.join([name, *rest])
     if unless is not None and unless.exists():
         output.say("done before", f"hps {command}")
         return
     from hpscli.cli.app import load_command
 
     output.say("\n$", f"hps {command}")
-    name, *words = shlex.split(command)
     with redirect_stdout(sys.stderr) if output.json else nullcontext():
-        load_command(name).main(args=words, prog_name=f"hps {name}", standalone_mode=False)
+        load_command(name).main(args=rest, prog_name=f"hps {name}", standalone_mode=False)
 
 
 def _remove(out: Path) -> None:
