@@ -9,7 +9,7 @@ Intrinsics [[f, 0, cx], [0, f, cy], [0, 0, 1]] in pixels of the original image.
 from __future__ import annotations
 
 import math
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,26 +19,9 @@ from hpscli.errors import InvalidData
 from hpscli.records import Camera
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Points = TypeVar("Points", Tensor, Array)
 
 # As official SPIN and its heirs: keeps the depth finite when a network says scale 0.
 SCALE_EPSILON = 1e-9
-
-
-def crop_units(points_px: Points, crop_size: tuple[int, int]) -> Points:
-    """Crop pixels (...,2) -> crop units (...,2); crop_size is (H, W)."""
-    return points_px * _pair(points_px, 2.0 / crop_size[1], 2.0 / crop_size[0]) - 1.0
-
-
-def crop_pixels(points: Points, crop_size: tuple[int, int]) -> Points:
-    """Crop units (...,2) -> crop pixels (...,2); crop_size is (H, W)."""
-    return (points + 1.0) * _pair(points, crop_size[1] / 2.0, crop_size[0] / 2.0)
-
-
-def _pair(like: Points, x: float, y: float) -> Points:
-    if isinstance(like, Tensor):
-        return like.new_tensor([x, y])
-    return np.array([x, y], dtype=like.dtype)
 
 
 def project_weak(
@@ -51,7 +34,7 @@ def project_weak(
     projected = camera[:, None, :1] * (points[..., :2] + camera[:, None, 1:])
     if crop_size is None or crop_size[0] == crop_size[1]:
         return projected
-    return projected * _pair(projected, 1.0, crop_size[1] / crop_size[0])
+    return projected * projected.new_tensor([1.0, crop_size[1] / crop_size[0]])
 
 
 def weak_to_translation(
@@ -61,14 +44,6 @@ def weak_to_translation(
     scale, offset = camera[..., :1], camera[..., 1:]
     depth = 2.0 * _column(focal_px) / (_column(crop_px) * scale + SCALE_EPSILON)
     return torch.cat([offset, depth], dim=-1)
-
-
-def translation_to_weak(
-    translation: Tensor, focal_px: float | Tensor, crop_px: float | Tensor
-) -> Tensor:
-    """translation (B,3) metres, focal length in crop pixels, crop width -> camera (B,3)."""
-    scale = 2.0 * _column(focal_px) / (_column(crop_px) * translation[..., 2:])
-    return torch.cat([scale, translation[..., :2]], dim=-1)
 
 
 def _column(value: float | Tensor) -> float | Tensor:

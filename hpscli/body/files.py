@@ -22,7 +22,6 @@ Which ids exist, and where each is downloaded: data/asset_sources.toml.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 SCHEMA = "hps/asset/1"
-CHUNK_BYTES = 1 << 20
 
 
 def asset_folder() -> Path:
@@ -150,15 +148,6 @@ def safe_load_pickle(path: Path | str) -> Any:
     from hpscli.body.official.pickles import safe_load_pickle
 
     return safe_load_pickle(path)
-
-
-def file_sha256(path: Path) -> str:
-    """-> hex digest of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _damaged(path: Path, error: Exception) -> InvalidData:

@@ -139,7 +139,7 @@ def _imported(kind: str) -> dict[str, Array]:
 
 
 def normalised_adjacency(edges: Array, size: int) -> tuple[Array, Array]:
-    """edges (E,2), each once -> index (2,N), value (N,) of D^-1 (A + I)."""
+    """edges (E,2), each in one direction or both -> index (2,N), value (N,) of D^-1 (A + I)."""
     edges = np.asarray(edges, dtype=np.int64)
     own = np.repeat(np.arange(size)[:, None], 2, axis=1)
     index = np.unique(np.concatenate([edges, edges[:, ::-1], own]), axis=0).T

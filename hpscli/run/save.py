@@ -16,7 +16,6 @@ from hpscli.render.pictures import mesh_colour, render_mesh, turntable, write_im
 from hpscli.run.predict import Image, Person
 
 KINDS = ("overlay", "turntable", "json", "npz", "obj", "ply", "glb")
-DEFAULT = "overlay,turntable,json,npz,glb"
 MESHES = ("obj", "ply", "glb")
 NEAREST = 0.05  # metres: a body nearer than this, or behind the camera, is not drawn
 

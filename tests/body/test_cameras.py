@@ -10,16 +10,14 @@ from hypothesis import strategies as st
 
 from hpscli.body.cameras import (
     assumed_focal_px,
-    crop_pixels,
-    crop_units,
     project,
     project_weak,
     solve_translation,
     to_full_image,
     to_weak,
-    translation_to_weak,
     weak_to_translation,
 )
+from hpscli.data.crops import from_crop_units
 from hpscli.errors import InvalidData
 
 scales, offsets = st.floats(0.3, 2.0), st.floats(-0.8, 0.8)
@@ -34,13 +32,17 @@ def crop_affine(center: tuple[float, float], size: float, crop: tuple[int, int])
 
 @given(scales, offsets, offsets, focals, st.sampled_from([224, 256, 512]))
 @settings(max_examples=60, deadline=None)
-def test_weak_camera_to_translation_and_back(
+def test_a_translation_puts_flat_figures_where_the_weak_camera_does(
     s: float, tx: float, ty: float, focal: float, size: int
 ) -> None:
     camera = torch.tensor([[s, tx, ty]], dtype=torch.float64)
-    translation = weak_to_translation(camera, focal, size)
-    back = translation_to_weak(translation, focal, size)
-    torch.testing.assert_close(back, camera, rtol=1e-7, atol=1e-9)
+    points = torch.tensor([[[0.0, 0, 0], [0.3, -0.5, 0], [-0.2, 0.4, 0]]], dtype=torch.float64)
+    intrinsics = torch.tensor(
+        [[focal, 0, size / 2], [0, focal, size / 2], [0, 0, 1]], dtype=torch.float64
+    )
+    seen = project(points, intrinsics, weak_to_translation(camera, focal, size))
+    expected = from_crop_units(project_weak(points, camera).numpy(), (size, size))
+    np.testing.assert_allclose(seen.numpy(), expected, atol=1e-4)
 
 
 @given(
@@ -83,32 +85,18 @@ def test_a_flat_figure_lands_on_the_same_image_pixels_through_either_camera(
         torch.from_numpy(full.intrinsics),
         torch.from_numpy(full.translation)[None],
     )[0].numpy()
-    in_crop = crop_pixels(
+    in_crop = from_crop_units(
         project_weak(torch.from_numpy(points)[None], torch.from_numpy(weak)[None], crop)[0].numpy(),
         crop,
     )
     np.testing.assert_allclose(image @ affine[:, :2].T + affine[:, 2], in_crop, atol=1e-4)
 
 
-@given(st.floats(0, 384), st.floats(0, 512))
-@settings(max_examples=30, deadline=None)
-def test_crop_units_and_pixels_are_inverse(x: float, y: float) -> None:
-    point = np.array([x, y])
-    np.testing.assert_allclose(
-        crop_pixels(crop_units(point, (512, 384)), (512, 384)), point, atol=1e-9
-    )
-
-
-def test_crop_units_run_from_minus_one_to_one_in_a_square_crop() -> None:
-    corners = torch.tensor([[0.0, 0.0], [224.0, 224.0], [112.0, 112.0]])
-    assert crop_units(corners, (224, 224)).tolist() == [[-1, -1], [1, 1], [0, 0]]
-
-
 def test_a_person_is_not_stretched_in_a_tall_crop() -> None:
     crop = (512, 384)
     cross = torch.tensor([[[0.0, 0, 0], [0.5, 0, 0], [0, 0.5, 0]]], dtype=torch.float64)
     camera = torch.tensor([[0.9, 0.1, -0.2]], dtype=torch.float64)
-    middle, right, below = crop_pixels(project_weak(cross, camera, crop)[0], crop)
+    middle, right, below = from_crop_units(project_weak(cross, camera, crop)[0].numpy(), crop)
     assert right[0] - middle[0] == pytest.approx(float(below[1] - middle[1]))
 
 

@@ -11,7 +11,7 @@ import torch
 from hps_datasets.synthetic import hands, poses, rotations
 from hps_datasets.synthetic.bodies import FreeBody, free_body
 from hps_datasets.synthetic.forearm import add_forearm, rim_of
-from hps_datasets.synthetic.generate import images_per_second, indexed, samples
+from hps_datasets.synthetic.generate import indexed, samples
 from hps_datasets.synthetic.plugin import SPLITS
 from hpscli.body.joints import joint_set
 from hpscli.body.layer import COEFFICIENTS, PARAMETERS, load_body, matrices
@@ -262,9 +262,3 @@ def test_the_data_set_is_registered_and_costs_nothing_to_list():
         "sys.exit(bool({'numpy', 'cv2', 'torch'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-@pytest.mark.slow
-def test_one_process_makes_at_least_a_dozen_images_a_second():
-    """About 100 on an idle core; the bound leaves room for a machine that is shared by eight."""
-    assert images_per_second("smpl", 96, 40) > 12

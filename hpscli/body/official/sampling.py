@@ -23,6 +23,8 @@ def recognise_sampling(content: Mapping[str, Any], name: str) -> Found | Unneede
     """-> the hierarchy of an archive with members A, U, D; the other members stay unread."""
     if not set(content) >= set(KEYS):
         return None
+    from hpscli.body.hierarchy import normalised_adjacency  # brings torch: only when needed
+
     adjacency, up, down = (_matrices(content[key]) for key in KEYS)
     if not adjacency or not up or not down:
         return None
@@ -35,7 +37,8 @@ def recognise_sampling(content: Mapping[str, Any], name: str) -> Found | Unneede
     arrays: dict[str, np.ndarray] = {}
     sizes = [matrix.shape[0] for matrix in adjacency[:levels]]
     for level, matrix in enumerate(adjacency[:levels]):
-        index, value = normalised_adjacency(matrix)
+        pairs = np.stack([matrix.row, matrix.column], axis=1)
+        index, value = normalised_adjacency(pairs, matrix.shape[0])
         arrays[f"adj_norm_{level}_index"], arrays[f"adj_norm_{level}_value"] = index, value
         above = matrix.row < matrix.column
         arrays[f"edges_{level}"] = np.stack(
@@ -57,18 +60,6 @@ def recognise_sampling(content: Mapping[str, Any], name: str) -> Found | Unneede
         meta={"kind": kind, "levels": sizes},
         note=f"{path}; only the matrices A, U, D were read",
     )
-
-
-def normalised_adjacency(matrix: Sparse) -> tuple[np.ndarray, np.ndarray]:
-    """A -> index (2,N) sorted by row, value (N,): (pattern + identity) divided by its row sums."""
-    size = matrix.shape[0]
-    own = np.arange(size)
-    rows = np.concatenate([matrix.row, own])
-    columns = np.concatenate([matrix.column, own])
-    flat = np.unique(rows * size + columns)
-    row, column = flat // size, flat % size
-    value = 1.0 / np.bincount(row, minlength=size)[row]
-    return np.stack([row, column]), value.astype(np.float32)
 
 
 def join_adjacency(pieces: Sequence[Piece]) -> Found | None:

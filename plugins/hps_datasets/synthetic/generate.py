@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,16 +69,6 @@ def samples(root: Path | None, split: str, **options: Any) -> Iterator[Sample]:
     """-> the people of a split, one after the other; nothing is read from `root`."""
     count, generator = indexed(root, split, **options)
     return map(generator, range(count))
-
-
-def images_per_second(body: str = "smpl", size_px: int = 96, count: int = 60) -> float:
-    """-> how many images one process makes in a second, measured now."""
-    _, generator = indexed(None, "train", body=body, size_px=size_px, seed=1)
-    generator(0)  # loads the body
-    start = time.perf_counter()
-    for index in range(1, count + 1):
-        generator(index)
-    return count / (time.perf_counter() - start)
 
 
 def _check(chosen: dict[str, Any]) -> None:
