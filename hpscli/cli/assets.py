@@ -97,7 +97,9 @@ def import_(
         except HpsError as error:
             if len(paths) == 1:
                 raise
-            results.append(Imported(source=str(path), status="refused", error=error))
+            results.append(
+                Imported(source=str(path), status="refused", error=error, note=error.problem)
+            )
     out.result(
         "assets-import",
         {"files": [_document(result) for result in results], "folder": str(_folder())},
