@@ -97,8 +97,11 @@ def keypoints3d(scene: Scene) -> Tensor:
 def keypoints2d(scene: Scene) -> Tensor:
     """L1 crop units of projected joints, weighted by confidence."""
     total = scene.nothing()
+    height, width = scene.batch.image.shape[-2:]
     for name, (target, present) in scene.targets("keypoints2d.").items():
-        predicted = project_weak(scene.joints(name), scene.prediction.camera)
+        predicted = project_weak(
+            scene.joints(name), scene.prediction.camera, crop_size=(height, width)
+        )
         weights = target[..., 2:] * present[:, None, None]
         total = total + weighted_mean((predicted - target[..., :2]).abs(), weights)
     return total

@@ -171,3 +171,18 @@ def test_the_root_is_the_pelvis_or_between_the_hips(name: str, root: list[str]) 
     from hpscli.body.joints import joint_set
 
     assert [joint_set(name).joints[index] for index in root_of(name)] == root
+
+
+def test_the_truth_costs_nothing_in_a_crop_that_is_not_square(
+    truth: tuple[Prediction, Batch], body: Body
+) -> None:
+    prediction, batch = truth
+    seen = project_weak(
+        body.kinematics(prediction.parameters), prediction.camera, crop_size=(16, 8)
+    )
+    targets = {
+        **batch.targets,
+        "keypoints2d.smpl24": torch.cat([seen, torch.ones(PEOPLE, 24, 1)], 2),
+    }
+    tall = replace(batch, image=torch.zeros(PEOPLE, 3, 16, 8), targets=targets)
+    assert float(standard_losses(prediction, tall, body, ["keypoints2d"])["keypoints2d"]) < 1e-6
