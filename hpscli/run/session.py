@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hpscli.data.shards import read_index
+from hpscli.data.evalset import EvalSet
 from hpscli.errors import UsageError
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.protocols import find_protocol
@@ -13,7 +13,7 @@ from hpscli.metrics.results import Result, samples_path, write_result
 from hpscli.nn.checkpoints import LoadedModel, load_model
 from hpscli.registry import Registry, get_registry
 from hpscli.run.baseline import baseline
-from hpscli.run.evaluate import Settings, evaluate, index_sha256
+from hpscli.run.evaluate import Settings, check_shards, evaluate, index_sha256
 from hpscli.run.gallery import write_gallery
 from hpscli.run.places import (
     SHARDS,
@@ -82,8 +82,11 @@ def _evaluated(
         registry, name=request.protocol, testset=request.testset, body=model.body.kind
     )
     shards, remark = find_shards(spec, request.shards, registry)
-    people = read_index(shards).samples
-    people = min(people, request.limit) if request.limit else people
+    found = EvalSet(shards, limit=request.limit)
+    check_shards(found, spec, model.body, request.limit)
+    people, train = len(found), _training_shards(request, spec)
+    if train:
+        check_shards(EvalSet(train, limit=1), spec, model.body, limit=1)
     _say_protocol(spec, request, people, shards, remark, say)
     file = new_result_file(request.out, name)
     if first and not request.force and (file.exists() or samples_path(file).exists()):
@@ -95,12 +98,9 @@ def _evaluated(
     )
     if not first:
         return None
-    if request.baseline:
-        train = request.baseline
-        if train == "mean":
-            train = str(SHARDS / spec.name.split("/")[0] / "train")
-        found = baseline(train, shards, spec, model.body, limit=request.limit)
-        plain = {k: {"value": m.value, "unit": m.unit, "n": m.n} for k, m in found.items()}
+    if train:
+        mean = baseline(train, shards, spec, model.body, limit=request.limit)
+        plain = {k: {"value": m.value, "unit": m.unit, "n": m.n} for k, m in mean.items()}
         known = {"shards": train, "index_sha256": index_sha256(train), "metrics": plain}
         result = replace(result, baseline=known)
     write_result(file, result, overwrite=request.force)
@@ -108,6 +108,12 @@ def _evaluated(
         picture = file.with_name(f"{file.stem}.people.png")
         say("look", write_gallery(picture, model, shards, spec, result))
     return result, file, spec
+
+
+def _training_shards(request: Request, spec: ProtocolSpec) -> str:
+    """-> where the people of --baseline are; "mean": where `hps prepare` puts them."""
+    prepared = str(SHARDS / spec.name.split("/")[0] / "train")
+    return prepared if request.baseline == "mean" else request.baseline
 
 
 def _measured(

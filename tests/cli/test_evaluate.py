@@ -20,6 +20,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("eval")
     write_people(folder / "test", COUNT)
     write_people(folder / "train", 8, split="train", seed=50)
+    write_people(folder / "hands", 2, kind="mano")
     tiny_checkpoint(folder / "tiny.safetensors")
     tiny_checkpoint(folder / "other.safetensors", seed=1)
     return folder
@@ -137,14 +138,20 @@ def test_missing_shards_name_the_command_that_makes_them(here: Path, capsys) -> 
         (["--testset", "synthetic", "--device", "tpu"], 2, "tpu"),
         (["--testset", "synthetic", "--gpus", "1", "--processes", "2"], 2, "exclude"),
         ([], 2, "hps protocols list"),
+        (["--testset", "synthetic", "--shards", "{hands}"], 2, "are mano bodies"),
+        (["--testset", "synthetic", "--shards", "{test}", "--baseline", "{hands}"], 2, "are mano"),
+        (["--testset", "synthetic", "--shards", "{test}", "--baseline", "none"], 3, "none"),
         (["--testset", "synthetic", "--protocol", "synthetic-hands/test@mano21-v1"], 2, "for mano"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_message(
     here: Path, capsys, more: list[str], code: int, said: str
 ) -> None:
-    assert run(["eval", str(here / "tiny.safetensors"), *more]) == code
-    assert said in capsys.readouterr().err
+    more = [word.format(test=here / "test", hands=here / "hands") for word in more]
+    assert run(["eval", str(here / "tiny.safetensors"), *more, "--json"]) == code
+    shown = capsys.readouterr()
+    assert said in shown.err and "measuring" not in shown.err
+    assert shown.err.count("error") == 1 and shown.out == ""
 
 
 def test_a_checkpoint_that_is_not_there_is_exit_3(here: Path, capsys) -> None:
