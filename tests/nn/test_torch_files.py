@@ -198,10 +198,13 @@ def pickled_tensor(size: tuple[int, ...], stride: tuple[int, ...], offset: int =
     """-> data.pkl of {"w": a tensor of this claim on storage 0, "x": a stranger}."""
     make_class("yacs.config", "CfgNode", dict)
     out = io.BytesIO()
-    pickler = pickle.Pickler(out, 2)
-    pickler.persistent_id = lambda item: (  # type: ignore[method-assign,assignment]
-        ("storage", torch.FloatStorage, "0", "cpu", 4) if isinstance(item, Storage) else None
-    )
+
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, item: object) -> tuple[object, ...] | None:
+            stored = ("storage", torch.FloatStorage, "0", "cpu", 4)
+            return stored if isinstance(item, Storage) else None
+
+    pickler = Pickler(out, 2)
     tensor = Runs(torch._utils._rebuild_tensor_v2, Storage(), offset, size, stride, False, {})
     pickler.dump({"w": tensor, "x": sys.modules["yacs.config"].CfgNode()})
     return out.getvalue()
