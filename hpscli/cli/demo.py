@@ -42,6 +42,27 @@ def demo(
     output, start = Output(json), time.monotonic()
     if force:
         _remove(out)
+    _train(output, out, people, epochs)
+    run, result, shown = out / "train", out / "result.json", out / "people"
+    _measure(output, out, run, result)
+    _predict(output, out, run, shown)
+    picture = _draw_people(run, shown, out / "demo.png")
+    measured = json_module.loads(result.read_text(encoding="utf-8"))
+    del measured["schema"]  # this document is another one
+    document = {
+        **measured,
+        "seconds": round(time.monotonic() - start, 1),
+        "picture": str(picture),
+        "run": str(run),
+    }
+    output.result("demo", document, lambda: _draw_table(document))
+    output.say("took", f"{document['seconds']:.0f} s")
+    output.say("look", picture)
+    output.next("hps predict your_image.jpg --bbox x,y,w,h      and docs/tutorial/first-model.md")
+
+
+def _train(output: Output, out: Path, people: int, epochs: int) -> None:
+    """Three splits of people, and a model of the first."""
     shards = out / "shards"
     for split, count in {**PEOPLE, "train": people}.items():
         _hps(
@@ -57,20 +78,25 @@ def demo(
         *([f"train.epochs={epochs}"] if epochs else []),
     ]
     half_done = (run / "checkpoints" / "last.safetensors").is_file()
-    if run.exists() and not half_done:
-        shutil.rmtree(run)  # stopped before anything was saved
+    if (run / "recipe.toml").is_file() and not half_done:
+        shutil.rmtree(run)  # a run of ours, stopped before anything was saved
     _hps(
         output,
         *("train", *(["--resume", run] if half_done else ["tiny", "--out", run, *changes])),
         unless=run / "finished.json",
     )
-    result = out / "result.json"
+
+
+def _measure(output: Output, out: Path, run: Path, result: Path) -> None:
     _hps(
         output,
-        *("eval", run, "--testset", "synthetic", "--shards", shards / "test"),
-        *("--baseline", shards / "train", "--out", result, "--force"),
+        *("eval", run, "--testset", "synthetic", "--shards", out / "shards" / "test"),
+        *("--baseline", out / "shards" / "train", "--out", result, "--force"),
     )
-    shown = out / "people"
+
+
+def _predict(output: Output, out: Path, run: Path, shown: Path) -> None:
+    """A few held-out people in larger pictures, as files of a user."""
     _hps(
         output,
         *("prepare", "synthetic", "--split", "test", "--count", SHOWN),
@@ -84,19 +110,6 @@ def demo(
         *("predict", shown, "--boxes", shown / "boxes.json", "--checkpoint", run),
         *("--out", out / "predictions", "--force"),
     )
-    picture = _draw_people(run, shown, out / "demo.png")
-    measured = json_module.loads(result.read_text(encoding="utf-8"))
-    del measured["schema"]  # this document is another one
-    document = {
-        **measured,
-        "seconds": round(time.monotonic() - start, 1),
-        "picture": str(picture),
-        "run": str(run),
-    }
-    output.result("demo", document, lambda: _draw_table(document))
-    output.say("took", f"{document['seconds']:.0f} s")
-    output.say("look", picture)
-    output.next("hps predict your_image.jpg --bbox x,y,w,h      and docs/tutorial/first-model.md")
 
 
 def _hps(output: Output, *words: object, unless: Path | None = None) -> None:
