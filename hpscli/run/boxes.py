@@ -59,6 +59,7 @@ def read_coco_boxes(path: Path, images: Sequence[Path]) -> dict[Path, Array]:
     """A COCO file of annotations or detections -> {image: boxes (N,5) xywh, score}.
 
     Annotations name their images; bare detections name numbers, which must be in the file names.
+    Where categories are named and one is `person`, dogs and chairs are left out; so are crowds.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -68,15 +69,19 @@ def read_coco_boxes(path: Path, images: Sequence[Path]) -> dict[Path, Array]:
         raise InvalidData(f"{path} is not JSON: {error}.") from None
     try:
         entries = document["annotations"] if isinstance(document, dict) else document
-        named = {}
+        named, people = {}, set()
         if isinstance(document, dict):
             named = {entry["id"]: Path(entry["file_name"]).name for entry in document["images"]}
+            categories = document.get("categories", ())
+            people = {entry["id"] for entry in categories if entry["name"] == "person"}
         found: dict[Path, list[list[float]]] = {image: [] for image in images}
         for entry in entries:
+            if entry.get("iscrowd") or (people and entry["category_id"] not in people):
+                continue
             if image := _image_of(entry["image_id"], named, images):
                 box = [float(value) for value in entry["bbox"]]
                 found[image].append([*_checked(box, path), float(entry.get("score", 1.0))])
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InvalidData(
             f"{path} is not COCO: {type(error).__name__} {error}.",
             'Expected {"images": [{"id", "file_name"}], "annotations": [{"image_id", "bbox"}]}.',

@@ -50,6 +50,21 @@ def test_annotations_are_matched_by_file_name(tmp_path: Path) -> None:
     assert len(boxes[images[1]]) == 2 and boxes[images[2]].shape == (0, 5)
 
 
+def test_only_people_are_taken_where_categories_are_named(tmp_path: Path) -> None:
+    document = {
+        "images": [{"id": 7, "file_name": "a.jpg"}],
+        "categories": [{"id": 1, "name": "person"}, {"id": 18, "name": "dog"}],
+        "annotations": [
+            {"image_id": 7, "category_id": 18, "bbox": [1, 2, 3, 4]},
+            {"image_id": 7, "category_id": 1, "bbox": [5, 6, 7, 8], "iscrowd": 0},
+            {"image_id": 7, "category_id": 1, "bbox": [0, 0, 90, 9], "iscrowd": 1},
+        ],
+    }
+    image = Path("a.jpg")
+    boxes = read_coco_boxes(write(tmp_path / "boxes.json", document), [image])
+    assert boxes[image].tolist() == [[5, 6, 7, 8, 1]]
+
+
 def test_bare_detections_are_matched_by_number(tmp_path: Path) -> None:
     path = write(tmp_path / "d.json", [{"image_id": 42, "bbox": [1, 2, 3, 4], "score": 0.9}])
     images = [Path("COCO_val2014_000000000042.jpg"), Path("COCO_val2014_000000000043.jpg")]
@@ -65,6 +80,7 @@ def test_bare_detections_are_matched_by_number(tmp_path: Path) -> None:
         ([{"image_id": 1, "bbox": [1, 2, 0, 3]}], InvalidData),
         ([{"image_id": 99, "bbox": [1, 2, 3, 4]}], UsageError),
         ("text", InvalidData),
+        (["text"], InvalidData),
     ],
 )
 def test_a_file_without_usable_boxes_is_explained(
