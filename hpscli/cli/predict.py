@@ -179,5 +179,7 @@ def _show(output: Output, done: list["Done"], folder: Path) -> None:
     output.result("predict-run", document, draw)
     if any(entry.about.get("focal_source") == "assumed" for entry in good):
         output.say("camera", "focal length assumed (the image diagonal): --fov DEG or --focal PX")
+    if undrawn := sum(entry.undrawn for entry in good):
+        output.say("note", f"people at or behind the camera, not drawn: {undrawn}")
     if good:
         output.say("saved", folder)

@@ -15,7 +15,7 @@ from hpscli.render.images import SUFFIXES
 from hpscli.render.pictures import read_image
 from hpscli.run.inference import Dtype
 from hpscli.run.predict import Image, predict_image
-from hpscli.run.save import about_image, save_people
+from hpscli.run.save import about_image, in_front, save_people
 
 FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)  # what "35 mm equivalent" refers to (CIPA DCG-001)
 EXIF_IFD, FOCAL_35MM = 0x8769, 0xA405  # Exif 2.3, tag FocalLengthIn35mmFilm
@@ -46,6 +46,7 @@ class Done:
 
     image: Path
     people: int = 0
+    undrawn: int = 0  # of them, people whom the model puts at or behind the camera
     files: Mapping[str, Path] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
     problem: str = ""
@@ -71,7 +72,8 @@ def predict_images(model: LoadedModel, images: list[Path], plan: Plan) -> Iterat
         try:
             yield _one(model, path, name, plan)
         except (InvalidData, MissingError) as error:
-            yield Done(path, problem=error.problem)
+            named = str(path) in error.problem
+            yield Done(path, problem=error.problem if named else f"{path}: {error.problem}")
 
 
 def _one(model: LoadedModel, path: Path, name: str, plan: Plan) -> Done:
@@ -91,7 +93,8 @@ def _one(model: LoadedModel, path: Path, name: str, plan: Plan) -> Done:
     )
     about = about_image(model, str(path), image, source)
     files = save_people(plan.folder, name, image, people, about, plan.kinds, force=plan.force)
-    return Done(path, len(people), files, about)
+    undrawn = sum(not in_front(person) for person in people)
+    return Done(path, len(people), undrawn, files, about)
 
 
 def detected(detector: Detector, image: Image) -> Boxes:

@@ -89,12 +89,17 @@ def overlay(image: Image, people: Sequence[Person]) -> Image:
     order = sorted(range(len(people)), key=lambda i: -people[i].camera.translation[2])
     for number in order:
         person = people[number]
-        placed = person.vertices + person.camera.translation
-        if placed[:, 2].min() > NEAREST:
+        if in_front(person):
+            placed = person.vertices + person.camera.translation
             image = render_mesh(
                 image, placed, person.faces, person.camera.intrinsics, colour=mesh_colour(number)
             )
     return image
+
+
+def in_front(person: Person) -> bool:
+    """-> whether a camera could see the whole body; a model that has learned nothing may say else."""
+    return bool((person.vertices[:, 2] + person.camera.translation[2]).min() > NEAREST)
 
 
 def about_image(model: LoadedModel, name: str, image: Image, focal_source: str) -> dict[str, Any]:

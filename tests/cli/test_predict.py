@@ -2,13 +2,16 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from hpscli.cli.app import run
+from hpscli.records import Prediction
 from hpscli.registry import get_registry
 from hpscli.render.pictures import read_image
 from tests.run.people import picture, tiny_checkpoint
@@ -143,6 +146,29 @@ def test_the_focal_length_that_a_camera_noted_is_used(here: Path, checkpoint: st
     assert document["focal_source"] == "exif"
     focal = document["people"][0]["camera"]["intrinsics"][0][0]
     assert focal == pytest.approx(28 / math.hypot(36, 24) * math.hypot(96, 96))
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [
+        (-1.0, 0, "behind the camera, not drawn: 1"),
+        (math.nan, 5, "images/0.jpg: the prediction"),
+    ],
+)
+def test_a_prediction_that_cannot_be_drawn_is_told(
+    here: Path, checkpoint: str, capsys, monkeypatch, number: float, code: int, said: str
+) -> None:
+    from hps_models.hmr.network import HMR
+
+    answer = HMR.forward
+
+    def broken(self: HMR, image: torch.Tensor) -> Prediction:
+        prediction = answer(self, image)
+        return replace(prediction, camera=torch.full_like(prediction.camera, number))
+
+    monkeypatch.setattr(HMR, "forward", broken)
+    assert run(words(checkpoint, "images/0.jpg", "--save", "overlay,json")) == code
+    assert said in capsys.readouterr().err
 
 
 def test_nothing_is_overwritten_without_force(here: Path, checkpoint: str, capsys) -> None:
