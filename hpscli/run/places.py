@@ -36,7 +36,7 @@ def find_shards(protocol: ProtocolSpec, given: str, registry: Registry) -> tuple
 
 
 def demo_shards(protocol: ProtocolSpec) -> Path | None:
-    """-> the people in shards/demo of a checkout or wheel, if they are of this test set and body."""
+    """-> the people in shards/demo of a checkout or wheel, if they are of this test set, split and body."""
     package = Path(__file__).parents[1]
     for root in (package.parent / "shards" / "demo", package / "_shards" / "demo"):
         for folder in (root / protocol.split, root):
@@ -46,7 +46,8 @@ def demo_shards(protocol: ProtocolSpec) -> Path | None:
                 index = read_index(folder)
             except HpsError:
                 continue
-            if index.dataset == protocol.testset and _kind(folder) == protocol.body:
+            whose = (index.dataset, index.split, (index.body or {}).get("kind", ""))
+            if whose == (protocol.testset, protocol.split, protocol.body):
                 return folder
     return None
 

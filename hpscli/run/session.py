@@ -87,7 +87,7 @@ def _evaluated(
     people, train = len(found), _training_shards(request, spec)
     if train:
         check_shards(EvalSet(train, limit=1), spec, model.body, limit=1)
-    _say_protocol(spec, request, people, shards, remark, say)
+    _say_protocol(spec, request, found, remark, say)
     file = new_result_file(request.out, name)
     if first and not request.force and (file.exists() or samples_path(file).exists()):
         raise UsageError(f"{file} exists already.", "Choose another name, or add --force.")
@@ -189,11 +189,14 @@ def _say_checkpoint(model: LoadedModel, request: Request, say: Say) -> None:
 
 
 def _say_protocol(
-    spec: ProtocolSpec, request: Request, people: int, shards: str, remark: str, say: Say
+    spec: ProtocolSpec, request: Request, people: EvalSet, remark: str, say: Say
 ) -> None:
     root = " and ".join(spec.root) or "no"
-    say("protocol", f"{spec.name}   {people} people, {spec.joints}, {root} root")
+    say("protocol", f"{spec.name}   {len(people)} people, {spec.joints}, {root} root")
     flip = "on" if request.flip else "off"
-    part = f" · only the first {people}" if request.limit else ""
+    part = f" · only the first {len(people)}" if request.limit else ""
     say("", f"crop {spec.crop_scale:g} x the annotated box · flip {flip} · {request.dtype}{part}")
-    say("shards", f"{shards}   {remark}".rstrip())
+    say("shards", f"{people.location}   {remark}".rstrip())
+    held = f"{people.index.dataset}/{people.index.split}"
+    if held != f"{spec.testset}/{spec.split}":
+        say("note", f"these are people of {held}; the figures are not those of {spec.name}")

@@ -118,15 +118,19 @@ def test_results_of_different_bodies_are_not_compared(here: Path, capsys) -> Non
 
 
 def test_missing_shards_name_the_command_that_makes_them(here: Path, capsys) -> None:
-    code = run(
-        ["eval", str(here / "tiny.safetensors"), "--protocol", "synthetic/validation@smpl24-v1"]
-    )
+    name = "synthetic/validation@smpl24-v1"
+    assert (
+        run(["eval", str(here / "tiny.safetensors"), "--protocol", name]) == 3
+    )  # the few people that come with hps are of the test split
     said = capsys.readouterr().err
-    if code == 0:  # people of this split come with the checkout
-        assert "that come with hps" in said
-    else:
-        assert code == 3
-        assert "hps prepare synthetic --split validation --out shards/synthetic/validation" in said
+    assert "hps prepare synthetic --split validation --out shards/synthetic/validation" in said
+
+
+def test_people_of_another_split_are_measured_with_a_note(here: Path, capsys) -> None:
+    assert run([*words(here)[:4], "--shards", str(here / "train"), "--limit", "2"]) == 0
+    assert "people of synthetic/train; the figures are not those of" in capsys.readouterr().err
+    assert run(words(here, "--limit", "2", "--out", "own")) == 0
+    assert "figures are not" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
