@@ -32,7 +32,8 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 bench: $(STAMP)
-	$(BIN)/hps bench data
+	$(BIN)/hps bench startup
+	$(BIN)/hps bench data --least 0.6
 	$(BIN)/hps bench synthetic
 
 docs: $(STAMP)

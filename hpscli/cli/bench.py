@@ -31,11 +31,12 @@ def data(
     ] = "",
     workers: Annotated[str, typer.Option(help="Numbers of workers to measure.")] = "0,1,2",
     seconds: Annotated[float, typer.Option(min=0.1, help="Length of one turn.")] = 1.5,
+    least: Annotated[float, typer.Option(min=0.0, help="Exit 4 below this ratio.")] = 0.0,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Training crops a second, against bare decoding + one warp of the same bytes on one core."""
-    from hpscli.errors import UsageError
+    from hpscli.errors import CheckFailed, UsageError
 
     show = Output(json, quiet)
     try:
@@ -75,6 +76,8 @@ def data(
         pairs([("ratio", document["ratio"]), ("2 / 1 workers", document["two_workers_over_one"])])
 
     show.result("bench-data", document, draw)
+    if ratio < least:
+        raise CheckFailed(f"reading reaches {ratio:.2f} of bare decoding, below {least}.")
 
 
 @app.command()
