@@ -89,7 +89,7 @@ def _evaluated(
         check_shards(EvalSet(train, limit=1), spec, model.body, limit=1)
     _say_protocol(spec, request, found, remark, say)
     file = new_result_file(request.out, name)
-    if first and not request.force and (file.exists() or samples_path(file).exists()):
+    if not request.force and (file.exists() or samples_path(file).exists()):
         raise UsageError(f"{file} exists already.", "Choose another name, or add --force.")
     if first:  # a place that cannot be written must not cost the whole measurement
         file.parent.mkdir(parents=True, exist_ok=True)

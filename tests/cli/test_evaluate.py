@@ -190,3 +190,6 @@ def test_torchrun_gives_the_same_figures_as_one_process(here: Path) -> None:
     one, two = read_result(Path("one.json")), read_result(Path("two.json"))
     assert one.keys == two.keys
     np.testing.assert_allclose(one.errors["mpjpe"], two.errors["mpjpe"], atol=1e-3)
+    again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+    assert again.returncode != 0 and "two.json exists already" in again.stderr
+    assert "bug" not in again.stderr  # no process waits for one that has gone
