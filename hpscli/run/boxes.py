@@ -13,6 +13,10 @@ Array = NDArray[np.float64]
 BOX_MARGIN = 1.2  # crop side over the longer side of a tight box, as SPIN and its heirs
 
 
+class BoxOutside(UsageError):
+    """A box that has no pixel of its image in it."""
+
+
 def parse_box(text: str) -> Array:
     """ "x,y,w,h" in pixels of the image -> (4,)."""
     try:
@@ -49,7 +53,7 @@ def check_boxes(boxes: Array, image_size: tuple[int, int], where: str) -> None:
     for box in boxes:
         x, y, w, h = box[:4]
         if x >= width or y >= height or x + w <= 0 or y + h <= 0:
-            raise UsageError(
+            raise BoxOutside(
                 f"box {x:g},{y:g},{w:g},{h:g} lies outside {where} ({width}x{height} px).",
                 "Boxes are x,y,w,h in pixels, x and y of the top left corner.",
             )

@@ -13,6 +13,7 @@ from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.render.images import SUFFIXES
 from hpscli.render.pictures import read_image
+from hpscli.run.boxes import BoxOutside
 from hpscli.run.inference import Dtype
 from hpscli.run.predict import Image, predict_image
 from hpscli.run.save import about_image, in_front, save_people
@@ -71,7 +72,9 @@ def predict_images(model: LoadedModel, images: list[Path], plan: Plan) -> Iterat
         name = path.stem if stems.count(path.stem) == 1 else path.name.replace(".", "_")
         try:
             yield _one(model, path, name, plan)
-        except (InvalidData, MissingError) as error:
+        except (InvalidData, MissingError, BoxOutside) as error:
+            if isinstance(error, BoxOutside) and len(images) == 1:
+                raise  # most likely just typed
             named = str(path) in error.problem
             yield Done(path, problem=error.problem if named else f"{path}: {error.problem}")
 

@@ -135,6 +135,18 @@ def test_a_detector_plugin_finds_the_people(
     assert json.loads(Path("out/0.json").read_text())["people"][1]["score"] == 0.8
 
 
+def test_a_box_outside_one_image_of_a_folder_does_not_stop_the_others(
+    here: Path, checkpoint: str, capsys
+) -> None:
+    boxes = [{"image_id": 0, "bbox": [900, 0, 9, 9]}, {"image_id": 1, "bbox": [0, 0, 50, 90]}]
+    Path("boxes.json").write_text(json.dumps(boxes))
+    more = ["--boxes", "boxes.json", "--save", "json", "--json"]
+    assert run(words(checkpoint, "images", *more)) == 5
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["failed"] == 1 and Path("out/1.json").is_file()
+    assert "images/0.jpg: box 900,0,9,9 lies outside" in shown.err
+
+
 def test_the_focal_length_that_a_camera_noted_is_used(here: Path, checkpoint: str) -> None:
     from PIL import Image
 
