@@ -212,9 +212,21 @@ def _finish(
     show.result("prepare", document, lambda: pairs([("done", line)]))
     show.say("look", f"{sheet}   or one: hps datasets show {out} --sample 0")
     if split.startswith(("val", "test")):
-        show.next(f"hps eval CHECKPOINT --testset {spec.name} --shards {out}")
+        show.next(_evaluation(spec.name, split, out, index))
     else:
         show.next(f"hps train recipes/tiny.toml data.mix.{spec.name}.shards={out}")
+
+
+def _evaluation(dataset: str, split: str, out: Path, index: "ShardIndex") -> str:
+    """-> the command that measures on these shards under the protocol of their body and split."""
+    from hpscli.registry import get_registry
+
+    kind = (index.body or {}).get("kind", "")
+    for protocol in get_registry().all("protocol"):
+        if (protocol.testset, protocol.body, protocol.split) == (dataset, kind, split):
+            name = "" if protocol.default else f" --protocol {protocol.name}"
+            return f"hps eval CHECKPOINT --testset {dataset}{name} --shards {out}"
+    return f"hps datasets stats {out}"
 
 
 def _bad(report: "Report") -> dict[str, Any]:

@@ -167,3 +167,19 @@ def test_interrupting_keeps_what_is_done_and_says_how_to_go_on(tmp_path: Path) -
     assert "Repeat the same command to go on" in told and "Traceback" not in told
     assert not list(out.glob(".*.partial"))
     assert "resumed" in subprocess.run(call, capture_output=True, text=True).stderr
+
+
+def test_what_comes_next_measures_under_the_protocol_of_the_split(
+    tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(*words: str) -> str:
+        assert run(["prepare", *words]) == 0
+        return capsys.readouterr().err.splitlines()[-1]
+
+    small = ("--count", "1", "--size", "32", "--out")
+    test, held_out = tmp_path / "test", tmp_path / "validation"
+    ours = told("synthetic", "--split", "test", *small, str(test))
+    assert ours.endswith(f"hps eval CHECKPOINT --testset synthetic --shards {test}")
+    other = told("synthetic", "--split", "validation", *small, str(held_out))
+    assert "--protocol synthetic/validation@smpl24-v1" in other
+    assert "hps eval" not in told(*command(photos, "--split", "test")[1:])
