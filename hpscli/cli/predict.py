@@ -86,7 +86,7 @@ def _predict_all(output: Output, model: "LoadedModel", images: list[Path], plan:
             done.append(entry)
             advance(1)
     _show(output, done, plan.folder)
-    output.next("hps predict IMAGE --bbox x,y,w,h --save obj     hps eval --testset synthetic")
+    output.next("hps predict IMAGE --bbox x,y,w,h --save obj")
     if error := failures(done):
         raise error
 
