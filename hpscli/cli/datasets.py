@@ -105,7 +105,7 @@ def audit(
     with output.progress("checking", index.samples, "people") as advance:
         found = verify(shards, advance=advance, decode=not fast)
     document = {"shards": shards, "samples": index.samples, "complaints": found}
-    verdict = "sound" if not found else f"{len(found)} complaints"
+    verdict = "sound" if not found else f"{len(found)} complaint{'s' * (len(found) != 1)}"
     rows = [("shards", shards), ("samples", index.samples), ("verdict", verdict)]
     output.result("audit", document, lambda: pairs(rows))
     if found:
