@@ -12,10 +12,11 @@ ROOT = Path(__file__).parents[1]
 CORE = sorted((ROOT / "hpscli").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 
-BASE = {"errors", "records", "hooks"}
+BASE = {"errors", "atomic", "records", "hooks"}
 ALLOWED: dict[str, set[str]] = {
     # package of hpscli: packages of hpscli that it may import
     "errors": set(),
+    "atomic": {"errors"},
     "records": {"errors"},
     "hooks": {"errors"},
     "registry": {"errors", "hooks"},

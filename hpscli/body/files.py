@@ -24,14 +24,14 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpscli.atomic import write_atomically
 from hpscli.body.asset_sources import asset_record
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import InvalidData, MissingError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,25 +104,7 @@ def write_asset(asset_id: str, arrays: Mapping[str, np.ndarray], meta: Mapping[s
     }
     contiguous = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
     content = save(contiguous, metadata={"hps": json.dumps(record, sort_keys=True)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{asset_id}.", suffix=".part", delete=False
-    ) as file:
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).chmod(0o644)
-            Path(file.name).replace(path)
-        except OSError as error:
-            Path(file.name).unlink(missing_ok=True)
-            raise HpsError(
-                f"cannot store {path} ({len(content)} bytes): {error.strerror or error}.",
-                "Free some space, or choose another place with HPS_HOME; nothing was changed.",
-            ) from error
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    write_atomically(path, content, "Or choose another place with HPS_HOME.")
     return path
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hpscli.atomic import write_atomically
 from hpscli.data.remote import is_remote, read_bytes
 from hpscli.errors import InvalidData, MissingError
 
@@ -222,24 +223,8 @@ class ShardWriter:
 def write_json(path: Path, document: Mapping[str, Any]) -> str:
     """Write a JSON file atomically and durably -> its sha256."""
     text = json.dumps(document, indent=None if "image" in document else 1) + "\n"
-    write_bytes(path, text.encode())
+    write_atomically(path, text.encode())
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, also after a power cut."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
-    with partial.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
-    if os.name == "posix":  # the rename itself must reach the disk
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def write_index(folder: Path, tables: list[ShardTable], about: Mapping[str, Any]) -> ShardIndex:

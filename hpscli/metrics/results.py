@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpscli.atomic import write_atomically
 from hpscli.errors import InvalidData, MissingError, UsageError
 
 SCHEMA = "hps/eval/1"
@@ -102,12 +104,13 @@ def write_result(path: Path, result: Result, *, overwrite: bool = False) -> Path
     people = samples_path(path)
     if not overwrite and (people.exists() or path.exists()):
         raise UsageError(f"{path} exists already.", "Choose another name, or add --force.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with people.open("wb") as file:
-        arrays: dict[str, Any] = {"keys": np.array(result.keys, dtype=np.str_), **result.errors}
-        np.savez_compressed(file, **arrays)
+    arrays: dict[str, Any] = {"keys": np.array(result.keys, dtype=np.str_), **result.errors}
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **arrays)
+    write_atomically(people, packed.getvalue())
     document = {"schema": SCHEMA, **result.document(), "samples_file": people.name}
-    path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    write_atomically(path, text.encode())
     return path
 
 

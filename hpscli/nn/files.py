@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,12 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from hpscli import __version__
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.atomic import write_atomically
+from hpscli.errors import InvalidData, MissingError
 
 SCHEMA = "hps/checkpoint/1"
 HEADER_KEY = "hps"  # of the safetensors metadata, whose values are strings
+FIX = "Free some space, then continue with --resume."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,31 +41,12 @@ class CheckpointInfo:
     version: str = __version__
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a crash or a full disk leaves the old one, or nothing, behind."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        megabytes = len(content) / 1e6
-        raise HpsError(
-            f"cannot write {path} ({megabytes:.1f} MB): {error.strerror or error}.",
-            "What was there before is untouched. Free some space, then continue with --resume.",
-        ) from error
-
-
 def save_checkpoint(path: Path, state: Mapping[str, Tensor], info: CheckpointInfo) -> None:
     """Write weights and their description as one file, atomically."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     header = json.dumps({"schema": SCHEMA, **asdict(info)})
-    write_atomically(path, to_bytes(_unshared(tensors), metadata={HEADER_KEY: header}))
+    content = to_bytes(_unshared(tensors), metadata={HEADER_KEY: header})
+    write_atomically(path, content, FIX)
 
 
 def read_info(path: Path) -> CheckpointInfo:

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hpscli.atomic import write_atomically
 from hpscli.errors import UsageError
-from hpscli.nn.files import write_atomically
 from hpscli.recipe import Recipe
 from hpscli.train.launch import inside_job
 

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from hpscli.atomic import write_atomically
 from hpscli.errors import InvalidData, MissingError, UsageError
-from hpscli.nn.files import CheckpointInfo, read_info, read_tensors, write_atomically
+from hpscli.nn.files import FIX, CheckpointInfo, read_info, read_tensors
 from hpscli.nn.files import save_checkpoint as write_weights
 from hpscli.nn.sources import FOLDER, numbered, step_file
 from hpscli.recipe import Recipe, validated
@@ -84,7 +85,7 @@ def save(
     write_weights(path, weights, info)
     buffer = io.BytesIO()
     torch.save({"schema": SCHEMA, **state}, buffer)
-    write_atomically(state_path(path), buffer.getvalue())
+    write_atomically(state_path(path), buffer.getvalue(), FIX)
     _link(path, "last")
     if best:
         _link(path, "best")

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from hpscli import __version__
+from hpscli.atomic import write_atomically
 from hpscli.errors import MissingError, UsageError, did_you_mean
-from hpscli.nn.files import write_atomically
 from hpscli.registry import get_registry
 
 Say = Callable[[str, object], None]

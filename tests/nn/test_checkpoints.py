@@ -12,10 +12,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from hpscli.atomic import write_atomically
 from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
-from hpscli.nn import files
 from hpscli.nn.checkpoints import build_model, initialise, load_model, save_checkpoint
-from hpscli.nn.files import CheckpointInfo, read_info, read_tensors
+from hpscli.nn.files import SCHEMA, CheckpointInfo, read_info, read_tensors
 
 SMALL = {"backbone": "tiny", "head": "direct", "hidden": 8, "dropout": 0.0}
 
@@ -76,7 +76,7 @@ def test_the_description_survives_unchanged(checkpoint: Path) -> None:
 
 def test_a_description_with_fields_of_a_later_version_is_read(tmp_path: Path) -> None:
     path = tmp_path / "later.safetensors"
-    document = {"schema": files.SCHEMA, **dataclasses.asdict(info()), "mood": "good"}
+    document = {"schema": SCHEMA, **dataclasses.asdict(info()), "mood": "good"}
     save_file({"a": torch.zeros(1)}, path, metadata={"hps": json.dumps(document)})
     assert read_info(path) == info()
 
@@ -159,7 +159,7 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_no_rubbish(
 def test_a_folder_that_cannot_be_made_is_an_error_of_the_user(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(HpsError, match="cannot write"):
-        files.write_atomically(tmp_path / "file" / "x.safetensors", b"x")
+        write_atomically(tmp_path / "file" / "x.safetensors", b"x")
 
 
 def test_tied_weights_are_stored(tmp_path: Path) -> None:

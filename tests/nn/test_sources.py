@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from hpscli.atomic import write_atomically
 from hpscli.errors import MissingError, UsageError
-from hpscli.nn.files import write_atomically
 from hpscli.nn.sources import find_checkpoint, step_file
 from tests.nn.test_checkpoints import info, save_checkpoint, small
 
