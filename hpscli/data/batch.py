@@ -120,34 +120,6 @@ def make_batch(
     return to_batch(packed)
 
 
-def collate(parts: Sequence[Batch]) -> Batch:
-    """Batches of people -> one batch; a target that only some of them carry is zero for the others."""
-    import torch
-
-    names = dict.fromkeys(name for part in parts for name in part.targets)
-    targets, present = {}, {}
-    for name in names:
-        shape = next(part.targets[name].shape[1:] for part in parts if name in part.targets)
-        targets[name] = torch.cat(
-            [p.targets[name] if name in p.targets else torch.zeros(len(p), *shape) for p in parts]
-        )
-        present[name] = torch.cat(
-            [
-                p.present[name] if name in p.present else torch.zeros(len(p), dtype=torch.bool)
-                for p in parts
-            ]
-        )
-    return Batch(
-        keys=tuple(key for part in parts for key in part.keys),
-        image=torch.cat([part.image for part in parts]),
-        targets=targets,
-        present=present,
-        affine=torch.cat([part.affine for part in parts]),
-        flipped=torch.cat([part.flipped for part in parts]),
-        meta=tuple(meta for part in parts for meta in part.meta),
-    )
-
-
 def ready(batch: Batch, mean: Sequence[float], std: Sequence[float]) -> Batch:
     """-> the batch with float32 pictures, (pixel / 255 - mean) / std, on the device where it lies."""
     import torch

@@ -80,11 +80,11 @@ def to_crop_units(points: np.ndarray, window: tuple[int, int]) -> np.ndarray:
 
 
 def from_crop_units(points: np.ndarray, window: tuple[int, int]) -> np.ndarray:
-    """Points (...,2) in crop units -> window px."""
+    """Points (...,2) crop units -> window px."""
     return (points + 1.0) * (np.array([window[1], window[0]]) / 2.0)
 
 
-REDUCIBLE = 2.0  # a JPEG that the crop shrinks by this much or more is decoded at 1/2, 1/4, 1/8
+REDUCIBLE = 2.0  # an image that the crop shrinks by this much or more is averaged down first
 
 
 def warp(
@@ -95,22 +95,56 @@ def warp(
 ) -> np.ndarray:
     """Encoded image and affine, stored pixels -> window pixels: the crop (H,W,3) uint8 **BGR**.
 
-    One bilinear warp, zero outside. When the crop shrinks a JPEG by two or more, the decoder makes
-    the smaller picture itself, which averages pixels instead of skipping them.
+    One bilinear warp, zero outside. When the crop shrinks a JPEG by two or more, the decoder itself
+    makes the smaller picture.
+    """
+    from hpscli.data.sample import decode_bgr, image_kind
+
+    reduce = 1
+    if image_kind(image) == "jpg":
+        reduce = _reduction(affine, 8)
+        affine = _from_reduced(affine, reduce)
+    return crop_pixels(decode_bgr(image, reduce), affine, window, out)
+
+
+def crop_pixels(
+    pixels: np.ndarray,
+    affine: np.ndarray,
+    window: tuple[int, int],
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """pixels (H,W,3), affine (2,3) pixels -> window, window (H,W) -> the crop (H,W,3).
+
+    An image that shrinks by two or more is first averaged down: a bilinear warp alone would skip
+    pixels.
     """
     import cv2
 
-    from hpscli.data.sample import decode_bgr, image_kind
+    reduce = _reduction(affine, max(pixels.shape[:2]))
+    if reduce > 1:
+        bottom, right = -pixels.shape[0] % reduce, -pixels.shape[1] % reduce
+        padded = cv2.copyMakeBorder(pixels, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+        size = (padded.shape[1] // reduce, padded.shape[0] // reduce)
+        pixels = cv2.resize(padded, size, interpolation=cv2.INTER_AREA)
+        affine = _from_reduced(affine, reduce)
+    return cv2.warpAffine(  # type: ignore[no-any-return]
+        pixels, affine, (window[1], window[0]), dst=out, flags=cv2.INTER_LINEAR
+    )
 
-    shrink, reduce = 1.0 / np.sqrt(abs(np.linalg.det(affine[:, :2]))), 1
-    if shrink >= REDUCIBLE and image_kind(image) == "jpg":
-        reduce = 2 ** min(int(np.log2(shrink)), 3)
-        # pixel i of the reduced picture is the mean of pixels reduce*i .. reduce*i + reduce-1
-        offset = (reduce - 1) / 2
-        enlarge = np.array([[reduce, 0.0, offset], [0.0, reduce, offset]])
-        affine = compose(enlarge, affine)
-    pixels = decode_bgr(image, reduce)
-    return cv2.warpAffine(pixels, affine, (window[1], window[0]), dst=out, flags=cv2.INTER_LINEAR)  # type: ignore[no-any-return]
+
+def _reduction(affine: np.ndarray, most: int) -> int:
+    """-> 1, 2, 4 ...: by how much an image may be averaged down before this map shrinks it."""
+    area = abs(affine[0, 0] * affine[1, 1] - affine[0, 1] * affine[1, 0])
+    shrink = min(area**-0.5, float(most)) if area > 0 else float(most)
+    return 1 if shrink < REDUCIBLE else 2 ** int(np.log2(shrink))
+
+
+def _from_reduced(affine: np.ndarray, reduce: int) -> np.ndarray:
+    """-> the map from the reduced image, whose pixel i is the mean of pixels reduce*i and following."""
+    if reduce == 1:
+        return affine
+    offset = (reduce - 1) / 2
+    return compose(np.array([[reduce, 0.0, offset], [0.0, reduce, offset]]), affine)
 
 
 MARGIN = 1.8  # of a stored crop: room to rotate by 45 degrees and to enlarge by a quarter

@@ -19,6 +19,7 @@ MESH_COLOURS: dict[str, Rgb] = {
     "grey": (0.78, 0.78, 0.78),
 }
 BACKGROUND = (244, 245, 247)
+FAR = 10.0  # focal length in crop widths: nearly the weak perspective that the model means
 SHADOW = 0.13  # how much darker the floor is under the body in a turntable
 
 
@@ -60,6 +61,26 @@ def render_mesh(
     window = window * (1.0 - cover) + layer[:, :, :3] * (255.0 * alpha)
     result[top:bottom, left:right] = np.clip(window + 0.5, 0, 255).astype(np.uint8)
     return result
+
+
+def draw_in_crop(
+    crop: Image,
+    vertices: Floats,
+    faces: Integers,
+    camera: Floats,
+) -> Image:
+    """crop (H,W,3), vertices (V,3) metres, weak camera (3,) -> the crop with the mesh on it.
+
+    The crop may be enlarged: the camera is in crop units.
+    """
+    height, width = crop.shape[:2]
+    scale = float(camera[0])
+    if not scale > 1e-3:  # a model that has learned nothing may put people behind the camera
+        return crop.copy()
+    focal = FAR * width
+    translation = np.array([camera[1], camera[2], 2.0 * focal / (width * scale)])
+    intrinsics = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
+    return render_mesh(crop, vertices + translation, faces, intrinsics)
 
 
 def turntable(

@@ -1,7 +1,13 @@
 """The pictures that commands make: one door to this package."""
 
 from hpscli.render.images import encode_image, read_image, write_image
-from hpscli.render.overlay import MESH_COLOURS, mesh_colour, render_mesh, turntable
+from hpscli.render.overlay import (
+    MESH_COLOURS,
+    draw_in_crop,
+    mesh_colour,
+    render_mesh,
+    turntable,
+)
 from hpscli.render.sheet import contact_sheet
 from hpscli.render.skeleton import bones, draw_box, draw_keypoints
 
@@ -10,6 +16,7 @@ __all__ = [
     "bones",
     "contact_sheet",
     "draw_box",
+    "draw_in_crop",
     "draw_keypoints",
     "encode_image",
     "mesh_colour",

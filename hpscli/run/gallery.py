@@ -12,11 +12,10 @@ from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.protocols import METRICS
 from hpscli.metrics.results import Result
 from hpscli.nn.checkpoints import LoadedModel
-from hpscli.render.pictures import contact_sheet, mesh_colour, render_mesh, write_image
+from hpscli.render.pictures import contact_sheet, draw_in_crop, write_image
 from hpscli.run.inference import mesh_of, predict_batch
 
 TILE_PX = 256
-FAR = 10.0  # focal length in crop widths: nearly the weak perspective that the model means
 
 Image = NDArray[np.uint8]
 
@@ -74,20 +73,3 @@ def chosen_people(result: Result, metric: str, each: int) -> tuple[list[int], li
             places.append(place)
             captions.append(f"{word} {values[place]:.0f} {kind.unit}  {result.keys[place]}")
     return places, captions
-
-
-def draw_in_crop(
-    crop: Image,
-    vertices: NDArray[np.floating],
-    faces: NDArray[np.integer],
-    camera: NDArray[np.floating],
-) -> Image:
-    """crop (H,W,3), vertices (V,3) metres, weak camera (3,) -> the crop with the mesh on it."""
-    height, width = crop.shape[:2]
-    scale = float(camera[0])
-    if not scale > 1e-3:  # a model that has learned nothing may put people behind the camera
-        return crop.copy()
-    focal = FAR * width
-    translation = np.array([camera[1], camera[2], 2.0 * focal / (width * scale)])
-    intrinsics = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
-    return render_mesh(crop, vertices + translation, faces, intrinsics, colour=mesh_colour(0))

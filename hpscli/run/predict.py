@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
 from hpscli.body.cameras import to_full_image
 from hpscli.body.rotations import matrix_to_axis_angle
-from hpscli.data.crops import compose, crop_affine
+from hpscli.data.crops import compose, crop_affine, crop_pixels
 from hpscli.errors import InvalidData, UsageError
 from hpscli.metrics.errors import require_finite
 from hpscli.nn.checkpoints import LoadedModel
@@ -78,25 +77,6 @@ def predict_image(
                 _person(model, prediction, number, row, affines[number], size, focal_px, hand)
             )
     return people
-
-
-def crop_pixels(image: Image, affine: Floats, window: tuple[int, int]) -> Image:
-    """image (H,W,3), affine (2,3) image -> window, window (H,W) -> the crop (H,W,3).
-
-    As in training, an image that shrinks by two or more is first averaged down: a bilinear warp
-    alone would skip pixels.
-    """
-    shrink = 1.0 / np.sqrt(abs(np.linalg.det(affine[:, :2])))
-    reduce = 2 ** int(np.log2(np.clip(shrink, 1, max(image.shape[:2]))))
-    if reduce > 1:
-        bottom, right = -image.shape[0] % reduce, -image.shape[1] % reduce
-        padded = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-        size = (padded.shape[1] // reduce, padded.shape[0] // reduce)
-        image = cv2.resize(padded, size, interpolation=cv2.INTER_AREA)
-        offset = (reduce - 1) / 2  # pixel i of the small image is the mean of reduce*i ...
-        affine = compose(np.array([[reduce, 0, offset], [0, reduce, offset]], float), affine)
-    crop = cv2.warpAffine(image, affine, (window[1], window[0]), flags=cv2.INTER_LINEAR)
-    return np.asarray(crop, np.uint8)
 
 
 def _boxes(boxes: ArrayLike | None, image: Image) -> list[Floats | None]:

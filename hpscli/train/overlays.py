@@ -3,20 +3,19 @@
 from contextlib import nullcontext
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import nn
 
-from hpscli.body.cameras import weak_to_translation
 from hpscli.body.layer import Body, complete
 from hpscli.data.batch import ready
 from hpscli.data.evalset import EvalSet, eval_batches
 from hpscli.hooks import ModelSpec
 from hpscli.records import Batch
-from hpscli.render.pictures import contact_sheet, render_mesh, write_image
+from hpscli.render.pictures import contact_sheet, draw_in_crop, write_image
 from hpscli.train.job import Job
 
-FOCAL_CROPS = 5000.0 / 224.0  # focal length in crop widths: the nearly parallel camera of SPIN
 TILE_PX = 224
 
 
@@ -55,15 +54,11 @@ def draw_overlays(
     module.train(was_training)
     vertices = complete(prediction, body, vertices=True).vertices
     assert vertices is not None  # that is what `complete` was asked for
-    height, width = batch.image.shape[-2:]
-    focal_px = FOCAL_CROPS * TILE_PX
-    placed = vertices + weak_to_translation(prediction.camera, focal_px, TILE_PX)[:, None]
-    center = (TILE_PX - 1) / 2
-    intrinsics = np.array([[focal_px, 0, center], [0, focal_px, center], [0, 0, 1]])
+    meshes, cameras = vertices.cpu().float().numpy(), prediction.camera.cpu().float().numpy()
     pictures = []
-    for image, mesh in zip(batch.image, placed.cpu().float().numpy(), strict=True):
-        crop = _enlarged(image.permute(1, 2, 0).cpu().numpy(), height, width)
-        pictures += [crop, render_mesh(crop, mesh, np.asarray(body.faces), intrinsics)]
+    for image, mesh, camera in zip(batch.image, meshes, cameras, strict=True):
+        crop = _enlarged(image.permute(1, 2, 0).cpu().numpy())
+        pictures += [crop, draw_in_crop(crop, mesh, np.asarray(body.faces), camera)]
     write_image(path, contact_sheet(pictures, columns=min(len(pictures), 8)))
 
 
@@ -78,14 +73,8 @@ def _first(batch: Batch, count: int) -> Batch:
     )
 
 
-def _enlarged(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    import cv2
-
-    side = max(height, width)
-    if height != width:  # crops are shown square, as the weak-perspective camera sees them
-        square = np.zeros((side, side, 3), np.uint8)
-        top, left = (side - height) // 2, (side - width) // 2
-        square[top : top + height, left : left + width] = image
-        image = square
-    resized: np.ndarray = cv2.resize(image, (TILE_PX, TILE_PX), interpolation=cv2.INTER_LINEAR)
+def _enlarged(image: np.ndarray) -> np.ndarray:
+    """crop (H,W,3) -> the same crop, TILE_PX wide."""
+    height = round(TILE_PX * image.shape[0] / image.shape[1])
+    resized: np.ndarray = cv2.resize(image, (TILE_PX, height), interpolation=cv2.INTER_LINEAR)
     return resized

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hpscli.body.joints import joint_set
 from hpscli.body.rotations import axis_angle_to_matrix
 from hpscli.data.augment import Changes, draw, mirror_pose, pose_order, turn_axis_angle, unchanged
-from hpscli.data.batch import collate, make_batch, pack, ready
+from hpscli.data.batch import make_batch, pack, ready
 from hpscli.data.crops import from_crop_units
 from hpscli.errors import InvalidData
 from hpscli.recipe import Augment
@@ -266,14 +266,6 @@ def test_a_stored_crop_gives_the_same_labels_as_the_original() -> None:
     )
     for name in plain.targets:
         assert torch.equal(plain.targets[name], stored.targets[name])
-
-
-def test_collating_batches_keeps_people_apart() -> None:
-    one, two = (make_batch([s], WINDOW, "smpl24") for s in (person(1), whole_body(2)))
-    both = collate([one, two])
-    assert both.keys == ("person-0001", "person-0002") and len(both) == 2
-    assert both.present["smplx.expression"].tolist() == [False, True]
-    assert torch.equal(both.targets["smpl.betas"][1], two.targets["smpl.betas"][0])
 
 
 def test_ready_normalises_once_and_in_place_of_the_bytes() -> None:

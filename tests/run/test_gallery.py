@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from hpscli.metrics.results import Result
-from hpscli.run.gallery import chosen_people, draw_in_crop
+from hpscli.render.pictures import draw_in_crop
+from hpscli.run.gallery import chosen_people
 
 
 def result(values: np.ndarray) -> Result:
