@@ -144,7 +144,7 @@ def _bar(label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     )
     start, done = time.monotonic(), 0
     with Progress(*columns, console=console(stderr=True)) as bar:
-        task = bar.add_task(label, total=total, rate="")
+        task = bar.add_task(label, total=total or None, rate="")
 
         def advance(count: int) -> None:
             nonlocal done
@@ -166,10 +166,12 @@ class _LogProgress:
     def advance(self, count: int) -> None:
         self.done += count
         now = time.monotonic()
-        share = (self.done - self.shown) / max(self.total, 1)
-        if self.done < self.total and (share < LOG_SHARE or now - self.last < LOG_SECONDS / 6):
+        share = (self.done - self.shown) / self.total if self.total else LOG_SHARE
+        due = share >= LOG_SHARE and now - self.last >= LOG_SECONDS / 6
+        if not due and (not self.total or self.done < self.total):
             return
         rate = self.done / max(now - self.start, 1e-9)
         unit = f"  {rate:.0f} {self.unit}/s" if self.unit else ""
-        print(f"{self.label:<11} {self.done}/{self.total}{unit}", file=sys.stderr, flush=True)
+        count_of = f"{self.done}/{self.total}" if self.total else f"{self.done}"
+        print(f"{self.label:<11} {count_of}{unit}", file=sys.stderr, flush=True)
         self.last, self.shown = now, self.done

@@ -30,6 +30,13 @@ def test_progress_without_a_terminal_is_lines_not_a_bar(capsys: pytest.CaptureFi
     assert len(lines) < 25 and lines[-1].startswith("work        100/100")
 
 
+def test_progress_towards_an_unknown_end_is_not_a_line_for_each_step(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert list(Output().track(range(100), "work", 0, "people")) == list(range(100))
+    assert "/0" not in (told := capsys.readouterr().err) and len(told.splitlines()) < 5
+
+
 def test_an_error_says_what_and_what_to_type(capsys: pytest.CaptureFixture[str]) -> None:
     show_error(MissingError("no shards at x.", "hps prepare x\nor bring your own"))
     assert capsys.readouterr().err.splitlines() == [
