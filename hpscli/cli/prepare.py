@@ -61,7 +61,7 @@ def prepare(
     workers = workers or (min(os.cpu_count() or 1, MOST_WORKERS) if total > FEW or not total else 1)
     target = out or Path("shards") / spec.name / split
     shown = " ".join(f"{key}={value}" for key, value in values.items() if value != "")
-    show.say(spec.name, f"{split}  {total or ''} people  {shown}")
+    show.say(spec.name, f"{split}  {f'{total} people' if total else 'people'}  {shown}")
     if dry_run:
         _announce(show, spec, split, target, total, values)
         return
