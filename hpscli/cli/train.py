@@ -101,6 +101,9 @@ def train(
     output = Output(json, quiet or not _talks())
     _check(chosen, run, world, settings, output, dry_run, changes)
     if dry_run:
+        if _talks():
+            document = {"run": None, "dry_run": True, "recipe": chosen.name, "processes": world}
+            output.result("train", document, lambda: None)
         return
     place = run or out or Path("runs") / chosen.name / datetime.now(UTC).strftime(TIME)
     if world > 1 and not inside_job():

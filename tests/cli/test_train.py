@@ -82,6 +82,15 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(
     assert [path.name for path in Path().iterdir()] == [recipe]
 
 
+def test_a_dry_run_is_one_json_document_too(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hps(["train", recipe, "--dry-run", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "hps/train/1"
+    assert document["dry_run"] and document["run"] is None
+
+
 def test_a_dry_run_without_data_says_how_to_make_them(
     recipe: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
