@@ -67,12 +67,13 @@ def train(
 
     Under `accelerate launch -m hpscli train RECIPE` or torchrun, this is one process of their job.
     """
+    if "RANK" in os.environ:  # else DDP warns that it found no unused parameters; torch reads
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # this when it is imported
+
     from hpscli.recipe import load_recipe
     from hpscli.train.launch import check_gpus, inside_job
     from hpscli.train.plan import adjusted
 
-    if inside_job():  # else DDP warns that it looked for unused parameters and found none
-        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     words = words or []
     if gpus and processes:
         raise UsageError("--gpus and --processes both say how many processes.", "Give one of them.")
