@@ -34,6 +34,7 @@ class Member(Section):
     shards: str  # folder or URL with index.json
     weight: float = Field(1.0, ge=0)
     limit: int = Field(0, ge=0)  # use only the first N samples; 0: all
+    prepare: str = ""  # what to type after `hps prepare` to make these shards
 
 
 class Validation(Section):
@@ -41,6 +42,7 @@ class Validation(Section):
     protocol: str
     limit: int = Field(0, ge=0)
     batch: int = Field(32, ge=1)
+    prepare: str = ""  # as in the mix
 
 
 class Data(Section):

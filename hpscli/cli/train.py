@@ -1,6 +1,9 @@
 """hps train: a recipe -> a run folder with checkpoints."""
 
 import os
+import shlex
+import sys
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +16,7 @@ from hpscli.errors import UsageError
 
 if TYPE_CHECKING:
     from hpscli.recipe import Recipe
+    from hpscli.train.plan import Part
 
 TIME = "%Y-%m-%dT%H-%M-%S"  # of run folders, UTC: names sort as times do
 
@@ -184,6 +188,7 @@ def _check(
     """Say the plan and refuse what cannot work, before any process starts."""
     from hpscli.recipe import recipe_hash
     from hpscli.train import plan
+    from hpscli.train.launch import inside_job
     from hpscli.train.schedule import learning_rate
     from hpscli.train.state import check_recipe as check_same
     from hpscli.train.track import check_tracker
@@ -196,6 +201,9 @@ def _check(
     steps = plan.check_recipe(recipe, world, **choice)
     rate = learning_rate(recipe, steps, keep=choice["keep_lr"], scale=choice["scale_lr"])
     parts = plan.check_shards(recipe, validate=settings["validate"])
+    if not dry_run and any(map(plan.makeable, parts)) and not inside_job():
+        _prepare(parts, output)
+        parts = plan.check_shards(recipe, validate=settings["validate"])
     changed = f"   changed: {' '.join(changes)}" if changes else ""
     output.say("recipe", f"{recipe.name}   hash {recipe_hash(recipe)}{changed}")
     for label, text in plan.describe(recipe, steps, parts, rate):
@@ -206,6 +214,19 @@ def _check(
         output.say("memory", f"about {cost['megabytes']:.0f} MB a process: weights and activations")
         output.say("dry run", "nothing was trained")
     plan.refuse_missing(parts)
+
+
+def _prepare(parts: "list[Part]", output: Output) -> None:
+    """Make the shards that are missing and need no files, as the recipe says."""
+    from hpscli.cli.app import load_command
+    from hpscli.train.plan import makeable
+
+    for part in filter(makeable, parts):
+        words = [*shlex.split(part.prepare), "--out", part.shards]
+        output.say("data", f"{part.shards} is not there, but can be made:")
+        output.say("$", f"hps prepare {shlex.join(words)}")
+        with redirect_stdout(sys.stderr):
+            load_command("prepare").main(args=words, prog_name="hps prepare", standalone_mode=False)
 
 
 def _launch(

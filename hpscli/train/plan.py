@@ -8,10 +8,11 @@ from typing import Any
 import torch
 
 from hpscli.body.joints import joint_set
+from hpscli.data.remote import is_remote
 from hpscli.data.shards import read_index
 from hpscli.errors import HpsError, MissingError, UsageError
 from hpscli.nn.checkpoints import build_model, complete_options
-from hpscli.recipe import Recipe, validated
+from hpscli.recipe import Member, Recipe, Validation, validated
 from hpscli.registry import get_registry
 from hpscli.train.losses import check_names
 from hpscli.train.schedule import Steps, count_steps, learning_rate
@@ -29,6 +30,7 @@ class Part:
     shards: str
     samples: int = 0
     problem: HpsError | None = None
+    prepare: str = ""  # what to type after `hps prepare`
 
 
 def adjusted(
@@ -89,29 +91,46 @@ def check_recipe(recipe: Recipe, world: int, *, keep_lr: bool, scale_lr: bool) -
 
 def check_shards(recipe: Recipe, *, validate: bool = True) -> list[Part]:
     """-> every shard folder of a recipe: how many samples, or what is wrong with it."""
-    wanted = [(name, m.shards) for name, m in recipe.data.mix.items() if m.weight > 0]
+    wanted: dict[str, Member | Validation]
+    wanted = {name: member for name, member in recipe.data.mix.items() if member.weight > 0}
+    alone = len(wanted) == 1
     if validate and recipe.data.validation is not None:
-        wanted.append(("validation", recipe.data.validation.shards))
-    alone = len(wanted) - ("validation" in dict(wanted)) == 1
-    return [_part(name, shards, alone and name != "validation") for name, shards in wanted]
+        wanted["validation"] = recipe.data.validation
+    return [_part(name, one, alone and name != "validation") for name, one in wanted.items()]
 
 
-def _part(name: str, shards: str, needed: bool) -> Part:
+def _part(name: str, wanted: Member | Validation, needed: bool) -> Part:
+    shards = wanted.shards
     try:
         return Part(name=name, shards=shards, samples=read_index(shards).samples)
     except MissingError:
         less = "--no-validate" if name == "validation" else f"data.mix.{name}.weight=0"
         problem = MissingError(
             f"no shards '{name}': {shards} has no index.json.",
-            prepare_command(shards) + ("" if needed else f"\nor train without: {less}"),
+            prepare_command(shards, wanted.prepare)
+            + ("" if needed else f"\nor train without: {less}"),
         )
-        return Part(name=name, shards=shards, problem=problem)
+        return Part(name=name, shards=shards, problem=problem, prepare=wanted.prepare)
     except HpsError as error:
         return Part(name=name, shards=shards, problem=error)
 
 
-def prepare_command(shards: str) -> str:
-    """shards/<data set>/<split> -> the command that makes it."""
+def makeable(part: Part) -> bool:
+    """-> whether missing shards can be made without any file: the recipe says how, of generated data."""
+    datasets = {spec.name: spec for spec in get_registry().all("dataset")}
+    name = part.prepare.partition(" ")[0]
+    return (
+        isinstance(part.problem, MissingError)
+        and not is_remote(part.shards)
+        and name in datasets
+        and not datasets[name].needs_root
+    )
+
+
+def prepare_command(shards: str, prepare: str = "") -> str:
+    """shards/<data set>/<split>, and what a recipe says of them -> the command that makes them."""
+    if prepare:
+        return f"Make them: hps prepare {prepare} --out {shards}"
     parts = PurePosixPath(shards).parts
     datasets = {spec.name: spec for spec in get_registry().all("dataset")}
     if len(parts) < 2 or parts[-2] not in datasets:

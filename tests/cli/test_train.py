@@ -49,6 +49,32 @@ def test_a_fast_dev_run_goes_through_everything(
     assert load_model("run").info.step == 2
 
 
+MAKEABLE = """
+base = "tiny"
+name = "makeable"
+[data.mix.synthetic]
+shards = "made/train"
+prepare = "synthetic --split train --count 32 --size 64 --workers 1"
+[optim]
+batch = 8
+"""
+
+
+def test_missing_people_that_need_no_files_are_made_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("makeable.toml").write_text(MAKEABLE)
+    words = ["train", "makeable.toml", "--no-validate", "train.overlays=0"]
+    assert hps([*words, "--dry-run"]) == 3
+    assert "hps prepare synthetic --split train --count 32" in said(capsys)
+    assert not Path("made").exists()
+    assert hps([*words, "--fast-dev-run", "--out", "run"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "run\n" and "made/train is not there, but can be made" in err
+    assert load_model("run").info.step == 2
+
+
 def test_a_run_is_named_by_recipe_and_time(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert hps(["train", recipe, "--fast-dev-run", "--no-validate", "--json", "-q"]) == 0
     out, err = capsys.readouterr()
