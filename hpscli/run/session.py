@@ -21,6 +21,7 @@ from hpscli.run.places import (
     check_dtype,
     find_shards,
     new_result_file,
+    prepare_line,
     shipped_checkpoint,
 )
 from hpscli.run.processes import Job, evaluate_on, launched, process_group
@@ -84,6 +85,7 @@ def _evaluated(
     shards, remark = find_shards(spec, request.shards, registry)
     found = EvalSet(shards, limit=request.limit)
     check_shards(found, spec, model.body, request.limit)
+    check_split(found, spec, registry)
     people, train = len(found), _training_shards(request, spec)
     if train:
         check_shards(EvalSet(train, limit=1), spec, model.body, limit=1)
@@ -166,6 +168,23 @@ def check(request: Request) -> None:
         raise UsageError(
             "a launcher has started several processes already.", "Leave out --gpus and --processes."
         )
+
+
+def check_split(people: EvalSet, spec: ProtocolSpec, registry: Registry) -> None:
+    """Raise for people of another split of the protocol's data set: the result would bear its name."""
+    index = people.index
+    if index.dataset != spec.testset or index.split in ("", spec.split):
+        return
+    about = (index.dataset, index.split, spec.body)
+    protocols: list[ProtocolSpec] = registry.all("protocol")
+    own = [p for p in protocols if (p.testset, p.split, p.body) == about]
+    own.sort(key=lambda p: (p.joints != spec.joints, not p.default))
+    own_name = f"Measure these people by their own: --protocol {own[0].name}" if own else ""
+    raise UsageError(
+        f"{index.location} holds {index.dataset}/{index.split}, protocol '{spec.name}' is about "
+        f"{spec.testset}/{spec.split}.",
+        own_name or f"Make the people it is about: {prepare_line(spec, registry)}",
+    )
 
 
 def pick_device(request: Request, local_rank: int = 0) -> str:

@@ -126,9 +126,22 @@ def test_missing_shards_name_the_command_that_makes_them(here: Path, capsys) -> 
     assert "hps prepare synthetic --split validation --out shards/synthetic/validation" in said
 
 
-def test_people_of_another_split_are_measured_with_a_note(here: Path, capsys) -> None:
-    assert run([*words(here)[:4], "--shards", str(here / "train"), "--limit", "2"]) == 0
-    assert "people of synthetic/train; the figures are not those of" in capsys.readouterr().err
+def test_people_of_another_split_are_refused_with_the_protocol_that_is_theirs(
+    here: Path, capsys
+) -> None:
+    write_people(Path("validation"), 2, split="validation")
+    assert run([*words(here)[:4], "--shards", "validation"]) == 2
+    assert "--protocol synthetic/validation@smpl24-v1" in capsys.readouterr().err
+    assert run([*words(here)[:4], "--shards", str(here / "train"), "--limit", "2"]) == 2
+    assert "hps prepare synthetic --split test" in capsys.readouterr().err  # nobody measures train
+    assert not Path("runs").exists()
+
+
+def test_people_of_another_data_set_are_measured_with_a_note(here: Path, capsys) -> None:
+    index = json.loads((write_people(Path("mine"), 2) / "index.json").read_text())
+    Path("mine/index.json").write_text(json.dumps({**index, "dataset": "mine"}))
+    assert run([*words(here)[:4], "--shards", "mine"]) == 0
+    assert "people of mine/test; the figures are not those of" in capsys.readouterr().err
     assert run(words(here, "--limit", "2", "--out", "own")) == 0
     assert "figures are not" not in capsys.readouterr().err
 
