@@ -14,6 +14,7 @@ import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hpscli.errors import MissingError, UsageError, did_you_mean
+from hpscli.mistakes import mistakes
 
 
 class Section(BaseModel):
@@ -149,26 +150,16 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
                 f"recipe '{path}' has base '{base}', which has a base itself: one only."
             )
         raw = _merged(below, raw)
-    for word in overrides:
-        _override(raw, word)
-    return validated(raw, str(path))
+    typed = [_override(raw, word) for word in overrides]
+    return validated(raw, str(path), typed)
 
 
-def validated(raw: Mapping[str, Any], origin: str) -> Recipe:
-    """A parsed TOML document -> the recipe, or one error that names the key and the nearest one."""
+def validated(raw: Mapping[str, Any], origin: str, typed: Sequence[str] = ()) -> Recipe:
+    """A parsed TOML document, its file, the keys that were typed -> the recipe, or every mistake."""
     try:
         return Recipe.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            known = known_keys()
-            raise UsageError(
-                f"unknown key '{where}' in {origin}.",
-                did_you_mean(where, known) or "See: hps recipes show tiny",
-            ) from None
-        value = "" if first["type"] == "missing" else f", not {first['input']!r}"
-        raise UsageError(f"{origin}: {where}: {first['msg']}{value}.") from None
+        raise mistakes(error, Recipe, known_keys(), origin, typed) from None
 
 
 def known_keys(section: type[BaseModel] = Recipe, prefix: str = "") -> list[str]:
@@ -229,8 +220,8 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return both
 
 
-def _override(raw: dict[str, Any], word: str) -> None:
-    """Set one dotted `key=value` in a parsed document; the value is TOML, or else a plain string."""
+def _override(raw: dict[str, Any], word: str) -> str:
+    """Set one dotted `key=value` in a parsed document; TOML, or else a plain string -> the key."""
     key, equals, text = word.partition("=")
     if not equals or not key:
         raise UsageError(f"'{word}' is not key=value.", "For example: optim.lr=1e-4")
@@ -248,3 +239,4 @@ def _override(raw: dict[str, Any], word: str) -> None:
     if key == "model.name":  # options belong to the model they were written for
         place.pop("options", None)
         place.pop("preset", None)
+    return key

@@ -58,6 +58,51 @@ def test_a_wrong_type_or_value_names_the_key_and_the_value(recipe_file: Path, wo
     assert key in str(caught.value) and value in str(caught.value)
 
 
+def test_every_mistake_is_told_in_plain_words_with_the_place_where_it_was_written(
+    recipe_file: Path,
+) -> None:
+    recipe_file.write_text(MINIMAL + 'epochs = "two"\n')
+    words = ["optim.lr=abc", "data.image_size=64", "optim.lrr=3", "optim.name=lion"]
+    words += ["augment.flip=2", "data.mix.peple.weight=2", "data.mix.people.weigth=2"]
+    with pytest.raises(UsageError) as caught:
+        load_recipe(str(recipe_file), words)
+    assert set(caught.value.problem.splitlines()) == {
+        f"{recipe_file}: train.epochs wants a whole number, not 'two'.",
+        "the command line: optim.lr wants a number, not 'abc'.",
+        "the command line: data.image_size wants 2 whole numbers in brackets, not 64.",
+        "the command line: unknown key 'optim.lrr'.",
+        "the command line: optim.name wants one of adam, adamw, sgd, not 'lion'.",
+        "the command line: augment.flip wants at most 1, not 2.",
+        "the command line: data.mix.peple.shards is missing.",
+        "the command line: unknown key 'data.mix.people.weigth'.",
+    }
+    assert "Did you mean 'optim.lr'?" in caught.value.fix
+    assert "Did you mean 'data.mix.people.weight'?" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("word", "wanted"),
+    [
+        ("data.image_size=[64]", "2 whole numbers"),
+        ("data.image_size=[64,1.5]", "2 whole numbers"),
+        ("optim.betas=[1,2,3]", "2 numbers"),
+        ("optim.step_epochs=3", "whole numbers in brackets"),
+        ("train.compile=maybe", "true or false"),
+        ("name=3", "text"),
+        ("train=3", "a table"),
+        ("loss.pose=much", "a number"),
+        ("data.validation=3", "a table"),
+    ],
+)
+def test_what_a_key_wants_is_said_for_every_kind_of_value(
+    recipe_file: Path, word: str, wanted: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_recipe(str(recipe_file), [word])
+    (line,) = caught.value.problem.splitlines()
+    assert f"{word.split('=')[0]} wants {wanted}" in line
+
+
 def test_overrides_are_typed_by_the_schema(recipe_file: Path) -> None:
     recipe = load_recipe(
         str(recipe_file), ["optim.lr=1e-3", "data.mix.people.weight=0.5", "data.image_size=[64,64]"]
