@@ -196,12 +196,16 @@ def _finish(
         "index_sha256": sha256,
         "seconds": report.seconds,
         "resumed": report.resumed,
+        "remade": report.remade,
         "already_complete": report.already_complete,
         "contact_sheet": sheet,
         "body": index.body,
     }
     if report.already_complete:
         show.say("complete", "these shards were finished before; nothing was written")
+    elif report.remade:
+        shards = "shard was" if report.remade == 1 else "shards were"
+        show.say("mended", f"{report.remade} {shards} broken or missing: made again, the rest kept")
     elif report.resumed:
         show.say("resumed", f"the first {report.resumed} records were done by an earlier run")
     people = "person" if report.samples == 1 else "people"

@@ -2,13 +2,15 @@
 
 Shard k holds the people at positions k*N .. (k+1)*N - 1 of the source, minus the bad ones, so what a
 shard holds depends on nothing but the source. A shard whose table is on disk is done; a run that was
-killed starts again at the first one that is not. index.json is written when all are there.
+killed starts again at the first one that is not. index.json is written when all are there; a shard
+that breaks later is made again alone.
 """
 
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from hpscli.data.shards import (
     INDEX,
     PARTIAL,
     ShardIndex,
+    ShardInfo,
     ShardTable,
     ShardWriter,
     parse_table,
@@ -44,6 +47,7 @@ class Report:
     samples: int = 0
     bad: list[Bad] = field(default_factory=list)
     resumed: int = 0  # positions of the source that were done before this run
+    remade: int = 0  # shards of a finished folder that were broken or missing
     already_complete: bool = False
     seconds: float = 0.0
 
@@ -75,12 +79,15 @@ def prepare(
     if force:
         clear(out)
     start = time.monotonic()
+    write = partial(
+        _write_shards, source, out, workers=workers, shard_samples=shard_samples, advance=advance
+    )
     if (out / INDEX).is_file():
-        return _already_there(out, plan)
+        return _mend(out, _finished_before(out, plan), write, limit, shard_samples)
     done = _begin(out, plan, root)
     report = Report(out, resumed=done[-1].source[1] if done else 0)
     advance(report.resumed)
-    tables = [*done, *_write_shards(source, out, done, workers, limit, shard_samples, advance)]
+    tables = [*done, *write(done, limit or None)]
     for table in tables:
         report.bad += [Bad(**dict(record)) for record in table.bad]
     report.samples = sum(len(table.keys) for table in tables)
@@ -161,7 +168,8 @@ def clear(out: Path) -> None:
         path.unlink()
 
 
-def _already_there(out: Path, plan: Mapping[str, Any]) -> Report:
+def _finished_before(out: Path, plan: Mapping[str, Any]) -> ShardIndex:
+    """-> the index of a finished folder, if it was made from the same with the same options."""
     index = read_index(out)
     made = {"dataset": index.dataset, "split": index.split, **index.made_by}
     if made != plan:
@@ -170,8 +178,42 @@ def _already_there(out: Path, plan: Mapping[str, Any]) -> Report:
             f"{out} holds finished shards made with another {', '.join(differs)}.",
             "Choose another --out, or replace them: --force",
         )
+    return index
+
+
+def _mend(
+    out: Path,
+    index: ShardIndex,
+    write: Callable[[list[ShardTable], int], Iterator[ShardTable]],
+    limit: int,
+    shard_samples: int,
+) -> Report:
+    """Make the shards of a finished folder again that are not as large as its index says, or gone."""
+    start, listed = time.monotonic(), {shard.file: shard for shard in index.shards}
     bad = [Bad(**record) for record in index.bad.get("records", [])]
-    return Report(out, index, index.samples, bad, already_complete=True)
+    report, tables = Report(out, index, index.samples, bad), list[ShardTable]()
+    for number in range(int(Path(max(listed)).stem) + 1):
+        file = f"{number:06d}.tar"
+        table = _whole_shard(out, number)
+        if table is None or _listing(table) != listed.get(file):
+            end = (number + 1) * shard_samples
+            made = list(write(tables, min(end, limit or end)))
+            if [_listing(table) for table in made] != [listed.get(file)]:
+                raise InvalidData(
+                    f"{out / file} was broken, and made again it is not what {INDEX} says: "
+                    "the original files or the program changed.",
+                    "Make all shards again: --force",
+                )
+            table, report.remade = made[0], report.remade + 1
+        tables.append(table)
+    report.already_complete = not report.remade
+    report.seconds = time.monotonic() - start
+    return report
+
+
+def _listing(table: ShardTable) -> ShardInfo | None:
+    """-> what the index says about this shard; nothing when all its records were bad."""
+    return table.info if table.keys else None
 
 
 def _begin(out: Path, plan: Mapping[str, Any], root: Path) -> list[ShardTable]:
@@ -203,34 +245,44 @@ def _begin(out: Path, plan: Mapping[str, Any], root: Path) -> list[ShardTable]:
 def _whole_shards(out: Path) -> list[ShardTable]:
     """-> tables of the shards that are done, from the first on without a gap."""
     tables: list[ShardTable] = []
-    while True:
-        path = out / table_name(f"{len(tables):06d}.tar")
-        if not path.is_file():
-            return tables
-        table = parse_table(path.read_bytes(), str(path))
-        tar = out / table.file
-        if table.keys and not (tar.is_file() and tar.stat().st_size == table.bytes):
-            return tables
+    while (table := _whole_shard(out, len(tables))) is not None:
         tables.append(table)
+    return tables
+
+
+def _whole_shard(out: Path, number: int) -> ShardTable | None:
+    """-> the table of a shard, if it can be read and its tar is as large as it says."""
+    path = out / table_name(f"{number:06d}.tar")
+    if not path.is_file():
+        return None
+    try:
+        table = parse_table(path.read_bytes(), str(path))
+    except InvalidData:  # broken like a tar that lost bytes: made again
+        return None
+    tar = out / table.file
+    if table.keys and not (tar.is_file() and tar.stat().st_size == table.bytes):
+        return None
+    return table
 
 
 def _write_shards(
     source: Source,
     out: Path,
     done: list[ShardTable],
+    stop: int | None,
+    *,
     workers: int,
-    limit: int,
     shard_samples: int,
     advance: Callable[[int], None],
 ) -> Iterator[ShardTable]:
-    """Write the shards that are missing, in order -> their tables."""
+    """Write the shards after those that are done, up to position `stop` -> their tables."""
     keys = {key for table in done for key in table.keys}
     position = done[-1].source[1] if done else 0
     if done and position < len(done) * shard_samples:
         return  # the last shard was short: the source had ended
     writer: ShardWriter | None = None
     try:
-        for item in encoded(source, position, limit or None, workers):
+        for item in encoded(source, position, stop, workers):
             if writer is None:
                 writer = ShardWriter(out, position // shard_samples, position)
             _put(writer, _unless_repeated(item, keys))

@@ -118,6 +118,22 @@ def test_a_second_time_it_says_that_all_is_there(
     assert run(command(photos, "--limit", "5", "--force")) == 0
 
 
+def test_a_truncated_shard_is_mended_by_the_same_command(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(command(photos)) == 0
+    tar = photos.parent / "out" / "000000.tar"
+    whole = tar.read_bytes()
+    tar.write_bytes(whole[:1000])
+    capsys.readouterr()
+    assert run(["datasets", "stats", str(tar.parent)]) == 5
+    assert "Repeat the same `hps prepare`" in capsys.readouterr().err
+    assert run(command(photos)) == 0
+    told = capsys.readouterr().err
+    assert "1 shard was broken or missing: made again" in told and "nothing was written" not in told
+    assert tar.read_bytes() == whole
+
+
 def test_flags_for_generated_people_are_short_for_options(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from hpscli.data.shards import read_index
 from hpscli.data.sources import checked_options
 from hpscli.data.verify import verify
 from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
-from tests.data.people import contents, make_shards, parallel_spec, spec
+from hpscli.records import Sample
+from tests.data.people import contents, make_shards, parallel_spec, person, spec
 
 NOWHERE = Path()
 
@@ -97,6 +99,54 @@ def test_finished_shards_are_left_alone(tmp_path: Path) -> None:
     report = prepare(spec(), NOWHERE, "train", folder, shard_samples=8)
     assert report.already_complete and report.samples == 20
     assert contents(folder) == before
+
+
+@pytest.mark.parametrize("file", ["000001.tar", "000002.tar", "000001.json"])
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_shard_that_broke_after_the_end_is_made_again_and_the_rest_is_kept(
+    tmp_path: Path, file: str, damage: str
+) -> None:
+    folder = make_shards(tmp_path / "out", options={"broken": "9:twin"})
+    before, kept = contents(folder), (folder / "000000.tar").stat().st_mtime_ns
+    if damage == "gone":
+        (folder / file).unlink()
+    else:
+        (folder / file).write_bytes(before[file][:100])
+    report = prepare(
+        spec(), NOWHERE, "train", folder, options={"broken": "9:twin"}, shard_samples=8
+    )
+    assert (report.remade, report.already_complete) == (1, False)
+    assert contents(folder) == before
+    assert (folder / "000000.tar").stat().st_mtime_ns == kept
+
+
+def test_the_last_shard_of_a_limit_is_made_again_no_longer_than_it_was(tmp_path: Path) -> None:
+    folder = make_shards(tmp_path / "out", 20, limit=10)
+    before = contents(folder)
+    (folder / "000001.tar").unlink()
+    assert contents(make_shards(folder, 20, limit=10)) == before
+
+
+def test_a_gap_of_bad_records_is_not_taken_for_a_missing_shard(tmp_path: Path) -> None:
+    options = {"broken": " ".join(f"{number}:cut" for number in range(8, 16))}
+    folder = make_shards(tmp_path / "out", options=options)
+    before = contents(folder)
+    assert contents(make_shards(folder, options=options)) == before
+    (folder / "000002.tar").unlink()
+    assert contents(make_shards(folder, options=options)) == before
+
+
+def test_a_shard_that_cannot_be_made_as_it_was_says_to_make_all_again(tmp_path: Path) -> None:
+    folder = make_shards(tmp_path / "out")
+    (folder / "000001.tar").unlink()
+    other = spec(samples="tests.data.test_prepare:strangers")
+    for _ in range(2):
+        with pytest.raises(InvalidData, match="000001.tar was broken.*all shards again: --force"):
+            prepare(other, NOWHERE, "train", folder, shard_samples=8)
+
+
+def strangers(root: Path, split: str, **options: object) -> Iterator[Sample]:
+    return (person(number, key=f"stranger-{number}") for number in range(20))
 
 
 def test_other_options_need_force_and_force_replaces_only_shards(tmp_path: Path) -> None:
