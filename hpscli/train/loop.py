@@ -46,8 +46,9 @@ def train(
         steps = check_recipe(recipe, processes.world, keep_lr=keep_lr, scale_lr=scale_lr)
         rate = learning_rate(recipe, steps, keep=keep_lr, scale=scale_lr)
         job = start(recipe, processes, steps, rate, resume, say)
-        if resume:
-            restore(job)
+        validate = validate and recipe.data.validation is not None
+        if resume and not restore(job):
+            end_epoch(job, validate)
         batches = stream(job) if job.step < steps.total else iter(())
         clock = time.perf_counter()
         while job.step < steps.total:
@@ -56,18 +57,16 @@ def train(
             epoch_done = job.step % steps.per_epoch == 0
             if epoch_done or job.step % recipe.train.log_every == 0:
                 clock = log(job, clock)
-            best = False
-            if epoch_done and not stopped:
-                best = validate and validate_epoch(job)
-                draw_people(job)
-                clock = time.perf_counter()
             if epoch_done or stopped or job.step % recipe.train.checkpoint_every == 0:
-                save(job, best)
+                save(job, measured=not (epoch_done and validate))
             if stopped:
                 raise Interrupted(
                     f"stopped after step {job.step} of {steps.total}; everything is saved.",
                     f"Continue: hps train --resume {job.run}",
                 )
+            if epoch_done:
+                end_epoch(job, validate)
+                clock = time.perf_counter()
         finish(job)
     return job.run
 
@@ -128,6 +127,13 @@ def stop_on_nonsense(job: Job, values: dict[str, float], keys: list[str]) -> Inv
         "Look at those samples (hps datasets audit SHARDS); if they are sound, lower optim.lr, set "
         f"optim.clip_norm=1, or use --dtype fp32. Then: hps train --resume {job.run}",
     )
+
+
+def end_epoch(job: Job, validate: bool) -> None:
+    """Measure and draw what is saved already, for validation may fail: its shards may be bad."""
+    if validate:
+        save(job, best=validate_epoch(job))
+    draw_people(job, validate)
 
 
 def log(job: Job, clock: float) -> float:

@@ -11,6 +11,7 @@ from torch import nn
 from hpscli.body.layer import Body, complete
 from hpscli.data.batch import ready
 from hpscli.data.evalset import EvalSet, eval_batches
+from hpscli.errors import MissingError
 from hpscli.hooks import ModelSpec
 from hpscli.records import Batch
 from hpscli.render.pictures import contact_sheet, draw_in_crop, write_image
@@ -19,18 +20,34 @@ from hpscli.train.job import Job
 TILE_PX = 224
 
 
-def draw_people(job: Job) -> None:
+def draw_people(job: Job, validate: bool) -> None:
     """Write samples/epoch-0001.png: the same few people after each epoch, of the validation set
-    where there is one."""
-    recipe, count = job.recipe, job.recipe.train.overlays
-    if not count or not job.processes.first:
+    where the run has one. A picture that cannot be drawn is a warning: no run ends for it."""
+    if not job.recipe.train.overlays or not job.processes.first:
         return
-    validation = recipe.data.validation
-    member = next(m for m in recipe.data.mix.values() if m.weight > 0)
-    shards = validation.shards if validation is not None else member.shards
+    try:
+        _draw(job, _people(job, validate))
+    except Exception as error:  # files, memory, a model's own mistake: all the same to the run
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        job.diary.warn("pictures", f"no picture after this epoch: {reason}")
+
+
+def _people(job: Job, validate: bool) -> EvalSet:
+    """-> a few people of the validation set, else of the first training set."""
+    data, count = job.recipe.data, job.recipe.train.overlays
+    if validate and data.validation is not None:
+        try:
+            return EvalSet(data.validation.shards, limit=count)
+        except MissingError as error:
+            job.diary.warn("people", f"pictures show people of the training: {error.problem}")
+    return EvalSet(next(m for m in data.mix.values() if m.weight > 0).shards, limit=count)
+
+
+def _draw(job: Job, people: EvalSet) -> None:
+    recipe, count = job.recipe, job.recipe.train.overlays
     batch = next(
         eval_batches(
-            EvalSet(shards, limit=count),
+            people,
             size=recipe.data.image_size or job.spec.input_size,
             joints=recipe.data.joints,
             crop_scale=recipe.data.crop_scale,

@@ -27,8 +27,11 @@ def describe(job: Job) -> CheckpointInfo:
     )
 
 
-def save(job: Job, best: bool) -> None:
-    """Write a checkpoint with everything that `restore` needs."""
+def save(job: Job, *, best: bool = False, measured: bool = True) -> None:
+    """Write a checkpoint with everything that `restore` needs.
+
+    measured: False at an epoch's end whose validation is still to come.
+    """
     generators = job.processes.gather(saved.random_state())
     if job.processes.first:
         scaler = job.processes.accelerator.scaler
@@ -37,6 +40,7 @@ def save(job: Job, best: bool) -> None:
             "world": job.processes.world,
             "rate": job.rate,
             "best": job.best,
+            "measured": measured,
             "metrics": job.metrics,
             "optimizer": job.optimizer.state_dict(),
             "scaler": scaler.state_dict() if scaler is not None else {},
@@ -58,8 +62,11 @@ def save(job: Job, best: bool) -> None:
     job.processes.wait()
 
 
-def restore(job: Job) -> None:
-    """Put a job where it was when the newest checkpoint of its run was made."""
+def restore(job: Job) -> bool:
+    """Put a job where it was when the newest checkpoint of its run was made.
+
+    -> False when that was an epoch's end before its validation was done.
+    """
     path, weights, _, state = saved.load(job.run)
     saved.check_world(state, job.processes.world)
     load_weights(job.module, weights, origin=str(path), model=job.spec.name)
@@ -72,5 +79,7 @@ def restore(job: Job) -> None:
     job.step, job.rate, job.best = state["step"], state["rate"], state["best"]
     job.metrics, job.meter = state["metrics"], Meter(state["meter"])
     job.random = state["random"][job.processes.rank]
+    saved.restore_random_state(job.random)  # for the save after a validation that comes first
     job.diary.rewind(job.step)
     job.diary.say("resume", f"{path.name}, step {job.step} of {job.steps.total}")
+    return bool(state.get("measured", True))  # runs of older versions do not say it

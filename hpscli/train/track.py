@@ -29,6 +29,7 @@ class Diary:
     def __init__(self, run: Path, say: Say, *, mute: bool = False) -> None:
         self.run, self.mute = run, mute
         self._say = say
+        self._warned: set[str] = set()
 
     def say(self, label: str, text: object = "") -> None:
         """One line of the story, on the terminal and in log.txt."""
@@ -37,6 +38,12 @@ class Diary:
         self._say(label, text)
         with (self.run / "log.txt").open("a", encoding="utf-8") as stream:
             stream.write(f"{label:<11} {text}".rstrip() + "\n")
+
+    def warn(self, about: str, text: str) -> None:
+        """Say something that is wrong but stops nothing, once."""
+        if about not in self._warned:
+            self._warned.add(about)
+            self.say("warning", text)
 
     def record(self, values: Mapping[str, Any]) -> None:
         """One JSON line in log.jsonl."""

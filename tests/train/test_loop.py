@@ -15,7 +15,7 @@ import cv2
 import pytest
 import torch
 
-from hpscli.errors import HpsError, Interrupted, InvalidData, UsageError
+from hpscli.errors import HpsError, Interrupted, InvalidData, MissingError, UsageError
 from hpscli.nn.checkpoints import load_model
 from hpscli.nn.files import read_info, read_tensors
 from hpscli.recipe import Recipe
@@ -77,6 +77,39 @@ def test_a_run_leaves_what_its_folder_promises(people: Path, others: Path, tmp_p
     assert model.info.metrics["mpjpe"] > 0
     assert model.info.epoch in (1, 2)
     assert load_model(f"{run}@last").info.step == 8
+
+
+def test_a_run_without_validation_needs_none_of_its_people(people: Path, tmp_path: Path) -> None:
+    recipe = small_recipe(people, tmp_path / "nowhere", train__overlays=2, train__epochs=1)
+    run = train(recipe, tmp_path / "run", validate=False)
+    assert len(list((run / "samples").glob("*.png"))) == 1
+    assert "warning" not in (run / "log.txt").read_text()
+
+
+def test_a_picture_that_fails_stops_nothing_and_is_named_once(people: Path, tmp_path: Path) -> None:
+    def block(label: str, text: object) -> None:
+        if label == "1/8":
+            (tmp_path / "run" / "samples").write_text("a file where the folder should be")
+
+    run = train(small_recipe(people, train__overlays=2), tmp_path / "run", say=block)
+    assert (run / "finished.json").exists()
+    assert (run / "log.txt").read_text().count("no picture after this epoch: ") == 1
+
+
+def test_a_validation_that_fails_loses_nothing_and_is_done_on_resume(
+    people: Path, others: Path, tmp_path: Path
+) -> None:
+    gone, run = tmp_path / "gone", tmp_path / "run"
+    recipe = small_recipe(people, gone, train__epochs=1, train__checkpoint_every=1000)
+    with pytest.raises(MissingError, match="gone"):
+        train(recipe, run)
+    assert load_model(f"{run}@last").info.step == 4
+    gone.symlink_to(others)
+    train(recipe, run, resume=True)
+    assert sum("validation" in line for line in lines(run)) == 1
+    assert load_model(f"{run}@best").info.metrics["mpjpe"] > 0
+    train(recipe, run, resume=True)
+    assert sum("validation" in line for line in lines(run)) == 1
 
 
 def test_each_line_of_the_log_names_its_losses_and_what_they_cost(
