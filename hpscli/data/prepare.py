@@ -18,6 +18,7 @@ from hpscli import __version__
 from hpscli.data.shards import (
     INDEX,
     PARTIAL,
+    PLAN,
     ShardIndex,
     ShardInfo,
     ShardTable,
@@ -33,7 +34,6 @@ from hpscli.errors import InvalidData, MissingError, UsageError, did_you_mean
 from hpscli.hooks import DatasetSpec
 
 SHARD_SAMPLES = 1000
-PLAN = "prepare.json"  # what an unfinished folder is being made from; gone when it is finished
 PLAN_SCHEMA = "hps/prepare/1"
 NAMED = 20  # bad records named one by one in the story; all of them are in the index
 

@@ -20,6 +20,7 @@ from hpscli.errors import InvalidData, MissingError
 SCHEMA = "hps/shards/1"
 TABLE_SCHEMA = "hps/shard-table/1"
 INDEX = "index.json"
+PLAN = "prepare.json"  # what an unfinished folder is being made from; gone when it is finished
 PARTIAL = ".partial"
 BLOCK = 512  # tar's unit
 
@@ -91,13 +92,7 @@ def read_index(location: str | Path) -> ShardIndex:
             raise
         folder = Path(location)
         what = f"{folder} has no {INDEX}" if folder.is_dir() else f"no shards at {folder}"
-        unfinished = folder.is_dir() and any(folder.glob("*.tar"))
-        fix = (
-            "Its preparation did not end: repeat the same `hps prepare`."
-            if unfinished
-            else "Make them: hps prepare NAME ...   (names: hps datasets list)"
-        )
-        raise MissingError(f"{what}.", fix) from error
+        raise MissingError(f"{what}.", _how_to_get_an_index(folder)) from error
     where = f"{location}/{INDEX}".replace("//index", "/index")
     document = _parsed(text, SCHEMA, where)
     try:
@@ -110,6 +105,18 @@ def read_index(location: str | Path) -> ShardIndex:
     if index.samples == 0:
         raise InvalidData(f"{location} holds no samples: the data set is empty.")
     return index
+
+
+def _how_to_get_an_index(folder: Path) -> str:
+    """-> what to type: an unfinished preparation goes on, one whose notes are lost starts anew."""
+    if (folder / PLAN).is_file():
+        return "Its preparation did not end: repeat the same `hps prepare`."
+    if folder.is_dir() and any(folder.glob("*.tar")):
+        return (
+            "Its tars lost their index: repeat the same `hps prepare` with --force,\n"
+            f"or copy {INDEX} from where the tars came."
+        )
+    return "Make them: hps prepare NAME ...   (names: hps datasets list)"
 
 
 def read_table(location: str | Path, shard: ShardInfo) -> ShardTable:

@@ -6,7 +6,7 @@ import pytest
 from hpscli.data.evalset import EvalSet
 from hpscli.data.shards import read_index
 from hpscli.data.verify import tar_samples, verify
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
 from tests.data.people import contents, make_shards, person
 
 
@@ -54,8 +54,19 @@ def test_a_folder_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None
 
 def test_an_unfinished_folder_says_to_repeat_the_preparation(folder: Path) -> None:
     (folder / "index.json").unlink()
+    (folder / "prepare.json").write_text("{}")
     with pytest.raises(MissingError, match="did not end: repeat the same"):
         read_index(folder)
+
+
+def test_tars_that_lost_their_index_say_to_repeat_with_force_and_that_helps(folder: Path) -> None:
+    before = contents(folder)
+    (folder / "index.json").unlink()
+    with pytest.raises(MissingError, match="repeat the same `hps prepare` with --force"):
+        read_index(folder)
+    with pytest.raises(UsageError, match="--force"):
+        make_shards(folder)
+    assert contents(make_shards(folder, force=True)) == before
 
 
 def test_a_truncated_tar_is_found_before_anything_is_read_from_it(folder: Path) -> None:
