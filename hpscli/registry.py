@@ -3,19 +3,19 @@
 import importlib
 import importlib.util
 import os
-import sys
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pluggy
 
 from hpscli import hooks
 from hpscli.errors import HpsError, MissingError, UsageError, unknown_name
+from hpscli.plugin_files import import_file, plugin_file, plugin_name
 
 KINDS: dict[str, tuple[str, type, str]] = {
     # kind: hook, record, the command that lists them
@@ -63,12 +63,21 @@ class Registry:
         """-> the record, or an error with the nearest name, or with both owners of a double."""
         entries = self._found.get((kind, name))
         if not entries:
-            raise unknown_name(kind, name, self.names(kind), KINDS[kind][2])
+            error = unknown_name(kind, name, self.names(kind), KINDS[kind][2])
+            raise UsageError(error.problem, "\n".join([error.fix, *self._broken()]))
         if len(entries) > 1:
             raise UsageError(
                 _collision(kind, name, entries), "Disable one: HPS_DISABLE=" + entries[-1][1].name
             )
         return entries[0][0]
+
+    def _broken(self) -> list[str]:
+        """-> the plugins that may have brought what is not found."""
+        names = [f"'{plugin.name}'" for plugin in self.plugins if plugin.problems]
+        if not names:
+            return []
+        what = f"Plugin {names[0]} is" if len(names) == 1 else f"Plugins {', '.join(names)} are"
+        return [f"{what} broken, so what it brings may be missing; see: hps plugins list"]
 
     def origin(self, kind: str, name: str) -> str:
         """-> which plugin brought a record."""
@@ -108,9 +117,22 @@ def resolve(target: str) -> Callable[..., Any]:
         raise UsageError(f"target '{target}' is not written 'package.module:function'.")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise MissingError(f"cannot load '{target}': {error}.", "See: hps plugins list") from error
+    except HpsError:
+        raise
+    except (Exception, SystemExit) as error:  # the module of a plugin may raise anything
+        owner = _owner(target)
+        fix = f"hps plugins check {owner}" if owner else "See: hps plugins list"
+        raise MissingError(f"cannot load '{target}': {_words(error)}.", fix) from error
     return found  # type: ignore[no-any-return]
+
+
+def _owner(target: str) -> str:
+    """-> the plugin with a record that names this target, or ""."""
+    for plugin in get_registry().plugins:
+        for _, record in plugin.records:
+            if target in (getattr(record, entry.name) for entry in fields(record)):
+                return plugin.name
+    return ""
 
 
 def discover(
@@ -122,9 +144,9 @@ def discover(
         if point.name not in skip:
             origin = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
             registry.add(_load(point.name, origin, point.load))
-    for path in files:
-        if (name := _file_plugin_name(path)) not in skip:
-            registry.add(_load(name, str(path), partial(_import_file, path)))
+    for path in map(plugin_file, files):
+        if (name := plugin_name(path)) not in skip:
+            registry.add(_load(name, str(path), partial(import_file, path)))
     return registry
 
 
@@ -138,31 +160,6 @@ def get_registry() -> Registry:
 
 def _first_party_first(point: EntryPoint) -> tuple[bool, str]:
     return (not (point.dist and point.dist.name == "hps"), point.name)
-
-
-def _file_plugin_name(path: Path) -> str:
-    return path.resolve().parent.name if path.stem == "plugin" else path.stem
-
-
-def _import_file(path: Path) -> ModuleType:
-    """Import a development file; a file inside a package is imported as part of that package."""
-    path = path.expanduser().resolve()
-    if not path.is_file():
-        raise MissingError(f"HPS_PLUGINS names {path}, which is not there.")
-    root, parts = path.parent, [path.stem]
-    while (root / "__init__.py").exists():
-        parts.insert(0, root.name)
-        root = root.parent
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))  # targets "module:function" of this file must be importable
-    name = ".".join(parts)
-    module = importlib.import_module(name)
-    if Path(module.__file__ or "").resolve() != path:
-        raise UsageError(
-            f"HPS_PLUGINS names {path}, but module '{name}' is already {module.__file__}.",
-            "Rename the file, or put it into a package (a folder with __init__.py).",
-        )
-    return module
 
 
 def _load(name: str, origin: str, load: Callable[[], object]) -> Plugin:
@@ -199,8 +196,19 @@ def _load(name: str, origin: str, load: Callable[[], object]) -> Plugin:
 
 
 def _words(error: BaseException) -> str:
-    """-> the error in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    """-> the error in one line, with the file and line of the plugin's code that raised it."""
+    text, place = str(error), _place(error)
+    if isinstance(error, SyntaxError) and error.filename:
+        text, place = error.msg, f" ({error.filename}, line {error.lineno})"
+    return " ".join(f"{type(error).__name__}: {text}{place}".split())
+
+
+def _place(error: BaseException) -> str:
+    """-> " (file, line 3)" of the innermost frame that is not part of importing; "" without any."""
+    ours = (__file__, import_file.__code__.co_filename)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename not in ours]
+    frames = [f for f in frames if "importlib" not in f.filename and "pluggy" not in f.filename]
+    return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
 
 
 def _checked(hook: str, answer: object, record_type: type) -> tuple[list[Any], list[str]]:

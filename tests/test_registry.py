@@ -218,3 +218,48 @@ def test_a_target_that_cannot_be_imported_is_missing() -> None:
 def test_a_target_without_a_function_is_refused() -> None:
     with pytest.raises(UsageError, match="package.module:function"):
         resolve("os.path")
+
+
+@pytest.mark.parametrize("place", ["plugin.py", "hps_stick/plugin.py", "src/hps_stick/plugin.py"])
+def test_a_folder_with_one_plugin_file_stands_for_that_file(tmp_path: Path, place: str) -> None:
+    file = tmp_path / "checkout" / place
+    write_plugin(file)
+    if place != "plugin.py":
+        (file.parent / "__init__.py").touch()
+    registry = from_files(tmp_path / "checkout")
+    assert registry.problems() == [] and registry.origin("model", "stick") == str(file)
+
+
+def test_a_folder_without_one_plugin_file_is_told_what_to_name(tmp_path: Path) -> None:
+    assert "no plugin.py" in from_files(tmp_path).problems()[0]
+    files = [write_plugin(tmp_path / name / "plugin.py", name) for name in ("one", "two")]
+    (problem,) = from_files(tmp_path).problems()
+    assert f"Name a file: {files[0]} or {files[1]}" in problem
+
+
+def test_a_name_that_is_not_found_says_which_plugin_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "hps_bad.py").write_text("1 / 0\n")
+    good = write_plugin(tmp_path / "hps_good.py")
+    with pytest.raises(UsageError) as error:
+        from_files(tmp_path / "hps_bad.py", good).model("stack")
+    assert "Did you mean 'stick'?" in error.value.fix
+    assert "'hps_bad' is broken" in error.value.fix and "hps plugins list" in error.value.fix
+    with pytest.raises(UsageError) as error:
+        from_files(good).model("stack")
+    assert "broken" not in str(error.value)
+
+
+@pytest.mark.parametrize("mistake", ["import nobody_has_this", "1 / 0", "def f(:"])
+def test_a_mistake_in_a_target_is_shown_with_file_line_and_the_check_to_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistake: str
+) -> None:
+    package = tmp_path / "hps_stick"
+    write_plugin(package / "plugin.py", module="hps_stick.network")
+    (package / "__init__.py").touch()
+    (package / "network.py").write_text(f"\n\n{mistake}\n")
+    monkeypatch.setenv("HPS_PLUGINS", str(package))
+    get_registry.cache_clear()
+    with pytest.raises(MissingError) as error:
+        resolve(get_registry().model("stick").build)
+    assert f"({package / 'network.py'}, line 3)" in error.value.problem
+    assert error.value.fix == "hps plugins check hps_stick"
