@@ -23,6 +23,10 @@ INDEX = "index.json"
 PLAN = "prepare.json"  # what an unfinished folder is being made from; gone when it is finished
 PARTIAL = ".partial"
 BLOCK = 512  # tar's unit
+_NEW_INDEX = (
+    "Repeat the same `hps prepare` with --force, or copy the file again from where it came."
+)
+_NEW_TABLE = "Repeat the same `hps prepare`, or copy the file again from where it came."
 
 
 @dataclass(frozen=True)
@@ -94,16 +98,18 @@ def read_index(location: str | Path) -> ShardIndex:
         what = f"{folder} has no {INDEX}" if folder.is_dir() else f"no shards at {folder}"
         raise MissingError(f"{what}.", _how_to_get_an_index(folder)) from error
     where = f"{location}/{INDEX}".replace("//index", "/index")
-    document = _parsed(text, SCHEMA, where)
+    document = _parsed(text, SCHEMA, where, _NEW_INDEX)
     try:
         shards = tuple(ShardInfo(**entry) for entry in document.pop("shards"))
         index = ShardIndex(location=str(location), shards=shards, **document)
     except (TypeError, KeyError) as error:
-        raise InvalidData(f"{where} does not follow {SCHEMA}: {error}.") from None
+        raise InvalidData(f"{where} does not follow {SCHEMA}: {error}.", _NEW_INDEX) from None
     if sum(shard.samples for shard in shards) != index.samples:
-        raise InvalidData(f"{where}: its shards do not add up to {index.samples} samples.")
+        raise InvalidData(
+            f"{where}: its shards do not add up to {index.samples} samples.", _NEW_INDEX
+        )
     if index.samples == 0:
-        raise InvalidData(f"{location} holds no samples: the data set is empty.")
+        raise InvalidData(f"{location} holds no samples: the data set is empty.", _NEW_INDEX)
     return index
 
 
@@ -124,15 +130,13 @@ def read_table(location: str | Path, shard: ShardInfo) -> ShardTable:
     name = table_name(shard.file)
     table = parse_table(read_bytes(location, name), f"{location}/{name}")
     if table.sha256 != shard.sha256 or len(table.keys) != shard.samples:
-        raise InvalidData(
-            f"{location}/{name} belongs to another {shard.file}.", "Repeat the `hps prepare`."
-        )
+        raise InvalidData(f"{location}/{name} belongs to another {shard.file}.", _NEW_TABLE)
     return table
 
 
 def parse_table(text: bytes, where: str) -> ShardTable:
     """The bytes of NNNNNN.json -> the table."""
-    document = _parsed(text, TABLE_SCHEMA, where)
+    document = _parsed(text, TABLE_SCHEMA, where, _NEW_TABLE)
     try:
         for name in ("keys", "bad"):
             document[name] = tuple(document[name])
@@ -141,19 +145,19 @@ def parse_table(text: bytes, where: str) -> ShardTable:
         document["source"] = tuple(document["source"])
         return ShardTable(**document)
     except (TypeError, KeyError, ValueError) as error:
-        raise InvalidData(f"{where} does not follow {TABLE_SCHEMA}: {error}.") from None
+        raise InvalidData(f"{where} does not follow {TABLE_SCHEMA}: {error}.", _NEW_TABLE) from None
 
 
-def _parsed(text: bytes, schema: str, where: str) -> dict[str, Any]:
+def _parsed(text: bytes, schema: str, where: str, fix: str) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise InvalidData(f"{where} is not JSON: {error}.") from None
+        raise InvalidData(f"{where} is not JSON: {error}.", fix) from None
     found = document.pop("schema", None) if isinstance(document, dict) else None
     if found != schema:
         raise InvalidData(
             f"{where} has schema {found!r}; this hps reads '{schema}'.",
-            "Prepare the shards again, or install the hps that wrote them.",
+            "Install the hps that wrote the shards; or prepare them again: --force",
         )
     return document  # type: ignore[no-any-return]
 

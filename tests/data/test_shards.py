@@ -43,8 +43,17 @@ def test_a_damaged_index_gives_one_clear_error(
     folder: Path, damage: object, error: type[HpsError], message: str
 ) -> None:
     damage(folder)  # type: ignore[operator]
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=message) as raised:
         read_index(folder)
+    assert "--force" in raised.value.fix
+
+
+def test_a_broken_table_says_to_repeat_the_preparation_and_that_helps(folder: Path) -> None:
+    before = contents(folder)
+    (folder / "000001.json").write_text("{")
+    with pytest.raises(InvalidData, match="is not JSON.*Repeat the same `hps prepare`, or copy"):
+        EvalSet(folder)[8]
+    assert contents(make_shards(folder)) == before
 
 
 def test_a_folder_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
