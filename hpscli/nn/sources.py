@@ -35,7 +35,18 @@ def numbered(run: Path) -> list[Path]:
     return sorted((run / FOLDER).glob("step-*.safetensors"))
 
 
+def refuse_unsaved(run: Path) -> None:
+    """Raise for a run folder in which no checkpoint is yet."""
+    if (run / "recipe.toml").is_file() and not numbered(run):
+        raise MissingError(
+            f"run {run} has no checkpoint: it was stopped before its first, or has not got so far.",
+            f"If it was stopped, delete it (rm -r {run}) or choose another folder (--out DIR), "
+            "and start again.",
+        )
+
+
 def _in_run(run: Path, which: str) -> Path:
+    refuse_unsaved(run)
     if not (run / FOLDER).is_dir():
         runs = sorted(p for p in run.iterdir() if (p / FOLDER).is_dir())
         if not runs:

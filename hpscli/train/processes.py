@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from hpscli.atomic import write_atomically
 from hpscli.errors import UsageError
+from hpscli.nn.sources import refuse_unsaved
 from hpscli.recipe import Recipe
 from hpscli.train.launch import inside_job
 
@@ -77,6 +78,7 @@ class Processes:
     def prepare_folder(self, recipe_toml: str, environment: Mapping[str, Any]) -> None:
         """Make the run folder; one that is in use is refused."""
         if self.run.exists() and any(self.run.iterdir()):
+            refuse_unsaved(self.run)
             raise UsageError(
                 f"run folder {self.run} is not empty, and runs are never overwritten.",
                 f"Another folder: --out DIR; to continue the run in it: --resume {self.run}",

@@ -23,7 +23,7 @@ from hpscli.atomic import write_atomically
 from hpscli.errors import InvalidData, MissingError, UsageError
 from hpscli.nn.files import FIX, CheckpointInfo, read_info, read_tensors
 from hpscli.nn.files import save_checkpoint as write_weights
-from hpscli.nn.sources import FOLDER, numbered, step_file
+from hpscli.nn.sources import FOLDER, numbered, refuse_unsaved, step_file
 from hpscli.recipe import Recipe, validated
 
 SCHEMA = "hps/state/1"
@@ -138,11 +138,15 @@ def check_resumable(target: Path) -> Path:
         )
     if not target.is_dir():
         raise MissingError(f"no run folder {target}.", "Its name is printed when a run starts.")
+    refuse_unsaved(target)
     if (target / FOLDER).is_dir():
         return target
     runs = sorted(p for p in target.iterdir() if (p / FOLDER).is_dir())
     if not runs:
-        raise MissingError(f"no run that could be continued in {target}.")
+        raise MissingError(
+            f"no run that could be continued in {target}.",
+            "Start one: hps train RECIPE --out DIR",
+        )
     return runs[-1]
 
 

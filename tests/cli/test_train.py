@@ -177,6 +177,15 @@ def test_resume_takes_the_newest_run_of_a_recipe_or_a_run(
         assert "resume      step-00000008.safetensors, step 8 of 8" in said(capsys)
 
 
+def test_a_folder_of_a_run_that_saved_nothing_is_not_offered_for_resuming(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("run").mkdir()
+    Path("run/recipe.toml").write_text(Path(recipe).read_text())
+    fails([recipe, "--out", "run"], 3, "delete it (rm -r run) or choose another folder", capsys)
+    fails(["--resume", "run"], 3, "delete it (rm -r run) or choose another folder", capsys)
+
+
 def test_resume_with_another_recipe_is_refused(
     recipe: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

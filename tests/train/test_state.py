@@ -115,6 +115,13 @@ def test_the_folder_of_a_recipe_means_its_newest_run(tmp_path: Path) -> None:
     assert state.check_resumable(tmp_path) == newest
 
 
+def test_a_run_that_stopped_before_its_first_checkpoint_says_to_start_again(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text(to_toml(small_recipe(tmp_path)))
+    with pytest.raises(MissingError, match="stopped before its first") as raised:
+        state.check_resumable(tmp_path)
+    assert "--out DIR" in raised.value.fix and f"rm -r {tmp_path}" in raised.value.fix
+
+
 def test_a_run_that_is_not_there_is_missing(tmp_path: Path) -> None:
     with pytest.raises(MissingError):
         state.check_resumable(tmp_path / "nowhere")
