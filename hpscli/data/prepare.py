@@ -175,7 +175,7 @@ def _finished_before(out: Path, plan: Mapping[str, Any]) -> ShardIndex:
     if made != plan:
         differs = [name for name in plan if made.get(name) != plan[name]]
         raise UsageError(
-            f"{out} holds finished shards made with another {', '.join(differs)}.",
+            f"{out} holds finished shards that differ in: {', '.join(differs)}.",
             "Choose another --out, or replace them: --force",
         )
     return index

@@ -114,7 +114,7 @@ def test_a_second_time_it_says_that_all_is_there(
     assert run(command(photos)) == 0
     assert "these shards were finished before" in capsys.readouterr().err
     assert run(command(photos, "--limit", "5")) == 2
-    assert "made with another limit" in capsys.readouterr().err
+    assert "finished shards that differ in: limit." in capsys.readouterr().err
     assert run(command(photos, "--limit", "5", "--force")) == 0
 
 
