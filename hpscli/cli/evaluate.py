@@ -38,7 +38,10 @@ def evaluate(
     ] = "",
     testset: Annotated[str, typer.Option(help="Test set, as in `hps protocols list`.")] = "",
     protocol: Annotated[str, typer.Option(help="A certain protocol of it.")] = "",
-    shards: Annotated[str, typer.Option(help="Folder or URL; default shards/TESTSET/SPLIT.")] = "",
+    shards: Annotated[
+        str,
+        typer.Option(help="Folder or URL; default shards/ and the protocol's name up to its @."),
+    ] = "",
     batch: Annotated[int, typer.Option(min=1, help="People at once; changes no figure.")] = 32,
     limit: Annotated[int, typer.Option(min=0, help="Only the first N people; 0: all.")] = 0,
     gpus: Annotated[int, typer.Option(min=0, help="One process on each of N GPUs.")] = 0,
@@ -119,12 +122,12 @@ def draw_result(result: "Result", protocol: "ProtocolSpec") -> None:
         mean_person = result.baseline["metrics"]
         means = [mean_person.get(name, {}).get("value") for name in names]
         gains = [
-            None if not mean else 100.0 * (1.0 - result.metrics[name].value / mean)
+            _against(result.metrics[name].value, mean, METRICS[name].unit)
             for name, mean in zip(names, means, strict=True)
         ]
         end = [""] * (len(columns) - len(names))
         rows.append(["mean person", *means, *end])
-        rows.append(["below it, %", *gains, *end])
+        rows.append(["ours is", *gains, *end])
     unit = "" if len(units) > 1 else f"{units.pop()}, "
     counts = {result.metrics[name].n for name in names}
     people = (
@@ -132,6 +135,22 @@ def draw_result(result: "Result", protocol: "ProtocolSpec") -> None:
     )
     title = f"{unit}{people}, body source {result.body['source']}"
     table(["", *columns], rows, title=title)
+
+
+def _against(value: float, mean: float | None, unit: str) -> str | None:
+    """A figure, that of the mean person, their unit -> "8.2 % below"; of percentages "8.2 points"."""
+    if mean is None or (not mean and unit != "%"):
+        return None
+    share = value - mean if unit == "%" else 100.0 * (value / mean - 1.0)
+    return (
+        f"{abs(share):.1f} {'points' if unit == '%' else '%'} {'above' if share > 0 else 'below'}"
+    )
+
+
+def _signed(value: float) -> str:
+    """-> two digits with a sign, except for zero."""
+    shown = f"{value:+.2f}"
+    return "0.00" if float(shown) == 0 else shown
 
 
 def _compare(output: Output, first: Path, second: Path) -> None:
@@ -152,8 +171,8 @@ def _compare(output: Output, first: Path, second: Path) -> None:
                 METRICS[d.metric].label if d.metric in METRICS else d.metric,
                 d.first,
                 d.second,
-                f"{d.difference:+.2f}",
-                f"{d.low:+.2f} to {d.high:+.2f}",
+                _signed(d.difference),
+                f"{_signed(d.low)} to {_signed(d.high)}",
                 "significant" if d.significant else "not significant",
                 d.samples,
             )

@@ -1,6 +1,7 @@
 """hps eval, from words typed to files on disk."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from hpscli.cli.app import run
+from hpscli.cli.evaluate import _against, _signed
 from hpscli.metrics.results import read_result
 from tests.run.people import tiny_checkpoint, write_people
 
@@ -68,7 +70,28 @@ def test_the_mean_person_stands_beside_the_model(here: Path, capsys) -> None:
         document["baseline"]["metrics"]["mpjpe"]["value"] != document["metrics"]["mpjpe"]["value"]
     )
     assert run(words(here, "--baseline", train)) == 0
-    assert "mean person" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "mean person" in said and re.search(r"ours is +\d+\.\d % (above|below)", said)
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ((108.2, 100.0, "mm"), "8.2 % above"),
+        ((91.8, 100.0, "mm"), "8.2 % below"),
+        ((70.0, 50.0, "%"), "20.0 points above"),
+        ((5.0, 0.0, "mm"), None),
+        ((5.0, None, "mm"), None),
+    ],
+)
+def test_the_distance_to_the_mean_person_says_its_direction(
+    figures: tuple[float, float | None, str], said: str | None
+) -> None:
+    assert _against(*figures) == said
+
+
+def test_a_difference_that_rounds_to_zero_has_no_sign() -> None:
+    assert [_signed(v) for v in (-0.004, 0.004, -0.006)] == ["0.00", "0.00", "-0.01"]
 
 
 def test_the_flip_test_changes_the_figures_and_is_recorded(here: Path) -> None:
