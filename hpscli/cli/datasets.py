@@ -77,10 +77,10 @@ def show(
             output.next(f"hps prepare {name} --from DIR")
         else:
             output.next(f"hps prepare {name}")
-    elif _looks_like_shards(name):
+    elif _looks_like_shards(place := _prepared(name, split)):
         from hpscli.data.shards import read_index
 
-        document = read_index(name).document()
+        document = read_index(place).document()
         document.pop("schema")
         output.result("shards", document, lambda: pairs(_lines(document)))
     else:
@@ -215,7 +215,7 @@ def _open(location: str, limit: int = 0) -> "EvalSet":
 
 
 def _looks_like_shards(name: str) -> bool:
-    return "://" in name or Path(name).is_dir()
+    return "/" in name or Path(name).is_dir()
 
 
 def _prepared(name: str, split: str) -> str:

@@ -44,6 +44,19 @@ def test_shards_are_found_by_the_name_of_their_data_set(
         assert json.loads(capsys.readouterr().out)["samples"] == 12
 
 
+def test_show_finds_shards_by_the_name_of_their_folder_and_split(
+    shards: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(shards.parents[2])
+    for words in (["made-up/train"], ["made-up"], ["made-up", "--split", "train"]):
+        assert run(["datasets", "show", *words, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["samples"] == 12
+    assert run(["datasets", "show", "made-up/test"]) == 3
+    assert "no shards at made-up/test. Make them: hps prepare" in " ".join(
+        capsys.readouterr().err.split()
+    )
+
+
 def test_one_person_is_drawn_with_labels(
     shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
