@@ -170,6 +170,8 @@ def dump(
     if images is not None:
         count = write_pictures(people, images, BOX_MARGIN)
         Output().say("saved", f"{images}   {count} pictures and boxes.json")
+        if out is None:
+            return  # who asks for pictures alone does not want their labels on the screen
     if out is None:
         for sample in people:
             sys.stdout.write(json_module.dumps(describe(sample)) + "\n")

@@ -117,3 +117,15 @@ def test_dumps_hold_every_label(
     assert stacked["smpl.betas"].shape == (12, 10) and stacked["keys"][11] == "person-0011"
     assert len((tmp_path / "all.jsonl").read_text().splitlines()) == 12
     assert run(["datasets", "dump", str(shards), "--out", str(tmp_path / "all.xlsx")]) == 2
+
+
+def test_pictures_alone_come_without_labels_on_stdout(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["datasets", "dump", str(shards), "--limit", "2", "--images"]
+    assert run([*words, str(tmp_path / "alone")]) == 0
+    assert capsys.readouterr().out == ""
+    assert len(list((tmp_path / "alone").glob("*.jpg"))) == 2
+    labels = tmp_path / "labels.jsonl"
+    assert run([*words, str(tmp_path / "both"), "--out", str(labels)]) == 0
+    assert len(labels.read_text().splitlines()) == 2
