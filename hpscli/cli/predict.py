@@ -145,6 +145,12 @@ def _new_folder(source: Path) -> Path:
     return Path("runs") / "predict" / (source.resolve().stem or "images") / time
 
 
+def _named(files: list[Path]) -> str:
+    """-> the first two names, and how many more there are."""
+    more = f" and {len(files) - 2} more" if len(files) > 2 else ""
+    return " ".join(path.name for path in files[:2]) + more
+
+
 def _show(output: Output, done: list["Done"], folder: Path) -> None:
     """The table of images; with --json one document."""
     good = [entry for entry in done if not entry.problem]
@@ -155,7 +161,7 @@ def _show(output: Output, done: list["Done"], folder: Path) -> None:
                 entry.image.name,
                 entry.people if not entry.problem else None,
                 entry.about.get("focal_source", ""),
-                entry.problem or " ".join(path.name for path in list(entry.files.values())[:2]),
+                entry.problem or _named(list(entry.files.values())),
             )
             for entry in done
         ]

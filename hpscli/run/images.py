@@ -55,6 +55,11 @@ class Done:
 
 def list_images(source: Path) -> list[Path]:
     """An image or a folder -> the images, sorted by name."""
+    if source.is_file() and source.suffix.lower() == ".json":
+        raise UsageError(
+            f"{source} is not an image.",
+            f"Boxes for the images of a folder: hps predict {source.parent} --boxes {source}",
+        )
     if source.is_file():
         return [source]
     if not source.is_dir():

@@ -216,3 +216,18 @@ def test_a_folder_without_images_is_said(here: Path, checkpoint: str, capsys) ->
     Path("empty").mkdir()
     assert run(words(checkpoint, "empty")) == 3
     assert "no image in empty" in capsys.readouterr().err
+
+
+def test_the_table_says_how_many_files_it_does_not_name(
+    here: Path, checkpoint: str, capsys
+) -> None:
+    assert run(words(checkpoint, "images/0.jpg")) == 0
+    assert "0.overlay.png 0.turntable.png and 3 more" in capsys.readouterr().out
+    assert run(words(checkpoint, "images/1.jpg", "--save", "json,npz")) == 0
+    assert "more" not in capsys.readouterr().out
+
+
+def test_boxes_given_as_an_image_are_told_their_option(here: Path, capsys) -> None:
+    Path("images/boxes.json").write_text("[]")
+    assert run(["predict", "images/boxes.json"]) == 2
+    assert "hps predict images --boxes images/boxes.json" in capsys.readouterr().err
