@@ -31,7 +31,7 @@ class LoadedModel:
     body: Body
     info: CheckpointInfo
     sha256: str  # of the checkpoint file; "" when the weights are not from a file
-    name: str  # as the user typed it
+    name: str  # as the user typed it; of a folder of runs, the run that was taken
 
 
 def build_model(

@@ -1,5 +1,6 @@
 """Where a checkpoint is: a file, `model.tag`, `model`, a run folder, RUN@EPOCH, RUN@last, RUN@best."""
 
+import re
 from importlib import resources
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from hpscli.nn.files import file_sha256, read_info
 from hpscli.registry import get_registry
 
 FOLDER = "checkpoints"  # inside a run folder
+RUN_NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d")  # as `hps train` names runs
+SHOWN_RUNS = 8
 
 
 def step_file(step: int) -> str:
@@ -23,10 +26,12 @@ def find_checkpoint(source: str | Path) -> tuple[Path, str]:
     if path.is_file():
         return path, text
     if path.is_dir():
-        return _in_run(path, ""), text
+        run = find_run(path)
+        return _in_run(run, ""), text if run == path else str(run)
     folder, at, which = text.rpartition("@")
-    if at and Path(folder).expanduser().is_dir():
-        return _in_run(Path(folder).expanduser(), which), text
+    if at and (path := Path(folder).expanduser()).is_dir():
+        run = find_run(path)
+        return _in_run(run, which), text if run == path else f"{run}@{which}"
     return _shipped(text)
 
 
@@ -45,13 +50,31 @@ def refuse_unsaved(run: Path) -> None:
         )
 
 
+def find_run(folder: Path) -> Path:
+    """A run -> itself; runs/RECIPE -> its newest run, for their names are times. Other folders of
+    runs are refused: nobody can tell which one is meant."""
+    refuse_unsaved(folder)
+    if (folder / FOLDER).is_dir():
+        return folder
+    runs = sorted(path for path in folder.iterdir() if (path / FOLDER).is_dir())
+    if not runs:
+        for path in sorted(folder.iterdir(), reverse=True):
+            refuse_unsaved(path)
+        raise MissingError(
+            f"no checkpoints in {folder}: it is not a run folder.",
+            "Make a run: hps train RECIPE --out DIR",
+        )
+    if not all(RUN_NAME.fullmatch(run.name) for run in runs):
+        shown = ", ".join(run.name for run in runs[:SHOWN_RUNS])
+        more = f" and {len(runs) - SHOWN_RUNS} more" if len(runs) > SHOWN_RUNS else ""
+        raise UsageError(
+            f"{folder} is not a run but a folder of runs: {shown}{more}.",
+            f"Name the one that you mean: {runs[-1]}",
+        )
+    return runs[-1]
+
+
 def _in_run(run: Path, which: str) -> Path:
-    refuse_unsaved(run)
-    if not (run / FOLDER).is_dir():
-        runs = sorted(p for p in run.iterdir() if (p / FOLDER).is_dir())
-        if not runs:
-            raise MissingError(f"no checkpoints in {run}: it is not a run folder.")
-        run = runs[-1]  # runs/tiny: its newest run, for their names are times
     if which in ("", "best", "last"):
         for name in ("best", "last") if not which else (which,):
             if (found := run / FOLDER / f"{name}.safetensors").is_file():

@@ -23,7 +23,7 @@ from hpscli.atomic import write_atomically
 from hpscli.errors import InvalidData, MissingError, UsageError
 from hpscli.nn.files import FIX, CheckpointInfo, read_info, read_tensors
 from hpscli.nn.files import save_checkpoint as write_weights
-from hpscli.nn.sources import FOLDER, numbered, refuse_unsaved, step_file
+from hpscli.nn.sources import FOLDER, find_run, numbered, step_file
 from hpscli.recipe import Recipe, validated
 
 SCHEMA = "hps/state/1"
@@ -138,16 +138,7 @@ def check_resumable(target: Path) -> Path:
         )
     if not target.is_dir():
         raise MissingError(f"no run folder {target}.", "Its name is printed when a run starts.")
-    refuse_unsaved(target)
-    if (target / FOLDER).is_dir():
-        return target
-    runs = sorted(p for p in target.iterdir() if (p / FOLDER).is_dir())
-    if not runs:
-        raise MissingError(
-            f"no run that could be continued in {target}.",
-            "Start one: hps train RECIPE --out DIR",
-        )
-    return runs[-1]
+    return find_run(target)
 
 
 def check_world(state: State, world: int) -> None:

@@ -166,10 +166,11 @@ def test_mistakes_end_in_one_message(
 def test_resume_takes_the_newest_run_of_a_recipe_or_a_run(
     recipe: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert hps(["train", recipe, "--no-validate", "--out", "runs/small/1", "-q"]) == 0
+    run = "runs/small/2026-01-01T00-00-00"
+    assert hps(["train", recipe, "--no-validate", "--out", run, "-q"]) == 0
     for words in (
         [recipe, "--resume"],
-        ["--resume", "runs/small/1"],
+        ["--resume", run],
         [recipe, "--resume", "runs/small"],
     ):
         capsys.readouterr()

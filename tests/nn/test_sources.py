@@ -40,8 +40,22 @@ def test_a_run_means_its_best_checkpoint_unless_said_otherwise(
     assert name == f"{run}{suffix}"
 
 
-def test_the_folder_of_a_recipe_means_its_newest_run(run: Path) -> None:
-    assert find_checkpoint(run.parent)[0] == run / "checkpoints" / "best.safetensors"
+@pytest.mark.parametrize(
+    ("suffix", "file"), [("", "best.safetensors"), ("@last", "last.safetensors")]
+)
+def test_the_folder_of_a_recipe_means_its_newest_run_and_names_it(
+    run: Path, suffix: str, file: str
+) -> None:
+    path, name = find_checkpoint(f"{run.parent}{suffix}")
+    assert path == run / "checkpoints" / file
+    assert name == f"{run}{suffix}"
+
+
+def test_a_folder_of_runs_with_other_names_is_refused_with_their_list(tmp_path: Path) -> None:
+    for name in ("r0", "r1"):
+        write_atomically(tmp_path / name / "checkpoints" / "last.safetensors", b"")
+    with pytest.raises(UsageError, match=r"a folder of runs: r0, r1\."):
+        find_checkpoint(tmp_path)
 
 
 def test_an_epoch_that_is_not_kept_lists_those_that_are(run: Path) -> None:
@@ -56,6 +70,12 @@ def test_a_word_that_is_no_epoch_is_refused(run: Path) -> None:
 
 def test_a_folder_without_checkpoints_is_not_a_run(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="not a run folder"):
+        find_checkpoint(tmp_path)
+
+
+def test_a_recipe_whose_only_run_saved_nothing_names_that_run(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "2026-01-01T00-00-00" / "recipe.toml", b"")
+    with pytest.raises(MissingError, match="2026-01-01T00-00-00 has no checkpoint"):
         find_checkpoint(tmp_path)
 
 

@@ -110,9 +110,16 @@ def test_resuming_from_a_checkpoint_of_a_run_names_both_ways(tmp_path: Path) -> 
 
 
 def test_the_folder_of_a_recipe_means_its_newest_run(tmp_path: Path) -> None:
-    saved_run(tmp_path / "2026-01-01")
-    newest = saved_run(tmp_path / "2026-01-02")
+    saved_run(tmp_path / "2026-01-01T00-00-00")
+    newest = saved_run(tmp_path / "2026-01-02T00-00-00")
     assert state.check_resumable(tmp_path) == newest
+
+
+def test_of_runs_with_names_of_their_own_none_is_continued_by_chance(tmp_path: Path) -> None:
+    for name in ("r0", "r1"):
+        saved_run(tmp_path / name)
+    with pytest.raises(UsageError, match="a folder of runs: r0, r1"):
+        state.check_resumable(tmp_path)
 
 
 def test_a_run_that_stopped_before_its_first_checkpoint_says_to_start_again(tmp_path: Path) -> None:
