@@ -29,9 +29,9 @@ def list_(json: JsonOption = False) -> None:
     """Every data set: access, licence, splits, and what is prepared here."""
     from hpscli.registry import get_registry
 
-    registry = get_registry()
+    registry, prepared = get_registry(), _prepared_here()
     rows = [
-        {**_document(spec), "plugin": registry.origin("dataset", spec.name)}
+        {**_document(spec, prepared), "plugin": registry.origin("dataset", spec.name)}
         for spec in registry.all("dataset")
     ]
 
@@ -71,7 +71,7 @@ def show(
     if sample >= 0:
         _show_sample(output, _open(_prepared(name, split)), sample, out)
     elif name in registry.names("dataset"):
-        document = _document(registry.dataset(name))
+        document = _document(registry.dataset(name), _prepared_here())
         output.result("dataset", document, lambda: pairs(_lines(document)))
         if registry.dataset(name).needs_root:
             output.next(f"hps prepare {name} --from DIR")
@@ -231,7 +231,26 @@ def _prepared(name: str, split: str) -> str:
     return str(found[0]) if found else name
 
 
-def _document(spec: "DatasetSpec") -> dict[str, Any]:
+def _prepared_here() -> dict[str, list[str]]:
+    """-> what the indexes below shards/ say: data set -> its splits, or FOLDER/SPLIT elsewhere."""
+    from hpscli.data.shards import read_index
+    from hpscli.errors import HpsError
+
+    found: dict[str, list[str]] = {}
+    top = Path("shards")
+    for path in sorted([*top.glob("*/index.json"), *top.glob("*/*/index.json")]):
+        place = path.parent.relative_to(top).as_posix()
+        try:
+            index = read_index(path.parent)
+        except HpsError:  # nothing that could be used; whoever names it is told why
+            continue
+        usual = place == f"{index.dataset}/{index.split}"
+        found.setdefault(index.dataset, []).append(index.split if usual else place)
+    return found
+
+
+def _document(spec: "DatasetSpec", prepared: dict[str, list[str]]) -> dict[str, Any]:
+    here = prepared.get(spec.name, [])
     return {
         "name": spec.name,
         "summary": spec.summary,
@@ -242,11 +261,7 @@ def _document(spec: "DatasetSpec") -> dict[str, Any]:
         "splits": list(spec.splits),
         "options": dict(spec.options),
         "files": dict(spec.files),
-        "prepared": [
-            split
-            for split in spec.splits
-            if (Path("shards") / spec.name / split / "index.json").is_file()
-        ],
+        "prepared": sorted(here, key=[*spec.splits, *here].index),
     }
 
 

@@ -23,6 +23,26 @@ def test_the_list_shows_access_and_licence(capsys: pytest.CaptureFixture[str]) -
     assert "synthetic" in capsys.readouterr().out
 
 
+def test_the_list_shows_what_is_prepared_under_whatever_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small = ["prepare", "synthetic", "--count", "1", "--size", "32"]
+    for words in (["--split", "test"], ["--split", "test", "--out", "shards/synthetic-hands/test"]):
+        assert run([*small, *words]) == 0
+    assert run([*small, "--out", "shards/few"]) == 0
+    broken = Path("shards/synthetic/train/index.json")
+    broken.parent.mkdir()
+    broken.write_text("{")
+    capsys.readouterr()
+    assert run(["datasets", "list", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["datasets"]}
+    assert rows["synthetic"]["prepared"] == ["test", "few", "synthetic-hands/test"]
+    assert rows["folder"]["prepared"] == []
+    assert run(["datasets", "show", "synthetic"]) == 0
+    assert "test few synthetic-hands/test" in capsys.readouterr().out
+
+
 def test_show_explains_a_data_set_and_how_to_prepare_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["datasets", "show", "folder"]) == 0
     told = capsys.readouterr()
