@@ -102,7 +102,8 @@ def audit(
     output = Output(json, quiet)
     shards = _prepared(shards, "")
     index = read_index(shards)
-    with output.progress("checking", index.samples, "people") as advance:
+    # no rate: a tar that cannot be read is passed over whole
+    with output.progress("checking", index.samples) as advance:
         found = verify(shards, advance=advance, decode=not fast)
     document = {"shards": shards, "samples": index.samples, "complaints": found}
     verdict = "sound" if not found else f"{len(found)} complaint{'s' * (len(found) != 1)}"

@@ -110,6 +110,15 @@ def test_the_audit_of_damaged_shards_ends_with_code_5(
     assert "has no index.json" in capsys.readouterr().err
 
 
+def test_an_audit_tells_no_rate_for_tars_that_it_could_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_shards(tmp_path / "shards", 8)
+    (folder / "000000.tar").write_bytes(b"cut")
+    assert run(["datasets", "audit", str(folder)]) == 5
+    assert "checking    8/8\n" in capsys.readouterr().err
+
+
 def test_statistics_count_people_and_ranges(
     shards: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
