@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hpscli.cli.output import JsonOption, Output, QuietOption, table
-from hpscli.errors import CheckFailed, UsageError
+from hpscli.errors import CheckFailed, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from hpscli.export.graph import Difference, Graph
@@ -33,7 +33,7 @@ SUFFIXES = {
 
 def export(
     checkpoint: Annotated[str, typer.Argument(help="File, MODEL.TAG, RUN, RUN@EPOCH.")],
-    format: Annotated[Format, typer.Option(help="What to write.")] = Format.onnx,
+    format: Annotated[str, typer.Option(help="safetensors, onnx or exported-program.")] = "onnx",
     out: Annotated[Path | None, typer.Option(help="File to write; default: by name, here.")] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Run what was written beside the model and compare.")
@@ -53,31 +53,32 @@ def export(
 
     Input of graphs: image (B,3,H,W) float32, RGB, (pixel / 255 - mean) / std.
     """
-    if format is Format.safetensors and (with_body or dynamic_batch):
+    kind = _format(format)
+    if kind is Format.safetensors and (with_body or dynamic_batch):
         raise UsageError(
             "--with-body and --dynamic-batch make graphs; safetensors holds weights only.",
             "Choose --format onnx or --format exported-program.",
         )
-    if format is Format.onnx:
+    if kind is Format.onnx:
         from hpscli.export.onnx import require_onnx
 
         require_onnx()
     from hpscli.nn.checkpoints import load_model
 
     loaded = load_model(checkpoint)
-    path = _target(out, _short_name(checkpoint, loaded), format, force)
+    path = _target(out, _short_name(checkpoint, loaded), kind, force)
     story = Output(json, quiet)
     story.say("model", f"{loaded.spec.name}   {loaded.name}")
     graph = _graph(loaded, with_body)
     about = _about(loaded, graph)
-    _write(path, format, loaded, graph, about, dynamic_batch, opset)
+    _write(path, kind, loaded, graph, about, dynamic_batch, opset)
     story.say("wrote", f"{path}   {path.stat().st_size / 1e6:.1f} MB")
     if with_body and loaded.body.source == "imported":
         story.say("licence", "the file holds arrays of a licensed body: its terms follow the file")
-    found = _check(path, format, loaded, graph, dynamic_batch) if check else []
+    found = _check(path, kind, loaded, graph, dynamic_batch) if check else []
     document = {
         "path": str(path),
-        "format": str(format),
+        "format": str(kind),
         "outputs": graph.names,
         "checked": check,
         "ok": all(difference.ok for difference in found),
@@ -93,11 +94,22 @@ def export(
         )
 
 
+def _format(name: str) -> Format:
+    """-> the format of this name, or an error that lists them."""
+    if name not in list(Format):
+        raise UsageError(
+            f"no format '{name}'.", did_you_mean(name, Format) or f"One of: {', '.join(Format)}."
+        )
+    return Format(name)
+
+
 def _short_name(checkpoint: str, loaded: "LoadedModel") -> str:
-    """-> the name of a file, hmr.demo, or the model's name and that of the run."""
-    name = Path(checkpoint).name.removesuffix(".safetensors")
+    """-> the name of a file, hmr.demo, or the model's name and that of the run, if they differ."""
+    name = Path(checkpoint).absolute().name.removesuffix(".safetensors")
     run = "@" in name or Path(checkpoint).is_dir()
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{loaded.spec.name}-{name}" if run else name)
+    said = re.match(rf"{re.escape(loaded.spec.name)}([@._-]|$)", name)
+    whole = f"{loaded.spec.name}-{name}" if run and not said else name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", whole)
 
 
 def _target(out: Path | None, name: str, format: Format, force: bool) -> Path:
@@ -152,6 +164,11 @@ def _write(
     part = path.with_name(f".{path.name}.part{path.suffix}")
     texts = {k: v if isinstance(v, str) else json_module.dumps(v) for k, v in about.items()}
     size = loaded.input_size
+    try:
+        part.touch()  # what cannot be written must not cost the whole export
+    except OSError as error:
+        error.filename = str(path)  # nobody has typed the other name
+        raise
     try:
         if format is Format.safetensors:
             from hpscli.nn.checkpoints import save_checkpoint

@@ -118,3 +118,38 @@ def test_a_file_is_not_overwritten_without_force(
 def test_a_checkpoint_that_is_not_there_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["export", "nowhere.safetensors", "--format", "safetensors"]) == 3
     assert "nowhere.safetensors" in capsys.readouterr().err
+
+
+def test_a_format_that_nobody_knows_is_told_plainly(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["export", "not-even-there.safetensors", "--format", "foo"]) == 2
+    said = capsys.readouterr().err
+    assert "no format 'foo'" in said and "safetensors, onnx, exported-program" in said
+    assert "Value error" not in said
+
+
+def test_a_place_that_cannot_be_written_is_named_as_it_was_typed(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = tmp_path / f"{'long' * 62}.onnx"  # a name that fits, but not with ".part" around it
+    assert run(["export", str(checkpoint), "--out", str(name)]) == 1
+    said = capsys.readouterr().err
+    assert f"{name}: " in said and ".part" not in said and "bug" not in said
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("hmr", "hmr.safetensors"),
+        ("hmr-small", "hmr-small.safetensors"),
+        ("2026-01-01T10-00-00", "hmr-2026-01-01T10-00-00.safetensors"),
+    ],
+)
+def test_a_file_is_called_by_model_and_run_but_not_twice_by_one_word(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "runs" / folder / "checkpoints"
+    place.mkdir(parents=True)
+    (place / "last.safetensors").write_bytes(checkpoint.read_bytes())
+    assert run(["export", f"runs/{folder}", "--format", "safetensors"]) == 0
+    assert (tmp_path / name).is_file()
