@@ -43,6 +43,7 @@ class Job:
     rate: float
     meter: Meter
     step: int = 0  # optimiser steps done
+    logged: bool = False  # in this process
     best: float = float("inf")
     metrics: dict[str, float]
     random: State | None = None  # of the generators, when continuing

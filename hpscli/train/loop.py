@@ -143,6 +143,9 @@ def log(job: Job, clock: float) -> float:
     seconds = max(now - clock, 1e-9)
     rate = job.rate * rate_factor(job.recipe.optim, job.steps, job.step - 1)
     waited = min(1.0, means.pop("wait_s") * steps / seconds)
+    if not job.logged:
+        warn_of_idle_losses(job, means, steps)
+        job.logged = True
     speed = steps * job.steps.global_batch / seconds
     memory = memory_mb(job.processes.device)
     record = {
@@ -164,6 +167,18 @@ def log(job: Job, clock: float) -> float:
         f"{shown}  lr {rate:.2e}  {speed:.0f} images/s  data-wait {waited:.0%}  {memory:.0f} MB",
     )
     return now
+
+
+def warn_of_idle_losses(job: Job, means: dict[str, float], steps: int) -> None:
+    """Name the losses that were exactly 0 in the first steps, as they are without any label."""
+    for name, weight in job.recipe.loss.items():
+        if weight > 0 and means[name] == 0:
+            job.diary.warn(
+                f"loss.{name}",
+                f"loss '{name}' teaches nothing: nobody in the first {steps} steps has a label that "
+                f"it can use. Check data.joints ({job.recipe.data.joints}) and what the shards hold: "
+                "hps datasets stats SHARDS",
+            )
 
 
 def finish(job: Job) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -21,6 +22,7 @@ from hpscli.nn.files import read_info, read_tensors
 from hpscli.recipe import Recipe
 from hpscli.train.launch import PARENT, _place
 from hpscli.train.loop import train
+from tests.run.people import write_people
 from tests.train.labelled import labelled_people, small_recipe
 
 FORK = multiprocessing.get_context("fork")  # torch is imported already: a new process costs nothing
@@ -122,6 +124,17 @@ def test_each_line_of_the_log_names_its_losses_and_what_they_cost(
     assert line["samples_per_s"] > 0
     assert 0 <= line["data_wait"] <= 1
     assert line["memory_mb"] > 1
+
+
+def test_a_loss_that_nobody_is_labelled_for_is_named_once(tmp_path: Path) -> None:
+    points = {"keypoints3d.coco17": np.ones((17, 4), np.float32)}  # no pelvis to centre them on
+    people = write_people(tmp_path / "people", 8, extra=dict.fromkeys(range(8), points))
+    loss = {"keypoints3d": 1.0, "keypoints2d": 0.0, "pose": 1.0}
+    run = train(small_recipe(people, loss=loss, train__log_every=2), tmp_path / "run")
+    warnings = [x for x in (run / "log.txt").read_text().splitlines() if x.startswith("warning")]
+    assert len(warnings) == 1
+    assert "loss 'keypoints3d' teaches nothing: nobody in the first 2 steps" in warnings[0]
+    assert "data.joints (smpl24)" in warnings[0]
 
 
 def test_the_loss_falls(people: Path, tmp_path: Path) -> None:
