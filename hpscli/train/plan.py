@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from hpscli.body.joints import joint_set
+from hpscli.body.loading import choose_make
 from hpscli.data.remote import is_remote
 from hpscli.data.shards import read_index
 from hpscli.errors import HpsError, MissingError, UsageError
@@ -29,6 +30,7 @@ class Part:
     name: str
     shards: str
     samples: int = 0
+    body_source: str = ""  # of the bodies that its people were made with; "" when it does not say
     problem: HpsError | None = None
     prepare: str = ""  # what to type after `hps prepare`
 
@@ -102,7 +104,9 @@ def check_shards(recipe: Recipe, *, validate: bool = True) -> list[Part]:
 def _part(name: str, wanted: Member | Validation, needed: bool) -> Part:
     shards = wanted.shards
     try:
-        return Part(name=name, shards=shards, samples=read_index(shards).samples)
+        index = read_index(shards)
+        source = (index.body or {}).get("source", "")
+        return Part(name=name, shards=shards, samples=index.samples, body_source=source)
     except MissingError:
         less = "--no-validate" if name == "validation" else f"data.mix.{name}.weight=0"
         problem = MissingError(
@@ -207,6 +211,8 @@ def describe(
             + (f"{part.samples} people" if part.problem is None else "MISSING")
         )
     yield "data", " · ".join(words)
+    for warning in _mixed_bodies(recipe, parts):
+        yield "warning", warning
     accumulated = f" x {recipe.optim.accumulate} accumulated" if recipe.optim.accumulate > 1 else ""
     processes = f"{steps.world} process" + "es" * (steps.world > 1)
     yield (
@@ -218,3 +224,22 @@ def describe(
         f"{steps.per_epoch} x {recipe.train.epochs} epochs = {steps.total}   "
         f"{recipe.optim.name} lr {rate:g} {recipe.optim.schedule}   {recipe.train.dtype}",
     )
+
+
+def _mixed_bodies(recipe: Recipe, parts: list[Part]) -> Iterator[str]:
+    """-> a line for each part whose people were made with other bodies than the model's own."""
+    told = [part for part in parts if part.body_source]
+    if not told:
+        return
+    kind = get_registry().model(recipe.model.name).body
+    own = choose_make(
+        kind, gender="neutral", source=recipe.model.body, age="adult", hand="right"
+    ).source
+    for part in told:
+        if part.body_source != own:
+            yield (
+                f"the people in {part.shards} were made with {part.body_source} bodies, the model's "
+                f"body is {own}: the same parameters mean other shapes. "
+                + ("Validation will refuse them. " if part.name == "validation" else "")
+                + f"Prepare them again, or set model.body={part.body_source}"
+            )
