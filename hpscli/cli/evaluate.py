@@ -147,12 +147,6 @@ def _against(value: float, mean: float | None, unit: str) -> str | None:
     )
 
 
-def _signed(value: float) -> str:
-    """-> two digits with a sign, except for zero."""
-    shown = f"{value:+.2f}"
-    return "0.00" if float(shown) == 0 else shown
-
-
 def _compare(output: Output, first: Path, second: Path) -> None:
     """Two result files -> differences with intervals."""
     from dataclasses import asdict
@@ -171,8 +165,8 @@ def _compare(output: Output, first: Path, second: Path) -> None:
                 METRICS[d.metric].label if d.metric in METRICS else d.metric,
                 d.first,
                 d.second,
-                _signed(d.difference),
-                f"{_signed(d.low)} to {_signed(d.high)}",
+                f"{d.difference:+z.2f}",
+                f"{d.low:+z.2f} to {d.high:+z.2f}",
                 "significant" if d.significant else "not significant",
                 d.samples,
             )

@@ -112,7 +112,7 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:.2f}"
+        return f"{value:z.2f}"  # z: what rounds to zero has no sign
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
