@@ -18,6 +18,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print no story
 T = TypeVar("T")
 LOG_SECONDS = 30.0
 LOG_SHARE = 0.05
+PACE_SECONDS = 1.0  # a rate over less than this is noise
 
 
 @dataclass(frozen=True)
@@ -142,36 +143,51 @@ def _bar(label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    start, done = time.monotonic(), 0
+    pace, done = _Pace(unit), 0
     with Progress(*columns, console=console(stderr=True)) as bar:
         task = bar.add_task(label, total=total or None, rate="")
 
         def advance(count: int) -> None:
             nonlocal done
             done += count
-            rate = done / max(time.monotonic() - start, 1e-9)
-            bar.update(task, completed=done, rate=f"{rate:.0f} {unit}/s" if unit else "")
+            bar.update(task, completed=done, rate=pace.after(done))
 
         yield advance
+
+
+class _Pace:
+    """Units a second since the first were done: start-up and what was done before do not count."""
+
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
+        self.start, self.before = 0.0, -1
+
+    def after(self, done: int) -> str:
+        """-> "412 people/s", or nothing while that says little."""
+        now = time.monotonic()
+        if self.before < 0:
+            self.start, self.before = now, done
+        seconds = now - self.start
+        if not self.unit or seconds < PACE_SECONDS:
+            return ""
+        return f"{(done - self.before) / seconds:.0f} {self.unit}/s"
 
 
 class _LogProgress:
     """Progress for logs: one line every LOG_SECONDS or LOG_SHARE, whichever is later to annoy."""
 
     def __init__(self, label: str, total: int, unit: str) -> None:
-        self.label, self.total, self.unit = label, total, unit
-        self.start = self.last = time.monotonic()
+        self.label, self.total, self.pace = label, total, _Pace(unit)
+        self.last = time.monotonic()
         self.done = self.shown = 0
 
     def advance(self, count: int) -> None:
         self.done += count
-        now = time.monotonic()
+        now, rate = time.monotonic(), self.pace.after(self.done)
         share = (self.done - self.shown) / self.total if self.total else LOG_SHARE
         due = share >= LOG_SHARE and now - self.last >= LOG_SECONDS / 6
         if not due and (not self.total or self.done < self.total):
             return
-        rate = self.done / max(now - self.start, 1e-9)
-        unit = f"  {rate:.0f} {self.unit}/s" if self.unit else ""
         count_of = f"{self.done}/{self.total}" if self.total else f"{self.done}"
-        print(f"{self.label:<11} {count_of}{unit}", file=sys.stderr, flush=True)
+        print(f"{self.label:<11} {count_of}  {rate}".rstrip(), file=sys.stderr, flush=True)
         self.last, self.shown = now, self.done

@@ -30,6 +30,20 @@ def test_progress_without_a_terminal_is_lines_not_a_bar(capsys: pytest.CaptureFi
     assert len(lines) < 25 and lines[-1].startswith("work        100/100")
 
 
+def test_a_rate_leaves_out_the_start_and_earlier_work_and_is_not_told_too_soon(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter([0.0, 60.0, 60.0, 60.5, 60.5, 64.0, 64.0])
+    monkeypatch.setattr("hpscli.cli.output.time.monotonic", lambda: next(clock))
+    with Output().progress("writing", 100, "people") as advance:
+        for count in (50, 10, 40):  # 50 of them by an earlier run
+            advance(count)
+    assert capsys.readouterr().err.splitlines() == [
+        "writing     50/100",
+        "writing     100/100  12 people/s",
+    ]
+
+
 def test_progress_towards_an_unknown_end_is_not_a_line_for_each_step(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
