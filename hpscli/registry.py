@@ -64,14 +64,14 @@ class Registry:
         entries = self._found.get((kind, name))
         if not entries:
             error = unknown_name(kind, name, self.names(kind), KINDS[kind][2])
-            raise UsageError(error.problem, "\n".join([error.fix, *self._broken()]))
+            raise UsageError(error.problem, "\n".join([error.fix, *self.broken()]))
         if len(entries) > 1:
             raise UsageError(
                 _collision(kind, name, entries), "Disable one: HPS_DISABLE=" + entries[-1][1].name
             )
         return entries[0][0]
 
-    def _broken(self) -> list[str]:
+    def broken(self) -> list[str]:
         """-> the plugins that may have brought what is not found."""
         names = [f"'{plugin.name}'" for plugin in self.plugins if plugin.problems]
         if not names:

@@ -30,7 +30,10 @@ def list_(
     specs = [s for s in registry.all("model") if fnmatch(s.name, pattern) or pattern in s.name]
     if not specs and pattern != "*":
         known = ", ".join(registry.names("model")) or "none"
-        raise UsageError(f"no model is named like '{pattern}'.", f"Known: {known}")
+        raise UsageError(
+            f"no model is named like '{pattern}'.",
+            "\n".join([f"Known: {known}", *registry.broken()]),
+        )
     rows = [_row(spec, registry.origin("model", spec.name)) for spec in specs]
 
     def draw() -> None:

@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from hpscli.cli.app import run
+from hpscli.registry import get_registry
 
 
 def test_models_are_listed_with_body_input_and_licence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,6 +27,20 @@ def test_the_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_pattern_without_a_match_says_what_is_known(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["models", "list", "zzz*"]) == 2
     assert "hmr" in capsys.readouterr().err
+
+
+def test_a_pattern_without_a_match_names_the_plugin_that_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "hps_bad.py").write_text("1 / 0\n")
+    monkeypatch.setenv("HPS_PLUGINS", str(tmp_path / "hps_bad.py"))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    get_registry.cache_clear()
+    try:
+        assert run(["models", "list", "zzz*"]) == 2
+    finally:
+        get_registry.cache_clear()
+    assert "'hps_bad' is broken" in capsys.readouterr().err
 
 
 def test_a_model_is_shown_with_options_and_presets(capsys: pytest.CaptureFixture[str]) -> None:
