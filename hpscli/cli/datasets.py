@@ -154,11 +154,13 @@ def dump(
     limit: Annotated[int, typer.Option(min=0, help="Only the first N people; 0: all.")] = 0,
     out: Annotated[
         Path | None,
-        typer.Option(help="A .jsonl file, or an .npz of stacked arrays; default: JSON lines here."),
+        typer.Option(
+            help="A .jsonl file, or an .npz of stacked arrays; default: JSON lines on stdout."
+        ),
     ] = None,
     images: Annotated[
         Path | None,
-        typer.Option(help="Also write the pictures, and their boxes.json, into this folder."),
+        typer.Option(help="Write the pictures, and their boxes.json, into this folder."),
     ] = None,
 ) -> None:
     """Every label in plain form: JSON lines on stdout, or one .jsonl or .npz file."""
