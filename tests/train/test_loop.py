@@ -318,6 +318,5 @@ def test_fp16_without_a_gpu_is_refused(people: Path, tmp_path: Path) -> None:
 
 
 def test_tensorboard_gets_the_losses(people: Path, tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
     run = train(small_recipe(people, train__epochs=1), tmp_path / "run", tracker="tensorboard")
     assert list((run / "trackers").rglob("events.out.tfevents.*"))
