@@ -1,17 +1,16 @@
 """The training loop: what a run leaves behind, and that a broken one goes on exactly."""
 
-import importlib
 import json
-import multiprocessing
 import os
 import resource
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -19,13 +18,11 @@ import torch
 from hpscli.errors import HpsError, Interrupted, InvalidData, MissingError, UsageError
 from hpscli.nn.checkpoints import load_model
 from hpscli.nn.files import read_info, read_tensors
-from hpscli.recipe import Recipe
+from hpscli.recipe import Recipe, to_toml
 from hpscli.train.launch import PARENT, _place
 from hpscli.train.loop import train
 from tests.run.people import write_people
 from tests.train.labelled import labelled_people, small_recipe
-
-FORK = multiprocessing.get_context("fork")  # torch is imported already: a new process costs nothing
 
 
 @pytest.fixture(scope="module")
@@ -148,17 +145,15 @@ def test_a_killed_run_goes_on_exactly(people: Path, tmp_path: Path) -> None:
     unbroken = train(recipe, tmp_path / "unbroken")
     # the victim reads its data itself, for workers would outlive it for a moment
     alone = everything_random(people, data__workers=0)
-    process = FORK.Process(target=train, args=(alone, tmp_path / "killed"))
-    cv2.setNumThreads(1)  # its threads do not survive a fork
-    process.start()
+    process = start(alone, tmp_path / "killed")
     log = tmp_path / "killed" / "log.jsonl"
     deadline = time.monotonic() + 60
     while not (log.exists() and len(log.read_text().splitlines()) >= 7):  # in the second epoch
         assert time.monotonic() < deadline
-        assert process.exitcode is None
+        assert process.poll() is None
         time.sleep(0.002)
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
+    process.kill()
+    process.wait()
     reached = losses(tmp_path / "killed")[-1][0]
     assert 14 <= reached < 30
     with log.open("a") as stream:
@@ -175,25 +170,29 @@ def test_the_number_of_workers_changes_nothing(people: Path, tmp_path: Path) -> 
     assert losses(none) == losses(two)
 
 
+def start(
+    recipe: Recipe, run: Path, *, resume: bool = False, place: dict[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start `hps train` as a program; `place` is what a launcher says to one process of its job."""
+    file = run.with_suffix(".toml")
+    file.write_text(to_toml(recipe))
+    words = ["--resume", str(run)] if resume else [str(file), "--out", str(run)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "hpscli", "train", *words, "--device", "cpu", "--quiet"],
+        env={**os.environ, **(place or {})},
+    )
+
+
 def in_two_processes(recipe: Recipe, run: Path, *, resume: bool = False) -> None:
     """Train in two processes of a job, as a launcher would start them."""
-    importlib.import_module("torch._dynamo")  # DDP needs it: seconds, once instead of four times
-    cv2.setNumThreads(1)  # its threads do not survive a fork
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-
-    def one(rank: int) -> None:
-        os.environ.update(_place(rank, 2, port))
-        del os.environ[PARENT]
-        train(recipe, run, resume=resume, device="cpu")
-
-    job = [FORK.Process(target=one, args=(rank,)) for rank in range(2)]
-    for process in job:
-        process.start()
-    for process in job:
-        process.join(60)
-    assert [process.exitcode for process in job] == [0, 0]
+    job = [
+        start(recipe, run, resume=resume, place={**_place(rank, 2, port), PARENT: "0"})
+        for rank in range(2)
+    ]
+    assert [process.wait(120) for process in job] == [0, 0]
 
 
 def test_two_processes_train_together_and_go_on_exactly(
