@@ -57,11 +57,13 @@ def shade(normals: Floats, points: Floats, colours: Floats, studio: Studio = STU
     normals = np.where(toward < 0, -normals, normals)  # the inside of an open mesh is lit as well
     key, fill = _unit(studio.key), _unit(studio.fill)
     light = studio.ground + (studio.sky - studio.ground) * (0.5 - 0.5 * normals[:, 1])
-    light = light + studio.key_strength * np.maximum(normals @ key, 0.0)
-    light = light + studio.fill_strength * np.maximum(normals @ fill, 0.0)
+    light = light + studio.key_strength * np.maximum(np.einsum("ij,j->i", normals, key), 0.0)
+    light = light + studio.fill_strength * np.maximum(np.einsum("ij,j->i", normals, fill), 0.0)
     # limbs stand out from what is behind them when their rims are a little darker
     light = light * (1.0 - studio.rim * (1.0 - np.abs(toward[:, 0])) ** 2)
-    shine = studio.gloss * np.maximum(normals @ _unit(_halfway(key)), 0.0) ** 24
+    shine = (
+        studio.gloss * np.maximum(np.einsum("ij,j->i", normals, _unit(_halfway(key))), 0.0) ** 24
+    )
     base = np.clip(colours, 0.0, 1.0).astype(np.float32, copy=False) ** np.float32(GAMMA)
     linear = base * light[:, None].astype(np.float32) + shine[:, None].astype(np.float32)
     lit: Floats = np.clip(linear, 0.0, 1.0) ** np.float32(1.0 / GAMMA)

@@ -1,5 +1,6 @@
 """Synthetic people: reproducible, labelled exactly, plausible, and told apart by split."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -262,3 +263,29 @@ def test_the_data_set_is_registered_and_costs_nothing_to_list():
         "sys.exit(bool({'numpy', 'cv2', 'torch'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_number_of_threads_changes_no_byte() -> None:
+    code = (
+        "import hashlib\n"
+        "from pathlib import Path\n"
+        "from hps_datasets.synthetic.generate import indexed\n"
+        "from hpscli.data.sample import encode_record\n"
+        "from hpscli.registry import get_registry\n"
+        "options = {**get_registry().dataset('synthetic').options, 'count': 12, 'size_px': 64}\n"
+        "_, make = indexed(Path(), 'test', **options)\n"
+        "people = [make(i) for i in range(12)]\n"
+        "data = b''.join(p.image + encode_record(p.arrays, p.meta) for p in people)\n"
+        "print(hashlib.sha256(data).hexdigest())\n"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "OMP_NUM_THREADS": n, "OPENBLAS_NUM_THREADS": n},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for n in ("1", "2")
+    }
+    assert len(found) == 1

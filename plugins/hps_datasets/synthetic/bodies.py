@@ -1,4 +1,8 @@
-"""The free bodies, posed one at a time in numpy: skinning, normals, joints in every useful set."""
+"""The free bodies, posed one at a time in numpy: skinning, normals, joints in every useful set.
+
+Whatever runs over all vertices is an einsum, not a matrix product: BLAS rounds differently with
+another number of threads, and the same person must give the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +43,7 @@ class FreeBody:
         directions = (data["shapedirs"] * mirror[:, None]).astype(np.float32)
         self.directions = directions.reshape(-1, directions.shape[-1])
         regressor = data["J_regressor"].astype(np.float32)
-        self.rest_joints = regressor @ self.template
+        self.rest_joints = np.einsum("jv,vx->jx", regressor, self.template)
         self.joint_directions = np.einsum("jv,vxs->jxs", regressor, directions)
         self.weights = np.ascontiguousarray(data["weights"].T.astype(np.float32))  # (J,V)
         self.normals = vertex_normals(self.template, self.faces).astype(np.float32)
@@ -53,9 +57,12 @@ class FreeBody:
         """
         count = len(shape)
         rest = self.rest_joints + self.joint_directions[:, :, :count] @ shape
-        shaped = self.template + (self.directions[:, :count] @ shape).reshape(-1, 3)
+        shaped = self.template + np.einsum("vs,s->v", self.directions[:, :count], shape).reshape(
+            -1, 3
+        )
         joints, transforms = self.chain(rotations, rest)
-        blend = transforms.reshape(len(rest), 12).T.astype(np.float32) @ self.weights  # (12,V)
+        rows = np.ascontiguousarray(transforms.reshape(len(rest), 12).T, np.float32)
+        blend = np.einsum("rj,jv->rv", rows, self.weights)  # (12,V)
         vertices, normals = np.empty_like(shaped), np.empty_like(shaped)
         for row in range(3):
             one, two, three, shift = blend[4 * row : 4 * row + 4]
@@ -85,11 +92,11 @@ class FreeBody:
             full = np.concatenate([joints, vertices[list(MANO_TIPS)]])
             return {"mano21": full, "freihand21": full[conversion_index("mano21", "freihand21")]}
         if self.kind == "smpl":
-            extra = self._data["J_regressor_extra"] @ vertices
+            extra = np.einsum("jv,vx->jx", self._data["J_regressor_extra"], vertices)
             full = np.concatenate([joints, vertices[list(SMPL_VERTICES)], extra])
             return {
                 "smpl24": joints,
-                "h36m17": self._data["J_regressor_h36m"] @ vertices,
+                "h36m17": np.einsum("jv,vx->jx", self._data["J_regressor_h36m"], vertices),
                 "coco17": full[conversion_index("smpl54", "coco17")],
             }
         marks = self._landmarks(vertices)

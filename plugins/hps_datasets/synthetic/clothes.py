@@ -97,7 +97,9 @@ def _pattern(rng: Rng, colour: Array, plain: float) -> Callable[[Array], Array]:
             "stripes": wave[:, 1] > 0.2,
             "bars": wave[:, 0] > 0.2,
             "checks": (wave[:, 0] > 0) ^ (wave[:, 1] > 0),
-            "print": np.sin(points @ wobble[0] + phase[0]) + np.sin(points @ wobble[1]) > 0.5,
+            "print": np.sin(np.einsum("vx,x->v", points, wobble[0]) + phase[0])
+            + np.sin(np.einsum("vx,x->v", points, wobble[1]))
+            > 0.5,
         }[kind]
         return np.where(share[:, None], other, colour)
 
