@@ -25,6 +25,24 @@ class Weights:
     homepage: str = ""
     note: str = ""
     results: Mapping[str, float] = field(default_factory=dict)  # {"3dpw PA-MPJPE": 45.35}
+    source: str = ""  # where the results were published
+    preset: str = ""  # of the model
+    official_file: str = ""  # what its authors call the file: "graphormer_h36m_state_dict.bin"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How other code lays a model's weights out in its files; keys without `module.`, `model.`."""
+
+    name: str  # "official", "mmhuman3d"
+    summary: str  # "METRO's state dict, as in metro_*_state_dict.bin"
+    guess: str  # target(shapes: {key: shape}) -> options that differ from the defaults, or None
+    rows: str  # target(options) -> list[hpscli.nn.layouts.Row], every tensor of such a file
+    prefixes: tuple[str, ...] = ()  # before every key of its containers, besides the common ones
+    ignored: Mapping[str, str] = field(
+        default_factory=dict
+    )  # glob of keys that may lie there too -> why they are dropped
+    partial: bool = False  # holds a part of the model (a backbone): a start for training only
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +65,12 @@ class ModelSpec:
     )  # name -> options that differ from defaults
     weights: tuple[Weights, ...] = ()
     convert: str = ""  # target(state dict) -> state dict of ours, for foreign checkpoints
+    layouts: tuple[Layout, ...] = ()  # of foreign checkpoints that it reads and writes
+    adapt: str = ""  # target(spec, options) -> the spec at these options: body, sizes, crop ...
+    takes_kit: bool = False  # build(..., kit=BodyKit): it is built around a body's mesh
+    raw: str = ""  # target(prediction, kit) -> raw outputs that need the body
+    crop: str = "fast"  # or target: the image preparation of its authors
+    assets: tuple[str, ...] = ()  # without these its authors' numbers cannot be had
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # ImageNet, RGB
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     paper: str = ""

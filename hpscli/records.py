@@ -77,6 +77,7 @@ class Prediction:
     joints {set name: (B,J,3)} metres, same frame as vertices
     parameters: rotations as matrices: global_orient (B,3,3), body_pose (B,23,3,3), betas (B,10), ...
     levels: mesh levels, coarse to fine; extras: whatever the model's own losses need
+    raw: the network's own outputs under its authors' names; for looking at, never stored or moved
     """
 
     camera: Tensor
@@ -85,9 +86,10 @@ class Prediction:
     parameters: Mapping[str, Tensor] = field(default_factory=dict)
     levels: tuple[Tensor, ...] = ()
     extras: Mapping[str, Tensor] = field(default_factory=dict)
+    raw: Mapping[str, Tensor] = field(default_factory=dict)
 
     def named_tensors(self) -> dict[str, Tensor]:
-        """-> every tensor by a flat name: camera, vertices, joints.smpl24, parameters.betas, ..."""
+        """-> every tensor but `raw` by a flat name: camera, vertices, joints.smpl24, ..."""
         named = {"camera": self.camera}
         if self.vertices is not None:
             named["vertices"] = self.vertices
