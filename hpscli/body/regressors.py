@@ -35,6 +35,8 @@ SPIN_49 = (
     *(8, 5, 45, 46, 4, 7, 21, 19, 17, 16, 18, 20, 47, 48, 49, 50, 51, 52, 53, 24, 26, 25, 28, 27),
 )
 OPENPOSE_COUNT = 25
+# METRO's file of extra rows begins with five vertices of the face, then come the nine of SPIN's.
+FACE_ROWS = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
 NECK_CHAIN = (0, 3, 6, 9, 12)  # root to neck: the turn that moves the jaw line of SMPL-X
 CONTOUR_LIMIT_DEGREES = 39  # table of jaw lines: 0..39 degrees, then -1..-39 (79 rows)
 
@@ -203,6 +205,9 @@ class MeshJoints:
 
     def _rows(self, name: str) -> tuple[Array, list[int]]:
         """-> all rows of a regressor, and their common slots."""
+        if name == "extra" and "extra+14" in self._matrices:  # METRO's file, given by hand
+            nine = joint_set("smpl54").joints[-9:]
+            return self._matrices["extra+14"], row_slots([*FACE_ROWS, *nine], "smpl54")
         if name in self._matrices:
             return self._matrices[name], list(wanted_slots(name))
         if self.source != "imported" or (self.kind, name) not in ASSETS:

@@ -7,12 +7,10 @@ import numpy as np
 from hpscli.body.joints import joint_set
 from hpscli.body.official.found import Found, Unneeded
 from hpscli.body.official.sides import exchange_legs, side_test
+from hpscli.body.regressors import FACE_ROWS
 
 ROW_SUM_TOLERANCE = 0.01  # official rows sum to 1 within 4e-4
 ONE_VERTEX = 0.999
-# The 14 extra rows of METRO in order: five vertices of the face, then the nine rows of SPIN's file.
-# Derived from METRO's index list of its 24 joints (entries 24.. are rows of this file).
-FACE_ROWS = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
 SMPL_JOINTS_OF_54 = 45
 OPENPOSE_COUNT = 25
 
