@@ -47,12 +47,12 @@ def spin(
     side: int = 224,
 ) -> np.ndarray:
     """SPIN as all later code runs it (skimage, no contrast stretch) -> (3,side,side) float32."""
-    box, pad = _spin_box(image, center, size_px, rotation_degrees, side)
+    box, pad = spin_box(image, center, size_px, rotation_degrees, side)
     if rotation_degrees:
-        box = _without(rotate_linear(box, rotation_degrees), pad)
+        box = without(rotate_linear(box, rotation_degrees), pad)
     crop = skimage_resize(box, side)
     crop = crop[:, ::-1] if flip else crop
-    return _normalised(np.clip(crop * np.asarray(channel_noise), 0, 255) / 255.0)
+    return normalised(np.clip(crop * np.asarray(channel_noise), 0, 255) / 255.0)
 
 
 def spin_scipy(
@@ -66,14 +66,14 @@ def spin_scipy(
     side: int = 224,
 ) -> np.ndarray:
     """SPIN as published in 2019 (scipy.misc: each crop's contrast is stretched) -> (3,side,side)."""
-    box, pad = _spin_box(image, center, size_px, rotation_degrees, side)
+    box, pad = spin_box(image, center, size_px, rotation_degrees, side)
     pixels = _bytescale(box)
     if rotation_degrees:
-        pixels = _without(pillow_rotate(pixels, rotation_degrees), pad)
+        pixels = without(pillow_rotate(pixels, rotation_degrees), pad)
     crop = pillow_resize(pixels, side)
     crop = crop[:, ::-1] if flip else crop
     noisy = np.clip(crop * np.asarray(channel_noise), 0, 255).astype(np.uint8)  # truncates
-    return _normalised(noisy.astype(np.float32) / 255.0)
+    return normalised(noisy.astype(np.float32) / 255.0)
 
 
 def mmhuman3d(
@@ -96,7 +96,7 @@ def mmhuman3d(
         image, x = np.ascontiguousarray(image[:, ::-1]), image.shape[1] - 1 - x
     affine = mmhuman3d_affine((x, y), size_px, rotation_degrees, side)
     crop = cv2.warpAffine(image, affine, (side, side), flags=cv2.INTER_LINEAR)
-    return _normalised(crop.astype(np.float32) / 255.0)
+    return normalised(crop.astype(np.float32) / 255.0)
 
 
 def hmr2(
@@ -119,7 +119,7 @@ def hmr2(
     crop = cv2.warpAffine(picture, affine, (side, side), flags=cv2.INTER_LINEAR)
     crop = crop[:, ::-1] if flip else crop
     noisy = np.clip(crop * np.asarray(channel_noise), 0, 255)
-    return _normalised(noisy / 255.0)
+    return normalised(noisy / 255.0)
 
 
 def pare_demo(
@@ -139,7 +139,7 @@ def pare_demo(
     crop = cv2.warpAffine(image, affine, (side, side), flags=cv2.INTER_LINEAR)
     crop = crop[:, ::-1] if flip else crop
     noisy = np.clip(crop * np.asarray(channel_noise), 0, 255)
-    return _normalised(noisy.astype(np.float32) / 255.0)
+    return normalised(noisy.astype(np.float32) / 255.0)
 
 
 OFFICIAL_CROPS: dict[str, OfficialCrop] = {
@@ -209,7 +209,7 @@ def _left_of(arm: np.ndarray) -> np.ndarray:
     return np.array([arm[1], -arm[0]])
 
 
-def _normalised(crop: np.ndarray) -> np.ndarray:
+def normalised(crop: np.ndarray) -> np.ndarray:
     """Crop (S,S,3) 0..1 -> (3,S,S) float32 by ImageNet's mean and deviation."""
     normal = (crop.astype(np.float32) - MEAN.astype(np.float32)) / STD.astype(np.float32)
     return np.ascontiguousarray(normal.transpose(2, 0, 1))
@@ -221,7 +221,7 @@ def spin_transform(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
     return moved.astype(int) + 1  # type: ignore[no-any-return]
 
 
-def _spin_box(
+def spin_box(
     image: np.ndarray, center: Sequence[float], size_px: float, rotation_degrees: float, side: int
 ) -> tuple[np.ndarray, int]:
     """-> the box cut out as float64, zero outside the picture, and the margin kept for rotation."""
@@ -240,7 +240,7 @@ def _spin_box(
     return box, pad
 
 
-def _without(box: np.ndarray, pad: int) -> np.ndarray:
+def without(box: np.ndarray, pad: int) -> np.ndarray:
     return box[pad:-pad, pad:-pad] if pad else box
 
 

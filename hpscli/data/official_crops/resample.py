@@ -87,12 +87,13 @@ def rotate_linear(image: np.ndarray, degrees: float) -> np.ndarray:
     return upper * (1 - weight_y) + lower * weight_y  # type: ignore[no-any-return]
 
 
-def pillow_resize(image: np.ndarray, side: int) -> np.ndarray:
-    """Image (H,W,C) uint8 -> (side,side,C) uint8: Pillow's resize(BILINEAR), exactly.
+def pillow_resize(image: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
+    """Image (H,W,C) uint8 -> size, a side or (h,w), uint8: Pillow's resize(BILINEAR), exactly.
 
     A triangle filter as wide as the shrink factor, columns first, rounded to uint8 between passes.
     """
-    return _triangle_axis(_triangle_axis(image, side, 1), side, 0)
+    height, width = (size, size) if isinstance(size, int) else size
+    return _triangle_axis(_triangle_axis(image, width, 1), height, 0)
 
 
 def _triangle_axis(image: np.ndarray, side: int, axis: int) -> np.ndarray:
