@@ -170,7 +170,7 @@ class MeshJoints:
         if name == "smpl54":
             return smpl54
         smpl49 = smpl54[:, list(SPIN_49)]
-        if name == "hmr2_44" and self.source == "imported":
+        if name == "hmr2_44" and (self.source == "imported" or "j19" in self._matrices):
             return torch.cat([smpl49[:, :OPENPOSE_COUNT], self._times("j19", vertices)], dim=1)
         return smpl49[:, : len(joint_set(name))]
 
