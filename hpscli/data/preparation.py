@@ -15,6 +15,7 @@ from hpscli.data import official_crops
 from hpscli.data.crops import crop_affine
 from hpscli.data.official_crops import NO_NOISE
 from hpscli.data.official_crops import metro as metro_crops
+from hpscli.data.official_crops import osx as osx_crops
 from hpscli.errors import InvalidData, UsageError
 from hpscli.registry import resolve
 
@@ -119,9 +120,21 @@ def label_affine(
 ) -> np.ndarray:
     """-> (2,3): how every family here moves points: centre to centre, lengths by width / size_px.
 
-    A mirrored x is W - x, also where the mirrored column is W - 1 - x.
+    Turned, then mirrored: x -> W - x, also where the mirrored column is W - 1 - x.
     """
     return crop_affine(np.asarray(center, np.float64), size_px, window, -rotation_degrees, flip)
+
+
+def mirror_first_affine(
+    center: Sequence[float] | np.ndarray,
+    size_px: float,
+    window: Window,
+    rotation_degrees: float = 0.0,
+    flip: bool = False,
+) -> np.ndarray:
+    """-> (2,3): the same where the picture is mirrored before it is turned (mmhuman3d, OSX)."""
+    turn = -rotation_degrees if flip else rotation_degrees
+    return label_affine(center, size_px, window, turn, flip)
 
 
 def place_hmr2(box: np.ndarray | None, image_size: tuple[int, int], window: Window) -> Place:
@@ -163,6 +176,41 @@ def metro_demo_pixels(
     return metro_crops.metro_demo(shown, side)
 
 
+def osx_pixels(
+    image: np.ndarray,
+    center: Sequence[float],
+    size_px: float,
+    *,
+    window: Window,
+    rotation_degrees: float = 0.0,
+    flip: bool = False,
+    channel_noise: Sequence[float] = NO_NOISE,
+) -> np.ndarray:
+    """OSX's 3:4 patch, 0..1 -> (3,512,384) float32; its network halves and normalises nothing else."""
+    if window != osx_crops.WINDOW:
+        raise UsageError(
+            f"the official crop 'osx' is 512x384, the model's window is {window[0]}x{window[1]}.",
+            "Take input_size 512, 384, or our own crop: --crop fast",
+        )
+    height_px = size_px * window[0] / window[1]
+    corner = float(center[0]) - size_px / 2, float(center[1]) - height_px / 2
+    red, green, blue = (float(factor) for factor in channel_noise)
+    change = osx_crops.Change(
+        rotation_degrees=rotation_degrees, colour=(red, green, blue), flip=flip
+    )
+    box = np.array([*corner, size_px, height_px])
+    return osx_crops.network_input(osx_crops.patch(image, box, change))
+
+
+def place_osx(box: np.ndarray | None, image_size: tuple[int, int], window: Window) -> Place:
+    """Box (4,) xywh px -> centre and width of its 3:4 box with OSX's margin, cut to the picture first."""
+    found = None if box is None else osx_crops.person_box([float(v) for v in box[:4]], image_size)
+    if found is None:
+        return fitted_box(box, image_size, window, osx_crops.ENLARGE)
+    x, y, width, height = (float(value) for value in found)
+    return np.array([x + 0.5 * width, y + 0.5 * height]), width
+
+
 def _cut(image: np.ndarray, center: Sequence[float], size_px: float) -> np.ndarray:
     """-> the whole pixels of a square box, zero outside the picture."""
     length = max(1, round(size_px))
@@ -192,7 +240,7 @@ MMHUMAN3D = Preparation(
     name="mmhuman3d",
     summary="mmhuman3d and hmr-benchmarks: one bilinear warp of bytes, no blur.",
     pixels=partial(square_pixels, official_crops.mmhuman3d),
-    affine=label_affine,
+    affine=mirror_first_affine,
     reverses_columns=False,
 )
 HMR2 = Preparation(
@@ -221,4 +269,12 @@ METRO = Preparation(
     pixels=partial(square_pixels, metro_crops.metro),
     affine=label_affine,
     whole=METRO_DEMO,
+)
+OSX = Preparation(
+    name="osx",
+    summary="OSX: a 3:4 box with a quarter of margin, one bilinear warp of floats, 0..1.",
+    pixels=osx_pixels,
+    affine=mirror_first_affine,
+    place=place_osx,
+    reverses_columns=False,
 )

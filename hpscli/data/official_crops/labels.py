@@ -76,3 +76,42 @@ def turned_labels(
             )
             pose = np.concatenate([root, body], axis=1)
     return points[0].astype(np.float32), pose[0].astype(np.float32)
+
+
+def metro_labels(
+    keypoints2d: np.ndarray,
+    keypoints3d: np.ndarray,
+    pose: np.ndarray,
+    center: Sequence[float],
+    size_px: float,
+    *,
+    root: int,
+    mirror: Sequence[int],
+    rotation_degrees: float = 0.0,
+    flip: bool = False,
+    side: int = 224,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """2D (J,3) px, 3D (J,4) m, pose (72,) or (48,) -> the same as METRO trains on, 3D minus `root`.
+
+    2D points are whole pixels of the crop plus one, as in SPIN.
+    """
+    points2d = spin_points(
+        keypoints2d,
+        center,
+        size_px,
+        rotation_degrees=rotation_degrees,
+        flip=flip,
+        mirror=mirror,
+        side=side,
+    )
+    centred = keypoints3d.astype(np.float64)
+    centred[:, :3] -= centred[root, :3]
+    points3d, turned = turned_labels(
+        centred,
+        pose,
+        rotation_degrees=rotation_degrees,
+        flip=flip,
+        mirror3d=mirror,
+        flip_first=False,
+    )
+    return points2d, points3d, turned

@@ -1,0 +1,1 @@
+"""Goldens of official image preparation that belongs to no single model."""
