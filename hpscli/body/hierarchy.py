@@ -6,6 +6,7 @@ checkpoints; the free ones fit the free body only.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -20,6 +21,9 @@ from hpscli.errors import UsageError, unknown_name
 Array = np.ndarray[Any, np.dtype[Any]]
 
 KINDS = ("smpl", "mano")
+# Topology of METRO's sampling files (mesh_downsampling.npz, mano_downsampling.npz): the weights of
+# METRO, Mesh Graphormer and FastMETRO belong to these vertices.
+OFFICIAL_TOPOLOGY = {"smpl": "7735716d28b69f6f", "mano": "8fd346366db6e207"}
 
 
 class Hierarchy(nn.Module):
@@ -55,6 +59,16 @@ class Hierarchy(nn.Module):
     @property
     def levels(self) -> int:
         return len(self.sizes)
+
+    @property
+    def topology(self) -> str:
+        """-> a digest of which vertices stay and who neighbours whom: of one mesh, always the same."""
+        digest = hashlib.sha256(repr(self.sizes).encode())
+        for level in range(self.levels - 1):
+            digest.update(self.get_buffer(f"down_{level}").cpu().numpy().astype("<i8").tobytes())
+        index = self.adjacency(self.levels - 1).indices().cpu().numpy()
+        digest.update(index.astype("<i8").tobytes())
+        return digest.hexdigest()[:16]
 
     def down(self, vertices: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
         """vertices (B,V_start,C) -> the ones that stay at the coarser level `stop` (B,V_stop,C)."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpscli.body.hierarchy import Hierarchy, load_hierarchy
+from hpscli.body.hierarchy import KINDS, Hierarchy, load_hierarchy
 from hpscli.body.layer import Body, load_body
 from hpscli.body.parameters import mean_parameters
 from hpscli.errors import UsageError
@@ -65,6 +65,10 @@ class BodyKit:
                     "Give body and sampling file of one mesh.",
                 )
         return self._levels
+
+    def topology(self) -> str:
+        """-> the digest of the mesh levels, "" for a body without any."""
+        return self.hierarchy().topology if self.kind in KINDS else ""
 
     def regressor(self, name: str) -> Array:
         """-> (J,V) of this name: h36m17, extra, j19, lsp14, kinematic."""

@@ -1,73 +1,50 @@
 """Models by name and by checkpoint: build, save, load, start from weights of another."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
-from hpscli.body.layer import Body, load_body
-from hpscli.errors import InvalidData, UsageError, did_you_mean
+from hpscli.body.hierarchy import OFFICIAL_TOPOLOGY
+from hpscli.body.kit import BodyKit, body_kit
+from hpscli.errors import InvalidData, UsageError
 from hpscli.hooks import ModelSpec
 from hpscli.nn import files, sources
 from hpscli.nn.files import CheckpointInfo as CheckpointInfo
-from hpscli.nn.files import read_info, read_tensors
-from hpscli.nn.torch_files import load_torch_file
+from hpscli.nn.files import is_ours, read_info, read_tensors
+from hpscli.nn.foreign import Foreign, Recognised, open_foreign, recognise
+from hpscli.nn.loaded import LoadedModel as LoadedModel
+from hpscli.nn.options import adapted, adapted_by_name, complete_options, title
 from hpscli.registry import get_registry, resolve
 
 SHOWN_KEYS = 3  # of those that differ
 
 
-@dataclass(frozen=True, kw_only=True)
-class LoadedModel:
-    """A model that is ready to predict, with everything that says what it is."""
-
-    module: nn.Module
-    spec: ModelSpec
-    options: Mapping[str, Any]
-    input_size: tuple[int, int]  # (height, width) px
-    body: Body
-    info: CheckpointInfo
-    sha256: str  # of the checkpoint file; "" when the weights are not from a file
-    name: str  # as the user typed it; of a folder of runs, the run that was taken
-
-
 def build_model(
-    name: str, *, preset: str = "", options: Mapping[str, Any] | None = None
+    name: str,
+    *,
+    preset: str = "",
+    options: Mapping[str, Any] | None = None,
+    kit: BodyKit | None = None,
+    body_source: str = "",
 ) -> tuple[nn.Module, ModelSpec, dict[str, Any]]:
-    """Registered name, preset, options -> (module with random weights, spec, complete options)."""
+    """Name, preset, options -> (module with random weights, spec at these options, all options).
+
+    kit: the body that the model is built around, if it is; without, one of this source.
+    """
     spec = get_registry().model(name)
     complete = complete_options(spec, preset, options or {})
-    return resolve(spec.build)(**complete), spec, complete
-
-
-def complete_options(spec: ModelSpec, preset: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """-> defaults, then the preset, then these options; unknown names and wrong types are errors."""
-    if preset and preset not in spec.presets:
-        raise UsageError(
-            f"model '{spec.name}' has no preset '{preset}'.",
-            did_you_mean(preset, spec.presets) or f"One of: {', '.join(spec.presets) or 'none'}.",
-        )
-    for key, value in options.items():
-        if key not in spec.defaults:
-            raise UsageError(
-                f"model '{spec.name}' has no option '{key}'.",
-                did_you_mean(key, spec.defaults) or f"One of: {', '.join(spec.defaults)}.",
-            )
-        if not _same_kind(spec.defaults[key], value):
-            kind = type(spec.defaults[key]).__name__
-            raise UsageError(f"model.options.{key} = {value!r} is not of type {kind}.")
-    return {**spec.defaults, **(spec.presets[preset] if preset else {}), **options}
-
-
-def _same_kind(default: Any, value: Any) -> bool:
-    if default is None or type(default) is type(value):
-        return True
-    if isinstance(default, float):
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(default, list | tuple) and isinstance(value, list | tuple)
+    spec = adapted(spec, complete)
+    if not spec.takes_kit:
+        return resolve(spec.build)(**complete), spec, complete
+    return (
+        resolve(spec.build)(**complete, kit=kit or body_kit(spec.body, body_source)),
+        spec,
+        complete,
+    )
 
 
 def save_checkpoint(path: Path, module: nn.Module, info: CheckpointInfo) -> None:
@@ -76,31 +53,127 @@ def save_checkpoint(path: Path, module: nn.Module, info: CheckpointInfo) -> None
 
 
 def load_model(
-    source: str | Path, *, device: torch.device | str = "cpu", body_source: str = ""
+    source: str | Path | Mapping[str, Tensor],
+    *,
+    body: Any = None,
+    device: torch.device | str = "cpu",
+    body_source: str = "",
 ) -> LoadedModel:
-    """File, `model.tag`, `model`, RUN, RUN@EPOCH, RUN@best, RUN@last -> the model in eval mode."""
+    """File, `model.tag`, `model`, RUN, RUN@EPOCH, RUN@best, RUN@last -> the model in eval mode.
+
+    A file may be ours or its authors', recognised by its content; so may be tensors in memory.
+    body: the body to use instead of the installed or free one (`hpscli.body.kit.body_kit`).
+    """
+    if isinstance(source, Mapping):
+        return _load_foreign(open_foreign(source), "", "", body, device, body_source)
     path, name = sources.find_checkpoint(source)
-    _refuse_pickles(path)
+    if not is_ours(path):
+        foreign = open_foreign(path)
+        return _load_foreign(foreign, name, files.file_sha256(path), body, device, body_source)
     info = read_info(path)
-    module, spec, options = build_model(info.model, options=info.options)
-    load_weights(
-        module, read_tensors(path), origin=f"{path} (model '{info.model}')", model=spec.name
-    )
-    body = load_body(
-        spec.body,
-        gender=info.body.get("gender") or "neutral",
-        source=_body_source(body_source or info.body.get("source", "")),
-    )
+    wanted = body_source or info.body.get("source", "")
+    spec = adapted_by_name(info.model, info.options)
+    kit = body_kit(spec.body, _body_source("" if body is not None else wanted), given=body)
+    with _without_random_numbers():
+        module, spec, options = build_model(info.model, options=info.options, kit=kit)
+    origin = f"{path} (model '{info.model}')"
+    check_topology(spec, info.body.get("topology", ""), kit, origin)
+    load_weights(module, read_tensors(path), origin=origin, model=spec.name)
     return LoadedModel(
-        module=module.eval().to(device),
+        module=module.eval(),
         spec=spec,
         options=options,
         input_size=info.input_size,
-        body=body.to(device),
+        body=kit.body(gender=info.body.get("gender") or "neutral"),
         info=info,
         sha256=files.file_sha256(path),
         name=name,
+        kit=kit,
+    ).to(device)
+
+
+def _load_foreign(
+    foreign: Foreign,
+    name: str,
+    sha256: str,
+    body: Any,
+    device: torch.device | str,
+    body_source: str,
+) -> LoadedModel:
+    found = recognise(foreign)
+    kit = body_kit(found.spec.body, _body_source(body_source), given=body)
+    check_topology(found.spec, official_topology(found.spec), kit, foreign.origin)
+    with _without_random_numbers():
+        module, spec, options = build_model(found.spec.name, options=found.options, kit=kit)
+    load_weights(module, found.state(), origin=foreign.origin, model=spec.name)
+    info = foreign_info(found, sha256)
+    return LoadedModel(
+        module=module.eval(),
+        spec=spec,
+        options=options,
+        input_size=spec.input_size,
+        body=kit.body(),
+        info=info,
+        sha256=sha256,
+        name=name,
+        kit=kit,
+        said=found.said(),
+    ).to(device)
+
+
+def foreign_info(found: Recognised, sha256: str) -> CheckpointInfo:
+    """-> the description that a recognised foreign file gets as a checkpoint of ours."""
+    spec = found.spec
+    body = {"kind": spec.body, "gender": "neutral", "source": ""}
+    if spec.takes_kit:
+        body["topology"] = official_topology(spec)
+    return CheckpointInfo(
+        model=spec.name,
+        options=found.options,
+        input_size=spec.input_size,
+        body=body,
+        mean=spec.mean,
+        std=spec.std,
+        origin={
+            "file": Path(found.foreign.origin).name,
+            "sha256": sha256,
+            "layout": found.layout.name,
+            "said": list(found.said()),
+        },
     )
+
+
+def official_topology(spec: ModelSpec) -> str:
+    """-> the topology that its authors' weights are of, "" for models that need none."""
+    return OFFICIAL_TOPOLOGY.get(spec.body, "") if spec.takes_kit else ""
+
+
+def check_topology(spec: ModelSpec, trained: str, kit: BodyKit, origin: str) -> None:
+    """Raise when weights that were trained on one mesh are to be used on another."""
+    if not spec.takes_kit or not trained or kit.topology() == trained:
+        return
+    official = trained == OFFICIAL_TOPOLOGY.get(spec.body)
+    mesh = f"the official {spec.body} mesh" if official else "another mesh"
+    raise InvalidData(
+        f"{origin} was trained on the vertices of {mesh}, which are not those of the "
+        f"{kit.source} body that is used here.",
+        "Import the body and its sampling file: hps assets list"
+        if official
+        else "Give the body that the weights were trained on.",
+    )
+
+
+class _without_random_numbers(TorchFunctionMode):  # noqa: N801 - reads as a statement
+    """Initialisations do nothing: every tensor is overwritten by a checkpoint right after."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> object:
+        name = getattr(func, "__name__", "")
+        random = name in ("normal_", "uniform_", "trunc_normal_")
+        if (random or getattr(func, "__module__", "") == "torch.nn.init") and args:
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 def load_weights(
@@ -134,7 +207,7 @@ def key_differences(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) ->
 def initialise(module: nn.Module, spec: ModelSpec, source: str | Path) -> str:
     """Start a module from weights: ours, a foreign file of this model, or a bare backbone.
 
-    -> one sentence that says what was taken.
+    -> what was taken, and what was not.
     """
     path, _ = sources.find_checkpoint(source)
     if path.name.endswith(".state.pt"):
@@ -143,53 +216,51 @@ def initialise(module: nn.Module, spec: ModelSpec, source: str | Path) -> str:
             f"To continue that run: --resume {path.parent.parent}. To start from its weights: "
             f"--init {path.with_name(path.name.removesuffix('.state.pt') + '.safetensors')}",
         )
-    state, model = _any_weights(path)
-    if model:  # a checkpoint of ours: all or nothing
+    if is_ours(path):  # all or nothing
+        state, model = read_tensors(path), read_info(path).model
         load_weights(module, state, origin=f"{path} (model '{model}')", model=spec.name)
         return f"all {len(state)} tensors of {path}"
+    foreign = open_foreign(path)
     ours = module.state_dict()
-    candidates = [state]
-    if spec.convert:
-        candidates.append(resolve(spec.convert)(state))
-    for candidate in candidates:
-        if not key_differences(ours, candidate):
-            module.load_state_dict(dict(candidate))
-            return f"all {len(candidate)} tensors of {path}"
-    backbone = {k: v for k, v in ours.items() if k.startswith("backbone.")}
-    found = {k: state[k.removeprefix("backbone.")] for k in backbone if k[9:] in state}
-    if not backbone or key_differences(backbone, found):
-        load_weights(module, candidates[-1], origin=str(path), model=spec.name)
-    module.load_state_dict({**ours, **found})
-    return f"{len(found)} tensors of the backbone from {path}; the head starts at random"
-
-
-def _any_weights(path: Path) -> tuple[dict[str, Tensor], str]:
-    """-> (tensors by name, the model they are of, "" for a file that hps did not make)."""
-    if path.suffix == ".safetensors":
-        try:
-            return read_tensors(path), read_info(path).model
-        except InvalidData:
-            return read_tensors(path), ""
-    content = load_torch_file(path)
-    for key in ("model", "state_dict"):  # as SPIN and most others wrap it
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    tensors = {k: v for k, v in dict(content).items() if isinstance(v, Tensor)}
-    if not tensors:
-        raise InvalidData(f"{path} holds no tensors.")
-    return tensors, ""
-
-
-def _refuse_pickles(path: Path) -> None:
-    if path.suffix != ".safetensors":
+    for candidate in ({}, {"module.": ""}, {"backbone.": ""}):
+        if taken := _start_from_names(module, ours, foreign, candidate):
+            return taken
+    found = recognise(foreign, models=[get_registry().model(spec.name)], partial=True)
+    state = found.state()
+    if not found.layout.partial:
+        load_weights(module, state, origin=foreign.origin, model=spec.name)
+    elif wrong := [line for line in key_differences(ours, state) if not line.startswith("missing")]:
         raise InvalidData(
-            f"{path} is not a checkpoint made by hps (those are .safetensors).",
-            "Pickled files can run code and are not opened here. To start a training from foreign "
-            "weights: hps train RECIPE --init FILE",
+            f"{path} holds {found.layout.summary} ({title(found.spec, found.options)}), which does "
+            f"not fit this model.\n" + "\n".join(wrong[:SHOWN_KEYS]),
+            "Set model.preset or model.options to the backbone of the file.",
         )
+    else:
+        module.load_state_dict({**ours, **state})
+    rest = len(ours) - len(state)
+    start = f"; {rest} tensors start at random" if rest else ""
+    return "\n".join([f"{len(state)} tensors from {path}{start}", *found.said()])
+
+
+def _start_from_names(
+    module: nn.Module, ours: Mapping[str, Tensor], foreign: Foreign, prefixes: Mapping[str, str]
+) -> str:
+    """A state dict with our names, or a bare backbone with its own -> what was taken, or ""."""
+    state = dict(foreign.tensors)
+    for prefix in prefixes:
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+    if not key_differences(ours, state):
+        module.load_state_dict(state)
+        return f"all {len(state)} tensors of {foreign.origin}"
+    backbone = {k: v for k, v in ours.items() if k.startswith("backbone.")}
+    found = {k: state[k[9:]] for k in backbone if k[9:] in state}
+    if not backbone or key_differences(backbone, found):
+        return ""
+    module.load_state_dict({**ours, **found})
+    return f"{len(found)} tensors of the backbone from {foreign.origin}; the head starts at random"
 
 
 def _body_source(source: str) -> Any:
-    if source not in ("", "free", "imported"):
+    if source not in ("", "free", "imported", "given"):
         raise InvalidData(f"body source '{source}' is neither 'free' nor 'imported'.")
-    return source
+    return "" if source == "given" else source

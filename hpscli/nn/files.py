@@ -39,6 +39,7 @@ class CheckpointInfo:
     recipe_toml: str = ""
     licence: str = "weights follow the terms of the data and bodies that they were trained with"
     version: str = __version__
+    origin: Mapping[str, Any] = field(default_factory=dict)  # of imported weights: file, sha256
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Tensor], info: CheckpointInfo) -> None:
@@ -47,6 +48,11 @@ def save_checkpoint(path: Path, state: Mapping[str, Tensor], info: CheckpointInf
     header = json.dumps({"schema": SCHEMA, **asdict(info)})
     content = to_bytes(_unshared(tensors), metadata={HEADER_KEY: header})
     write_atomically(path, content, FIX)
+
+
+def is_ours(path: Path) -> bool:
+    """-> True for a checkpoint that hps wrote; a cut one of ours is an error."""
+    return path.suffix == ".safetensors" and HEADER_KEY in _header(path)
 
 
 def read_info(path: Path) -> CheckpointInfo:

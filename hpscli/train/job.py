@@ -55,7 +55,10 @@ def start(
     """-> a job at its first step; on resume the run folder is left as it is."""
     torch.manual_seed(recipe.seed)
     module, spec, options = build_model(
-        recipe.model.name, preset=recipe.model.preset, options=recipe.model.options
+        recipe.model.name,
+        preset=recipe.model.preset,
+        options=recipe.model.options,
+        body_source=recipe.model.body,
     )
     taken = ""
     if recipe.model.init and not resume:

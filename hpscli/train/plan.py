@@ -12,7 +12,8 @@ from hpscli.body.loading import choose_make
 from hpscli.data.remote import is_remote
 from hpscli.data.shards import read_index
 from hpscli.errors import HpsError, MissingError, UsageError
-from hpscli.nn.checkpoints import build_model, complete_options
+from hpscli.nn.checkpoints import build_model
+from hpscli.nn.options import complete_options
 from hpscli.recipe import Member, Recipe, Validation, validated
 from hpscli.registry import get_registry
 from hpscli.train.losses import check_names
@@ -161,7 +162,10 @@ def measure(recipe: Recipe) -> dict[str, float]:
     Counted are weights, gradients, optimiser state and what autograd keeps for the backward pass.
     """
     module, spec, _ = build_model(
-        recipe.model.name, preset=recipe.model.preset, options=recipe.model.options
+        recipe.model.name,
+        preset=recipe.model.preset,
+        options=recipe.model.options,
+        body_source=recipe.model.body,
     )
     size = recipe.data.image_size or spec.input_size
     kept: dict[int, int] = {}

@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 
+from hpscli.body.kit import body_kit
 from hpscli.nn.checkpoints import CheckpointInfo, load_weights
 from hpscli.recipe import to_toml
 from hpscli.train import state as saved
@@ -15,7 +16,7 @@ def describe(job: Job) -> CheckpointInfo:
         model=job.spec.name,
         options=job.options,
         input_size=job.recipe.data.image_size or job.spec.input_size,
-        body=job.body.describe(),
+        body=_body(job),
         joints=job.recipe.data.joints,
         mean=job.spec.mean,
         std=job.spec.std,
@@ -25,6 +26,13 @@ def describe(job: Job) -> CheckpointInfo:
         metrics=job.metrics,
         recipe_toml=to_toml(job.recipe),
     )
+
+
+def _body(job: Job) -> dict[str, str]:
+    """-> what the weights must know of the body; of a model around a mesh, also whose vertices."""
+    if not job.spec.takes_kit:
+        return job.body.describe()
+    return {**job.body.describe(), "topology": body_kit(job.spec.body, given=job.body).topology()}
 
 
 def save(job: Job, *, best: bool = False, measured: bool = True) -> None:

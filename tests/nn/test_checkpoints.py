@@ -120,7 +120,7 @@ def test_a_cut_file_is_refused(checkpoint: Path) -> None:
 def test_weights_without_a_description_are_not_a_model(tmp_path: Path) -> None:
     path = tmp_path / "bare.safetensors"
     save_file(small().state_dict(), path)
-    with pytest.raises(InvalidData, match="not of a checkpoint made by hps"):
+    with pytest.raises(InvalidData, match="is of no layout that a model here reads: 79 tensors"):
         load_model(path)
 
 

@@ -1,6 +1,5 @@
 """From an image to people in that image."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -54,7 +53,7 @@ def test_a_known_camera_comes_back_in_the_original_image(
     row = None if box is None else np.array(box)
     centre, width = crop_window(row, (HEIGHT, WIDTH), window)
     affine = crop_affine(centre, width, window)
-    model = replace(knowing("smpl", 3, to_weak(truth, affine, window)), input_size=window)
+    model = knowing("smpl", 3, to_weak(truth, affine, window)).but(input_size=window)
     (person,) = predict_image(model, IMAGE, None if box is None else [box], focal_px=FOCAL)
     np.testing.assert_allclose(person.camera.translation, truth.translation, atol=1e-4)
     np.testing.assert_allclose(person.camera.intrinsics, intrinsics)

@@ -1,0 +1,246 @@
+"""Checkpoints of other programs, recognised by their keys and shapes alone.
+
+A file is opened safely, its weights are found among optimisers and logs, prefixes of wrappers are
+taken off, and every layout that a model declares is asked whether it knows these keys.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hpscli.errors import HpsError, InvalidData
+from hpscli.hooks import Layout, ModelSpec
+from hpscli.nn.layouts import Differences, Row, differences, read_rows
+from hpscli.nn.options import adapted, complete_options, preset_of, title
+from hpscli.nn.torch_files import Placeholder, load_torch_file
+from hpscli.registry import get_registry, resolve
+
+COMMON_PREFIXES = ("", "module.", "model.", "module.model.", "model.module.", "network.", "net.")
+BAGGAGE = ("optimizer", "optim", "lr_sched", "scheduler", "callbacks", "loops", "ema_optim")
+DEEPEST = 3  # levels of dictionaries in which weights are looked for
+SHOWN_KEYS = 3
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """The tensors of a foreign file, and how they lay in it."""
+
+    tensors: Mapping[str, Tensor]
+    place: str  # "state_dict": the entry of the file that holds them; "" the file itself
+    baggage: tuple[str, ...]  # other entries of the file, none of which is used
+    origin: str
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {key: tuple(tensor.shape) for key, tensor in self.tensors.items()}
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """A foreign file that is exactly of a layout."""
+
+    spec: ModelSpec  # adapted to the options
+    layout: Layout
+    options: Mapping[str, Any]  # complete
+    preset: str  # "" when the options are of none
+    rows: tuple[Row, ...]
+    tensors: Mapping[str, Tensor]  # by their keys, without prefix
+    prefix: str
+    foreign: Foreign
+
+    def state(self) -> dict[str, Tensor]:
+        """-> our state dict."""
+        return read_rows(self.rows, self.tensors)
+
+    def unused(self) -> dict[str, str]:
+        """-> key -> why it is dropped."""
+        whys = {row.theirs: row.why or "never used" for row in self.rows if not row.ours}
+        return {
+            key: whys.get(key) or why_ignored(self.layout, key) or "never used"
+            for key in self.tensors
+            if key in whys or why_ignored(self.layout, key)
+        }
+
+    def said(self) -> tuple[str, ...]:
+        """-> what was recognised, dropped and changed, one line each."""
+        return tuple(_report(self))
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What one layout makes of a file."""
+
+    spec: ModelSpec
+    layout: Layout
+    options: Mapping[str, Any]
+    rows: tuple[Row, ...]
+    tensors: Mapping[str, Tensor]
+    prefix: str
+    differences: Differences
+
+    @property
+    def matched(self) -> int:
+        shapes = {key: tuple(tensor.shape) for key, tensor in self.tensors.items()}
+        return sum(bool(row.ours) and shapes.get(row.theirs) == row.shape for row in self.rows)
+
+
+def open_foreign(source: Path | Mapping[str, Any]) -> Foreign:
+    """A torch or safetensors file, or its content -> the tensors in it."""
+    origin = str(source) if isinstance(source, Path) else "the given tensors"
+    content: Mapping[str, Any]
+    if not isinstance(source, Path):
+        content = source
+    elif source.suffix == ".safetensors":
+        from hpscli.nn.files import read_tensors
+
+        content = read_tensors(source)
+    else:
+        content = load_torch_file(source)
+    found = max(_places(content, "", DEEPEST), key=lambda pair: len(pair[1]), default=None)
+    if found is None or not found[1]:
+        raise InvalidData(f"{origin} holds no tensors.", "Give a checkpoint: weights by name.")
+    place, tensors = found
+    baggage = tuple(str(key) for key in content if place and str(key) != place.split("/")[0])
+    return Foreign(tensors, place, baggage, origin)
+
+
+def _places(content: Mapping[Any, Any], place: str, depth: int) -> Iterator[tuple[str, Any]]:
+    """-> every dictionary in the file that holds tensors, with its place."""
+    tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+    yield place, tensors
+    if depth:
+        for key, value in content.items():
+            if isinstance(value, Mapping) and not str(key).startswith(BAGGAGE):
+                if isinstance(value, Placeholder) and not value:
+                    continue
+                yield from _places(value, f"{place}/{key}" if place else str(key), depth - 1)
+
+
+def recognise(
+    foreign: Foreign, *, models: Iterable[ModelSpec] | None = None, partial: bool = False
+) -> Recognised:
+    """Tensors -> the model, options and rows that they are of; else InvalidData with the nearest.
+
+    partial: also layouts that hold only a part of a model.
+    """
+    specs = list(get_registry().all("model") if models is None else models)
+    attempts: list[Attempt] = []
+    for spec in specs:
+        for layout in spec.layouts:
+            if partial or not layout.partial:
+                attempts += _attempts(foreign, spec, layout)
+    exact = [attempt for attempt in attempts if not attempt.differences and attempt.matched]
+    if exact:
+        best = max(exact, key=lambda attempt: (not attempt.layout.partial, attempt.matched))
+        return _recognised(best, foreign)
+    raise _nearest(foreign, attempts, specs)
+
+
+def why_ignored(layout: Layout, key: str) -> str:
+    """-> why a key that no row names is dropped, or ""."""
+    return next((why for glob, why in layout.ignored.items() if fnmatchcase(key, glob)), "")
+
+
+def _attempts(foreign: Foreign, spec: ModelSpec, layout: Layout) -> Iterator[Attempt]:
+    for prefix in dict.fromkeys((*COMMON_PREFIXES, *layout.prefixes)):
+        if prefix and not any(key.startswith(prefix) for key in foreign.tensors):
+            continue
+        tensors = _without(foreign.tensors, prefix)
+        shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+        try:
+            guessed = resolve(layout.guess)(shapes)
+            if guessed is None:
+                continue
+            options = complete_options(spec, "", guessed)
+            rows = tuple(resolve(layout.rows)(options))
+        except HpsError:  # options that no model can have: the file is not of this layout
+            continue
+        wrong = differences(rows, shapes, ignored=lambda key: bool(why_ignored(layout, key)))
+        yield Attempt(spec, layout, options, rows, tensors, prefix, wrong)
+
+
+def _without(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Take the prefix off; a key that would fall on another keeps its own name."""
+    stripped = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+    rest = {key: t for key, t in tensors.items() if not key.startswith(prefix)}
+    return {**rest, **stripped}
+
+
+def _recognised(best: Attempt, foreign: Foreign) -> Recognised:
+    return Recognised(
+        spec=adapted(best.spec, best.options),
+        layout=best.layout,
+        options=best.options,
+        preset=preset_of(best.spec, best.options),
+        rows=best.rows,
+        tensors=best.tensors,
+        prefix=best.prefix,
+        foreign=foreign,
+    )
+
+
+def _report(found: Recognised) -> Iterator[str]:
+    used = sum(row.ours != "" and row.theirs in found.tensors for row in found.rows)
+    where = f" in entry '{found.foreign.place}'" if found.foreign.place else ""
+    prefix = f", prefix '{found.prefix}'" if found.prefix else ""
+    yield (
+        f"recognised {title(found.spec, found.options)}: {found.layout.summary}; "
+        f"{used} tensors used{where}{prefix}"
+    )
+    groups: dict[str, list[str]] = {}
+    for key, why in found.unused().items():
+        groups.setdefault(why, []).append(key)
+    for why, keys in groups.items():
+        numbers = sum(found.tensors[key].numel() for key in keys)
+        yield f"dropped {len(keys)} tensors ({numbers:,} numbers), {keys[0]} ...: {why}"
+    if found.foreign.baggage:
+        yield f"dropped entries of the file: {', '.join(found.foreign.baggage)}"
+    for row in found.rows:
+        if row.ours and row.read and row.why:
+            yield f"changed {row.theirs}: {row.why}"
+    halves = {str(t.dtype) for t in found.tensors.values() if t.dtype in HALVES}
+    if halves:
+        yield f"widened to float32 from {', '.join(sorted(halves))}"
+    missing = [r.theirs for r in found.rows if not r.ours and r.theirs not in found.tensors]
+    if missing:
+        yield f"not in the file, and not needed: {len(missing)} tensors, {missing[0]} ..."
+
+
+HALVES = (torch.float16, torch.bfloat16, torch.float64)
+
+
+def _nearest(foreign: Foreign, attempts: list[Attempt], specs: Iterable[ModelSpec]) -> InvalidData:
+    """-> the error that names the layout with the most tensors in common, and what differs."""
+    if not attempts:
+        keys = list(foreign.tensors)
+        known = ", ".join(spec.name for spec in specs if spec.layouts)
+        return InvalidData(
+            f"{foreign.origin} is of no layout that a model here reads: {len(keys)} tensors, "
+            f"{', '.join(keys[:SHOWN_KEYS])} ...",
+            f"Models that read files of their authors: {known}. See: hps models show NAME",
+        )
+    best = max(attempts, key=lambda a: (a.matched - len(a.differences), a.matched))
+    lines = best.differences.lines()
+    more = f"\n... and {len(lines) - SHOWN_KEYS} more" * (len(lines) > SHOWN_KEYS)
+    return InvalidData(
+        f"{foreign.origin} is of no layout that a model here reads. Nearest is "
+        f"{title(best.spec, best.options)} ({best.layout.summary}): "
+        f"{best.matched} tensors fit, {len(lines)} differ.\n"
+        + "\n".join(lines[:SHOWN_KEYS])
+        + more,
+        _advice(best),
+    )
+
+
+def _advice(best: Attempt) -> str:
+    total = sum(row.needed for row in best.rows)
+    if len(best.differences.missing) > total // 4 and not best.differences.misshaped:
+        return "The file seems to hold a part of the weights only: get it again, whole."
+    return "Give the file as its authors released it, or see what is read: hps models show " + (
+        best.spec.name
+    )

@@ -1,0 +1,58 @@
+"""A model that is ready to predict, with everything that says what it is."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from hpscli.body.kit import BodyKit, body_kit
+from hpscli.body.layer import Body, complete
+from hpscli.hooks import ModelSpec
+from hpscli.nn.files import CheckpointInfo
+from hpscli.records import Prediction
+from hpscli.registry import resolve
+
+
+class LoadedModel(nn.Module):
+    """images (B,3,H,W), normalised as the model wants -> Prediction with vertices, joints and raw.
+
+    `module` is the network alone; `body` turns its parameters into meshes.
+    """
+
+    module: nn.Module
+    body: Body
+
+    def __init__(
+        self,
+        *,
+        module: nn.Module,
+        spec: ModelSpec,  # adapted to the options
+        options: Mapping[str, Any],
+        input_size: tuple[int, int],  # (height, width) px
+        body: Body,
+        info: CheckpointInfo,
+        sha256: str,  # of the checkpoint file; "" when the weights are not from a file
+        name: str,  # as the user typed it; of a folder of runs, the run that was taken
+        kit: BodyKit | None = None,
+        said: tuple[str, ...] = (),  # of a foreign checkpoint: what was recognised, what dropped
+    ) -> None:
+        super().__init__()
+        self.module, self.body = module, body
+        self.spec, self.options, self.input_size = spec, dict(options), input_size
+        self.info, self.sha256, self.name, self.said = info, sha256, name, said
+        self.kit = kit if kit is not None else body_kit(spec.body, given=body)
+
+    def forward(self, images: Tensor) -> Prediction:
+        """images (B,3,H,W) float -> Prediction, completed by the body."""
+        prediction: Prediction = self.module(images)
+        whole: Prediction = complete(prediction, self.body, vertices=True)
+        if not self.spec.raw:
+            return whole
+        return replace(whole, raw={**whole.raw, **resolve(self.spec.raw)(whole, self.kit)})
+
+    def but(self, **changes: Any) -> "LoadedModel":
+        """-> the same model with some of its facts changed, sharing the network."""
+        names = ("module", "spec", "options", "input_size", "body", "info", "sha256", "name")
+        facts = {name: getattr(self, name) for name in (*names, "kit", "said")}
+        return LoadedModel(**{**facts, **changes})
