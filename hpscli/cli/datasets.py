@@ -165,9 +165,9 @@ def dump(
 ) -> None:
     """Every label in plain form: JSON lines on stdout, or one .jsonl or .npz file."""
     from hpscli.data.dump import write_npz, write_pictures
+    from hpscli.data.preparation import BOX_MARGIN
     from hpscli.data.verify import describe
     from hpscli.errors import UsageError
-    from hpscli.run.boxes import BOX_MARGIN
 
     people = _open(_prepared(shards, ""), limit)
     if images is not None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hpscli.cli.output import JsonOption, Output, QuietOption, table
+from hpscli.cli.output import CropOption, JsonOption, Output, QuietOption, table
 from hpscli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def evaluate(
     device: Annotated[str, typer.Option(help="cpu or cuda; default: the best there is.")] = "",
     dtype: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
     flip: Flip = False,
+    crop: CropOption = "",
     baseline: Baseline = "",
     visualize: Visualize = False,
     compare: Compare = ("", ""),
@@ -80,6 +81,7 @@ def evaluate(
         device=device,
         dtype=dtype,
         flip=flip,
+        crop=crop,
         baseline=baseline,
         visualize=visualize,
         out=out,

@@ -13,6 +13,9 @@ import typer
 from hpscli.errors import HpsError
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+CropOption = Annotated[
+    str, typer.Option("--crop", help="official or fast; default: as the weights were trained.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print no story on stderr.")]
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpscli.cli.output import JsonOption, Output, QuietOption, table
+from hpscli.cli.output import CropOption, JsonOption, Output, QuietOption, table
 from hpscli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def predict(
     device: Annotated[str, typer.Option(help="cpu or cuda; default: the best there is.")] = "",
     dtype: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
     flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored crop.")] = False,
+    crop: CropOption = "",
     force: Annotated[bool, typer.Option("--force", help="Overwrite files in --out.")] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -51,14 +52,17 @@ def predict(
     on, and the exit code is 5.
     """
     from hpscli.run.images import Plan, list_images
+    from hpscli.run.inference import check_crop, said_crop
     from hpscli.run.save import parse_kinds
 
     output = Output(json, quiet)
     if fov and focal:
         raise UsageError("--fov and --focal say the same thing twice.", "Give one of them.")
+    check_crop(crop)
     images, kinds = list_images(source), parse_kinds(save)
     people = _typed_boxes(images, bbox or [], boxes, detector)
     model = _load(output, checkpoint, device, dtype, hand)
+    output.say("crop", said_crop(model, crop, boxes=bool(people or detector)))
     plan = Plan(
         folder=out or _new_folder(source),
         kinds=kinds,
@@ -69,6 +73,7 @@ def predict(
         focal_px=focal,
         flip=flip,
         dtype=dtype,  # type: ignore[arg-type]  # checked by _load
+        crop=crop,  # type: ignore[arg-type]  # by check_crop
         force=force,
     )
     if not people and not detector:

@@ -45,7 +45,7 @@ def pack(
     sees right hands; other hands are never mirrored by chance.
     """
     changes = changes or unchanged(len(samples))
-    hand = np.array([_hand(sample) for sample in samples])
+    hand = np.array([hand_of(sample) for sample in samples])
     flip = np.where(hand == "", changes.flip, hand == "left")
     size = np.array([sample.arrays["box.size"][0] for sample in samples], np.float64)
     center = np.array([sample.arrays["box.center"] for sample in samples], np.float64)
@@ -80,7 +80,8 @@ def pack(
     )
 
 
-def _hand(sample: Sample) -> str:
+def hand_of(sample: Sample) -> str:
+    """-> left or right for a hand, "" for a body."""
     if not any(name.startswith("mano.") for name in sample.arrays):
         return ""
     return "left" if sample.meta.get("hand") == "left" else "right"
@@ -121,7 +122,10 @@ def make_batch(
 
 
 def ready(batch: Batch, mean: Sequence[float], std: Sequence[float]) -> Batch:
-    """-> the batch with float32 pictures, (pixel / 255 - mean) / std, on the device where it lies."""
+    """-> the batch with float32 pictures, (pixel / 255 - mean) / std, on the device where it lies.
+
+    Pictures that are floats already, as an official preparation makes them, are left as they are.
+    """
     import torch
 
     if batch.image.dtype != torch.uint8:

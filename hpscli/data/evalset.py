@@ -9,7 +9,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from hpscli.data.batch import make_batch
+from hpscli.data.official_batch import prepared_batch
+from hpscli.data.preparation import Preparation
 from hpscli.data.remote import cache_folder, is_remote, local_copy
 from hpscli.data.sample import decode_record, expected_shape
 from hpscli.data.shards import ShardIndex, ShardTable, read_index, read_table
@@ -125,11 +126,15 @@ def eval_batches(
     batch: int = 32,
     rank: int = 0,
     world: int = 1,
+    preparation: Preparation | None = None,
 ) -> Iterator[Batch]:
-    """-> batches of crops; over all ranks each key comes exactly once, nothing is padded or repeated."""
+    """-> batches of crops; over all ranks each key comes exactly once, nothing is padded or repeated.
+
+    preparation: how the model's authors crop; None: our one warp.
+    """
     if not 0 <= rank < world:
         raise UsageError(f"rank {rank} of {world} processes.")
     mine = range(rank, len(evalset), world)
     for start in range(0, len(mine), batch):
         samples = [evalset[position] for position in mine[start : start + batch]]
-        yield make_batch(samples, size, joints, crop_scale=crop_scale)
+        yield prepared_batch(samples, size, joints, preparation, crop_scale=crop_scale)

@@ -26,7 +26,7 @@ Window = tuple[int, int]  # (height, width) px
 Place = tuple[np.ndarray, float]  # centre (2,) px and width of the crop in px of the picture
 
 
-def fitted_box(
+def crop_window(
     box: np.ndarray | None, image_size: tuple[int, int], window: Window, margin: float = BOX_MARGIN
 ) -> Place:
     """box (4,) xywh px or None, image (H,W), window -> centre (2,) and crop width in px.
@@ -60,7 +60,7 @@ class Preparation:
     summary: str
     pixels: Callable[..., np.ndarray]
     affine: Callable[..., np.ndarray]
-    place: Callable[[np.ndarray | None, tuple[int, int], Window], Place] = fitted_box
+    place: Callable[[np.ndarray | None, tuple[int, int], Window], Place] = crop_window
     whole: "Preparation | None" = None  # what their demo does with a picture without a box
     reverses_columns: bool = True  # their mirror image: x -> W - 1 - x; else x -> W - x
 
@@ -140,7 +140,7 @@ def mirror_first_affine(
 def place_hmr2(box: np.ndarray | None, image_size: tuple[int, int], window: Window) -> Place:
     """Box (4,) xywh px -> centre and side: enlarged to 192:256, without a margin."""
     if box is None:
-        return fitted_box(None, image_size, window)
+        return crop_window(None, image_size, window)
     x, y, width, height = (float(value) for value in box[:4])
     return official_crops.hmr2_box(x, y, x + width, y + height)
 
@@ -150,7 +150,7 @@ def place_shorter_side(
 ) -> Place:
     """No box -> the middle square of the picture; a box is placed as any other."""
     if box is not None:
-        return fitted_box(box, image_size, window)
+        return crop_window(box, image_size, window)
     return np.array([image_size[1] / 2, image_size[0] / 2]), float(min(image_size))
 
 
@@ -206,7 +206,7 @@ def place_osx(box: np.ndarray | None, image_size: tuple[int, int], window: Windo
     """Box (4,) xywh px -> centre and width of its 3:4 box with OSX's margin, cut to the picture first."""
     found = None if box is None else osx_crops.person_box([float(v) for v in box[:4]], image_size)
     if found is None:
-        return fitted_box(box, image_size, window, osx_crops.ENLARGE)
+        return crop_window(box, image_size, window, osx_crops.ENLARGE)
     x, y, width, height = (float(value) for value in found)
     return np.array([x + 0.5 * width, y + 0.5 * height]), width
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from hpscli.errors import InvalidData, MissingError, UsageError
 
 Array = NDArray[np.float64]
-BOX_MARGIN = 1.2  # crop side over the longer side of a tight box, as SPIN and its heirs
 
 
 class BoxOutside(UsageError):
@@ -29,22 +28,6 @@ def parse_box(text: str) -> Array:
             "For example: --bbox 120,40,200,420",
         )
     return box
-
-
-def crop_window(
-    box: Array | None, image_size: tuple[int, int], window: tuple[int, int]
-) -> tuple[Array, float]:
-    """box (4,) xywh px or None, image (H,W), crop (H,W) -> centre (2,) and crop width in px.
-
-    The crop has the window's proportions and contains the box with a margin; without a box it
-    contains the image and no more.
-    """
-    height, width = image_size
-    aspect = window[1] / window[0]
-    if box is None:
-        return np.array([width / 2, height / 2]), float(max(width, height * aspect))
-    centre = box[:2] + box[2:4] / 2
-    return centre, float(max(box[2], box[3] * aspect) * BOX_MARGIN)
 
 
 def check_boxes(boxes: Array, image_size: tuple[int, int], where: str) -> None:

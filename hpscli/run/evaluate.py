@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hpscli import __version__
 from hpscli.body.layer import Body
 from hpscli.data.evalset import EvalSet, eval_batches
+from hpscli.data.preparation import FAST, Preparation
 from hpscli.data.remote import read_bytes
 from hpscli.data.shards import INDEX
 from hpscli.errors import InvalidData, UsageError
@@ -26,7 +27,7 @@ from hpscli.nn.checkpoints import LoadedModel
 from hpscli.recipe import recipe_hash, validated
 from hpscli.records import Batch
 from hpscli.run.gather import gather_people, in_order, rank_and_world
-from hpscli.run.inference import Dtype, device_of, predict_batch
+from hpscli.run.inference import Crop, Dtype, device_of, predict_batch, preparation_of
 from hpscli.run.truth import Truth, check_protocol, predicted_points
 
 Array = NDArray[np.float64]
@@ -34,12 +35,13 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How to evaluate; none of it changes what the number means, except flip and limit."""
+    """How to evaluate; none of it changes what the number means, except flip, crop and limit."""
 
     batch: int = 32
     limit: int = 0
     flip: bool = False
     dtype: Dtype = "fp32"
+    crop: Crop = ""
 
 
 def evaluate(
@@ -51,6 +53,7 @@ def evaluate(
     limit: int = 0,
     flip: bool = False,
     dtype: Dtype = "fp32",
+    crop: Crop = "",
     rank: int | None = None,
     world: int | None = None,
     advance: Callable[[int], None] = lambda count: None,
@@ -61,7 +64,7 @@ def evaluate(
     them nor on the batch size.
     """
     start = time.monotonic()
-    settings = Settings(batch=batch, limit=limit, flip=flip, dtype=dtype)
+    settings = Settings(batch=batch, limit=limit, flip=flip, dtype=dtype, crop=crop)
     check_protocol(protocol, model.body)
     people = EvalSet(shards, limit=limit)
     check_shards(people, protocol, model.body, limit)
@@ -87,7 +90,7 @@ def measure_share(
     advance: Callable[[int], None] = lambda count: None,
 ) -> tuple[list[str], dict[str, Array]]:
     """This process's share of the people -> their keys and {metric: (N,)}."""
-    truth = Truth(protocol, model.body)
+    truth, preparation = Truth(protocol, model.body), preparation_of(model, settings.crop)
     keys: list[str] = []
     parts: list[Mapping[str, Array]] = []
     batches = eval_batches(
@@ -98,9 +101,10 @@ def measure_share(
         batch=settings.batch,
         rank=rank,
         world=world,
+        preparation=preparation,
     )
     for group in batches:
-        parts.append(measure_batch(model, group, protocol, truth, settings))
+        parts.append(measure_batch(model, group, protocol, truth, settings, preparation))
         keys.extend(group.keys)
         advance(len(group))
     names = protocol.metrics
@@ -109,7 +113,12 @@ def measure_share(
 
 
 def measure_batch(
-    model: LoadedModel, batch: Batch, protocol: ProtocolSpec, truth: Truth, settings: Settings
+    model: LoadedModel,
+    batch: Batch,
+    protocol: ProtocolSpec,
+    truth: Truth,
+    settings: Settings,
+    preparation: Preparation | None = None,
 ) -> dict[str, Array]:
     """One batch -> {metric: (B,)}; NaN predicted is an error that names the people."""
     prediction = predict_batch(
@@ -118,6 +127,7 @@ def measure_batch(
         vertices=truth.needs_mesh,
         flip=settings.flip,
         dtype=settings.dtype,
+        shift=preparation is None or not preparation.reverses_columns,
     )
     points = predicted_points(protocol, model.body, prediction)
     require_finite("the prediction", points.joints, batch.keys)
@@ -167,6 +177,7 @@ def make_result(
             "batch": settings.batch,
             "dtype": settings.dtype,
             "flip": settings.flip,
+            "crop": crop_name(model, settings.crop),
             "limit": settings.limit,
         },
         metrics=metrics,
@@ -180,6 +191,12 @@ def make_result(
         keys=tuple(keys),
         errors=errors,
     )
+
+
+def crop_name(model: LoadedModel, crop: str) -> str:
+    """-> how the people were shown: the name of the official preparation, or "fast" for our warp."""
+    found = preparation_of(model, crop)
+    return FAST if found is None else found.name
 
 
 def published(

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hpscli.data.batch import make_batch
 from hpscli.data.crops import make_crop
 from hpscli.data.evalset import EvalSet
+from hpscli.data.official_batch import prepared_batch
+from hpscli.data.preparation import Preparation
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.protocols import METRICS
 from hpscli.metrics.results import Result
@@ -28,13 +29,16 @@ def write_gallery(
     result: Result,
     *,
     each: int = 4,
+    preparation: Preparation | None = None,
 ) -> Path:
     """Write a sheet with `each` worst, median and best people: crop and crop with mesh -> path."""
     metric = next(name for name in protocol.metrics if name in result.metrics)
     places, captions = chosen_people(result, metric, each)
     people = EvalSet(shards)
     samples = [people[place] for place in places]
-    batch = make_batch(samples, model.input_size, protocol.joints, crop_scale=protocol.crop_scale)
+    batch = prepared_batch(
+        samples, model.input_size, protocol.joints, preparation, crop_scale=protocol.crop_scale
+    )
     prediction = predict_batch(model, batch)
     vertices = mesh_of(prediction).cpu().numpy()
     cameras = prediction.camera.cpu().numpy()

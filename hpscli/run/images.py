@@ -14,7 +14,7 @@ from hpscli.nn.checkpoints import LoadedModel
 from hpscli.render.images import SUFFIXES
 from hpscli.render.pictures import read_image
 from hpscli.run.boxes import BoxOutside
-from hpscli.run.inference import Dtype
+from hpscli.run.inference import Crop, Dtype
 from hpscli.run.predict import Image, predict_image
 from hpscli.run.save import about_image, in_front, save_people
 
@@ -38,6 +38,7 @@ class Plan:
     focal_px: float = 0.0
     flip: bool = False
     dtype: Dtype = "fp32"
+    crop: Crop = ""
     force: bool = False
 
 
@@ -98,6 +99,7 @@ def _one(model: LoadedModel, path: Path, name: str, plan: Plan) -> Done:
         focal_px=focal_px,
         flip=plan.flip,
         dtype=plan.dtype,
+        crop=plan.crop,
     )
     about = about_image(model, str(path), image, source)
     files = save_people(plan.folder, name, image, people, about, plan.kinds, force=plan.force)

@@ -1,7 +1,7 @@
 """One model over one batch of crops: precision, flip test, and a complete prediction."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -9,10 +9,12 @@ from torch import Tensor
 from hpscli.body.layer import Body, complete
 from hpscli.data.augment import MIRROR_PARTNERS, pose_order
 from hpscli.data.batch import ready
+from hpscli.data.preparation import FAST, Preparation, preparation
 from hpscli.errors import InvalidData, UsageError
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.records import Batch, Prediction
 
+Crop = Literal["", "official", "fast"]  # "": as the weights were trained
 Dtype = Literal["fp32", "bf16", "fp16"]
 DTYPES: dict[str, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -23,6 +25,40 @@ def device_of(model: LoadedModel) -> torch.device:
     return torch.device("cpu") if first is None else first.device
 
 
+def preparation_of(model: LoadedModel, crop: str = "", *, boxes: bool = True) -> Preparation | None:
+    """-> how this model's pictures are prepared, with boxes or whole; None: our one warp.
+
+    "official" is what the model's authors do. Unsaid, it is what the weights were trained on: our warp
+    for those that were trained here, official for those that were imported.
+    """
+    check_crop(crop)
+    trained_here = bool(model.info.step or model.info.recipe_toml)
+    if crop == FAST or (not crop and trained_here):
+        return None
+    if crop and model.spec.crop == FAST:
+        raise UsageError(
+            f"model '{model.spec.name}' has no official crop.", "Leave out --crop official."
+        )
+    found = preparation(model.spec.crop)
+    return found if found is None or boxes else found.whole or found
+
+
+def said_crop(model: LoadedModel, crop: str, *, boxes: bool = True) -> str:
+    """-> one line about how pictures are prepared, and why."""
+    found = preparation_of(model, crop, boxes=boxes)
+    if found is not None:
+        return f"official: {found.name}   ({found.summary.rstrip('.')})"
+    if crop or model.spec.crop == FAST:
+        return "our one warp"
+    return "our one warp, which these weights were trained on (the authors': --crop official)"
+
+
+def check_crop(crop: str) -> None:
+    """Raise for a word that --crop does not know."""
+    if crop not in get_args(Crop):
+        raise UsageError(f"no crop '{crop}'.", "--crop official or --crop fast")
+
+
 @torch.no_grad()
 def predict_batch(
     model: LoadedModel,
@@ -31,12 +67,17 @@ def predict_batch(
     vertices: bool = True,
     flip: bool = False,
     dtype: Dtype = "fp32",
+    shift: bool = True,
 ) -> Prediction:
-    """crops (B,3,H,W) -> Prediction in float32 with joints of the body, vertices if asked for."""
+    """crops (B,3,H,W) -> Prediction in float32 with joints of the body, vertices if asked for.
+
+    shift: how the flip test mirrors, see `mirror_image`.
+    """
     batch = ready(batch.to(device_of(model)), model.info.mean, model.info.std)
     prediction = _forward(model, batch.image, dtype)
     if flip:
-        mirrored = mirror_prediction(_forward(model, mirror_image(batch.image), dtype), model.body)
+        shown = mirror_image(batch.image, shift)
+        mirrored = mirror_prediction(_forward(model, shown, dtype), model.body)
         prediction = average(prediction, mirrored)
     whole: Prediction = complete(prediction, model.body, vertices=vertices)
     return whole
@@ -56,10 +97,13 @@ def _forward(model: LoadedModel, image: Tensor, dtype: Dtype) -> Prediction:
     return Prediction.from_named_tensors({name: value.float() for name, value in named.items()})
 
 
-def mirror_image(image: Tensor) -> Tensor:
-    """image (B,3,H,W) -> its mirror image, x -> W - x as in training: column 0 has no partner."""
+def mirror_image(image: Tensor, shift: bool = True) -> Tensor:
+    """image (B,3,H,W) -> its mirror image, x -> W - x as in training: column 0 has no partner.
+
+    shift=False: x -> W - 1 - x, the columns reversed, as most official code trains.
+    """
     flipped = image.flip(-1)
-    return torch.cat([flipped[..., :1], flipped[..., :-1]], dim=-1)
+    return torch.cat([flipped[..., :1], flipped[..., :-1]], dim=-1) if shift else flipped
 
 
 def mesh_of(prediction: Prediction) -> Tensor:

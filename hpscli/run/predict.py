@@ -1,7 +1,7 @@
 """People in an image: crop, predict, and put the answer back into the original image."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from hpscli.body.cameras import to_full_image
 from hpscli.body.rotations import matrix_to_axis_angle
 from hpscli.data.crops import compose, crop_affine, crop_pixels
+from hpscli.data.preparation import FAST, Preparation, crop_window
 from hpscli.errors import InvalidData, UsageError
 from hpscli.metrics.errors import require_finite
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.records import Batch, Camera, Prediction
 from hpscli.render.pictures import read_image
-from hpscli.run.boxes import check_boxes, crop_window
-from hpscli.run.inference import Dtype, mesh_of, predict_batch
+from hpscli.run.boxes import check_boxes
+from hpscli.run.inference import Crop, Dtype, mesh_of, predict_batch, preparation_of
 
 Floats = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -40,6 +41,7 @@ class Person:
     box: Floats | None  # (4,) xywh px; None: the whole image
     score: float = 1.0
     hand: str = ""  # of hand models: left or right
+    preparation: str = FAST  # how the crop was made
     joints2d: dict[str, Floats] = field(default_factory=dict)  # {set: (J,2)} px, original image
 
 
@@ -52,30 +54,39 @@ def predict_image(
     focal_px: float | None = None,
     flip: bool = False,
     dtype: Dtype = "fp32",
+    crop: Crop = "",
     batch: int = 16,
 ) -> list[Person]:
     """image (H,W,3) uint8 RGB or a file, boxes (N,4) xywh px [, score] or None -> N people.
 
     Without boxes the whole image is one person. `hand="left"` shows a right-hand model the mirror
-    image and mirrors its answer.
+    image and mirrors its answer. `crop`: the authors' image preparation or our own, see
+    `preparation_of`.
     """
     pixels = read_image(image) if isinstance(image, Path | str) else np.asarray(image)
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
         raise InvalidData(f"an image is (H,W,3) uint8 RGB, not {pixels.shape} {pixels.dtype}.")
     rows = _boxes(boxes, pixels)
     hand = _hand(model, hand)
+    preparation = preparation_of(model, crop, boxes=boxes is not None)
     size = (pixels.shape[0], pixels.shape[1])
     people: list[Person] = []
     for start in range(0, len(rows), batch):
         part = rows[start : start + batch]
-        affines = [_affine(row, size, model.input_size) for row in part]
-        shown = [mirrored_affine(a, model.input_size) if hand == "left" else a for a in affines]
-        crops = [crop_pixels(pixels, affine, model.input_size) for affine in shown]
-        prediction = predict_batch(model, _as_batch(crops, affines), flip=flip, dtype=dtype)
-        for number, row in enumerate(part):
-            people.append(
-                _person(model, prediction, number, row, affines[number], size, focal_px, hand)
-            )
+        cut = [
+            _cut(pixels, row, model.input_size, preparation, mirrored=hand == "left")
+            for row in part
+        ]
+        prediction = predict_batch(
+            model,
+            _as_batch(cut),
+            flip=flip,
+            dtype=dtype,
+            shift=preparation is None or not preparation.reverses_columns,
+        )
+        for number, (row, (_, affine)) in enumerate(zip(part, cut, strict=True)):
+            person = _person(model, prediction, number, row, affine, size, focal_px, hand)
+            people.append(replace(person, preparation=preparation.name if preparation else FAST))
     return people
 
 
@@ -101,9 +112,24 @@ def _hand(model: LoadedModel, hand: str) -> str:
     return hand or "right"
 
 
-def _affine(box: Floats | None, size: tuple[int, int], window: tuple[int, int]) -> Floats:
-    centre, width = crop_window(box, size, window)
-    return crop_affine(centre, width, window)
+def _cut(
+    image: Image,
+    box: Floats | None,
+    window: tuple[int, int],
+    preparation: Preparation | None,
+    *,
+    mirrored: bool,
+) -> tuple[NDArray[np.generic], Floats]:
+    """-> the crop (3,h,w), uint8 by our warp or float32 as official, and its affine, not mirrored."""
+    size = (image.shape[0], image.shape[1])
+    if preparation is None:
+        place = crop_window(box, size, window)
+        affine = crop_affine(*place, window)
+        shown = mirrored_affine(affine, window) if mirrored else affine
+        return crop_pixels(image, shown, window).transpose(2, 0, 1), affine
+    place = preparation.place(box, size, window)
+    pixels = preparation.pixels(image, *place, window=window, flip=mirrored)
+    return pixels, preparation.affine(*place, window)
 
 
 def mirrored_affine(affine: Floats, window: tuple[int, int]) -> Floats:
@@ -111,15 +137,14 @@ def mirrored_affine(affine: Floats, window: tuple[int, int]) -> Floats:
     return compose(affine, np.array([[-1.0, 0.0, window[1]], [0.0, 1.0, 0.0]]))
 
 
-def _as_batch(crops: Sequence[Image], affines: Sequence[Floats]) -> Batch:
-    stacked = np.ascontiguousarray(np.stack(crops).transpose(0, 3, 1, 2))
+def _as_batch(cut: Sequence[tuple[NDArray[np.generic], Floats]]) -> Batch:
     return Batch(
-        keys=tuple(str(number) for number in range(len(crops))),
-        image=torch.from_numpy(stacked),
+        keys=tuple(str(number) for number in range(len(cut))),
+        image=torch.from_numpy(np.stack([crop for crop, _ in cut])),
         targets={},
         present={},
-        affine=torch.from_numpy(np.stack(affines).astype(np.float32)),
-        flipped=torch.zeros(len(crops), dtype=torch.bool),
+        affine=torch.from_numpy(np.stack([affine for _, affine in cut]).astype(np.float32)),
+        flipped=torch.zeros(len(cut), dtype=torch.bool),
     )
 
 

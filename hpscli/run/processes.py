@@ -82,6 +82,7 @@ def run_job(job: Job, device: str) -> Result:
         limit=wanted.limit,
         flip=wanted.flip,
         dtype=wanted.dtype,
+        crop=wanted.crop,
     )
 
 

@@ -131,7 +131,11 @@ def document(people: Sequence[Person], about: dict[str, Any]) -> dict[str, Any]:
                     "focal_assumed": p.camera.focal_assumed,
                 },
                 "weak_camera": p.weak_camera.tolist(),
-                "crop": {"affine": p.affine.tolist(), "size_px": list(p.crop_size)},
+                "crop": {
+                    "affine": p.affine.tolist(),
+                    "size_px": list(p.crop_size),
+                    "preparation": p.preparation,
+                },
                 "parameters": {name: v.tolist() for name, v in p.parameters.items()},
                 "joints": {name: v.tolist() for name, v in p.joints.items()},
                 "joints2d": {name: v.tolist() for name, v in p.joints2d.items()},

@@ -15,6 +15,7 @@ from hpscli.registry import Registry, get_registry
 from hpscli.run.baseline import baseline
 from hpscli.run.evaluate import Settings, check_shards, evaluate, index_sha256
 from hpscli.run.gallery import write_gallery
+from hpscli.run.inference import check_crop, preparation_of, said_crop
 from hpscli.run.places import (
     SHARDS,
     best_device,
@@ -45,6 +46,7 @@ class Request:
     device: str = ""
     dtype: str = "fp32"
     flip: bool = False
+    crop: str = ""
     baseline: str = ""
     visualize: bool = False
     out: Path | None = None
@@ -90,6 +92,7 @@ def _evaluated(
     if train:
         check_shards(EvalSet(train, limit=1), spec, model.body, limit=1)
     _say_protocol(spec, request, found, remark, say)
+    say("crop", said_crop(model, request.crop))
     file = new_result_file(request.out, name)
     if not request.force and (file.exists() or samples_path(file).exists()):
         raise UsageError(f"{file} exists already.", "Choose another name, or add --force.")
@@ -108,7 +111,8 @@ def _evaluated(
     write_result(file, result, overwrite=request.force)
     if request.visualize:
         picture = file.with_name(f"{file.stem}.people.png")
-        say("look", write_gallery(picture, model, shards, spec, result))
+        crop = preparation_of(model, request.crop)
+        say("look", write_gallery(picture, model, shards, spec, result, preparation=crop))
     return result, file, spec
 
 
@@ -133,6 +137,7 @@ def _measured(
         limit=request.limit,
         flip=request.flip,
         dtype=request.dtype,  # type: ignore[arg-type]  # `check` has seen it
+        crop=request.crop,  # type: ignore[arg-type]  # and this
     )
     count = request.gpus or request.processes
     if count > 1:
@@ -149,6 +154,7 @@ def _measured(
             limit=settings.limit,
             flip=settings.flip,
             dtype=settings.dtype,
+            crop=settings.crop,
             advance=advance,
         )
 
@@ -160,6 +166,7 @@ def check(request: Request) -> None:
             "which test set?", "hps eval --testset synthetic     (all: hps protocols list)"
         )
     check_dtype(request.dtype)
+    check_crop(request.crop)
     if request.gpus and request.processes:
         raise UsageError(
             "--gpus and --processes exclude each other.", "--processes is for the CPU."

@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 
 from hpscli.data.dump import write_npz, write_pictures
+from hpscli.data.preparation import BOX_MARGIN, crop_window
 from hpscli.data.sample import decode_image
-from hpscli.run.boxes import BOX_MARGIN, crop_window, read_coco_boxes
+from hpscli.run.boxes import read_coco_boxes
 from tests.data.people import person
 
 

@@ -12,10 +12,10 @@ from hpscli.body.cameras import to_weak
 from hpscli.body.layer import load_body, matrices
 from hpscli.body.rotations import axis_angle_to_matrix
 from hpscli.data.crops import crop_affine, crop_pixels
+from hpscli.data.preparation import crop_window
 from hpscli.errors import InvalidData, UsageError
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.records import Camera, Prediction
-from hpscli.run.boxes import crop_window
 from hpscli.run.predict import predict_image
 from hpscli.run.save import overlay
 from tests.run.people import oracle_model, parameters, tiny_model

@@ -1,0 +1,75 @@
+"""People -> Batch as one network's authors prepare pictures; the labels move along with them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hpscli.data.batch import Packed, hand_of, make_batch, to_batch
+from hpscli.data.crops import move_points
+from hpscli.data.labels import Moves, move_labels
+from hpscli.data.preparation import Place, Preparation, Window
+from hpscli.data.sample import decode_image
+from hpscli.errors import InvalidData
+from hpscli.records import Batch, Sample
+
+
+def prepared_batch(
+    samples: Sequence[Sample],
+    window: Window,
+    joints: str,
+    preparation: Preparation | None,
+    *,
+    crop_scale: float = 1.0,
+) -> Batch:
+    """B samples -> Batch, unchanged but for left hands; image float32 and normalised when official.
+
+    Without a preparation: our one warp, image uint8.
+    """
+    if preparation is None:
+        return make_batch(samples, window, joints, crop_scale=crop_scale)
+    flip = np.array([hand_of(sample) == "left" for sample in samples])
+    boxes = [box_of(sample, crop_scale) for sample in samples]
+    pixels = [
+        _pixels(sample, box, window, preparation, bool(mirrored))
+        for sample, box, mirrored in zip(samples, boxes, flip, strict=True)
+    ]
+    affines = np.stack(
+        [
+            preparation.affine(*box, window, flip=bool(mirrored))
+            for box, mirrored in zip(boxes, flip, strict=True)
+        ]
+    )
+    moves = Moves(affines, np.zeros(len(samples)), flip, window)
+    labels = move_labels([sample.arrays for sample in samples], moves, joints)
+    return to_batch(
+        Packed(
+            keys=tuple(sample.key for sample in samples),
+            image=np.stack(pixels),
+            targets={name: values for name, (values, _) in labels.items()},
+            present={name: present for name, (_, present) in labels.items()},
+            affine=affines.astype(np.float32),
+            flipped=flip,
+            meta=tuple(sample.meta for sample in samples),
+            broken={},
+        )
+    )
+
+
+def box_of(sample: Sample, crop_scale: float) -> Place:
+    """-> centre and width of the crop in px of the original picture."""
+    center = np.asarray(sample.arrays["box.center"], np.float64)
+    return center, float(sample.arrays["box.size"][0]) * crop_scale
+
+
+def _pixels(
+    sample: Sample, box: Place, window: Window, preparation: Preparation, flip: bool
+) -> np.ndarray:
+    """-> the network's input (3,h,w), cut from the picture as it is stored."""
+    try:
+        image = decode_image(sample.image)
+    except InvalidData as error:
+        raise InvalidData(f"sample '{sample.key}': {error.problem}", error.fix) from None
+    stored = np.asarray(sample.arrays["image.affine"], np.float64)
+    center = move_points(box[0][None], stored)[0]
+    enlarged = abs(float(np.linalg.det(stored[:, :2]))) ** 0.5
+    return preparation.pixels(image, center, box[1] * enlarged, window=window, flip=flip)

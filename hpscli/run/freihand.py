@@ -1,0 +1,53 @@
+"""FreiHAND's file of predictions: a zip with one member, pred.json = [joints, vertices]."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hpscli.atomic import write_atomically
+from hpscli.errors import InvalidData
+
+MEMBER = "pred.json"
+JOINTS, VERTICES = 21, 778  # of one hand; joints in FreiHAND's order, as METRO's hand21
+# The member's date, so that equal predictions make equal files.
+DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def freihand_points(joints: Any, vertices: Any) -> tuple[Any, Any]:
+    """joints (N,21,3), vertices (N,778,3) metres -> both from the wrist (joint 0) of each hand."""
+    wrist = joints[:, :1]
+    return joints - wrist, vertices - wrist
+
+
+def freihand_json(joints: Any, vertices: Any) -> str:
+    """joints (N,21,3), vertices (N,778,3) float32 metres, in the order of the test list -> pred.json.
+
+    Every number is the shortest text of the float32 value as a double, as official programs write it.
+    """
+    tables = []
+    for name, values, count in (("joints", joints, JOINTS), ("vertices", vertices, VERTICES)):
+        table = np.asarray(values, dtype=np.float32)
+        if table.shape[1:] != (count, 3) or not np.isfinite(table).all():
+            raise InvalidData(
+                f"{name} for FreiHAND must be finite numbers (N,{count},3), got {table.shape}."
+            )
+        tables.append(table.astype(np.float64).tolist())
+    if len(tables[0]) != len(tables[1]):
+        raise InvalidData(f"{len(tables[0])} hands have joints, {len(tables[1])} have vertices.")
+    return json.dumps(tables)
+
+
+def write_freihand(path: Path, joints: Any, vertices: Any) -> None:
+    """Write the zip that FreiHAND's server takes."""
+    text = freihand_json(joints, vertices)
+    member = zipfile.ZipInfo(MEMBER, DATE)
+    content = BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(member, text, zipfile.ZIP_DEFLATED)
+    write_atomically(path, content.getvalue())
