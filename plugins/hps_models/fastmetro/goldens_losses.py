@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hps_models.fastmetro.losses import losses
+from hps_models.fastmetro.losses import fastmetro_losses
 from hpscli.body.kit import BodyKit
 from hpscli.nn.mesh.labels import mesh_labels
 from hpscli.nn.mesh.losses import labelled_mean
@@ -132,7 +132,7 @@ def _step(
         for name, value in arrays.items()
         if name.startswith("pred_") and ("smpl" in weighting or name not in PARAMETERS)
     }
-    terms = losses(predicted(leaves), label_batch(arrays, kit), kit, list(weights))
+    terms = fastmetro_losses(predicted(leaves), label_batch(arrays, kit), kit, list(weights))
     total = torch.stack([terms[name] * weight for name, weight in weights.items()]).sum()
     total.backward()  # type: ignore[no-untyped-call]
     for name, value in _named(terms).items():

@@ -94,7 +94,7 @@ TERMS: Mapping[str, Term] = {
 }
 
 
-def losses(
+def fastmetro_losses(
     prediction: Prediction, batch: Batch, body: Body | BodyKit, names: Collection[str]
 ) -> dict[str, Tensor]:
     """Prediction and targets -> {name: scalar}, unweighted, as official FastMETRO."""

@@ -1,0 +1,1 @@
+"""FastMETRO: a mesh from an image by two encoder-decoder transformers."""

@@ -1,0 +1,49 @@
+"""What depends on parameters alone: computed once, and again when one of them has changed."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+
+class Remembered:
+    """The last result of a computation without gradients, and what it was made from.
+
+    A tensor that is written to has another version, one that was moved another address. Copies and
+    files of a network do not take results along.
+    """
+
+    def __init__(self) -> None:
+        self._made_from: tuple[object, ...] = ()
+        self._result: tuple[Tensor, ...] = ()
+
+    def __reduce__(self) -> tuple[type["Remembered"], tuple[()]]:
+        return Remembered, ()
+
+    def forget(self) -> None:
+        """Compute anew next time."""
+        self._made_from, self._result = (), ()
+
+    def __call__(
+        self, compute: Callable[[], tuple[Tensor, ...]], parameters: Sequence[Tensor]
+    ) -> tuple[Tensor, ...]:
+        """What `compute` gives from these parameters, or gave when they were the same."""
+        if not _can_wait(parameters):
+            return compute()
+        made_from = _state(parameters)
+        if made_from != self._made_from:
+            self._result, self._made_from = compute(), made_from
+        return self._result
+
+
+def _can_wait(parameters: Sequence[Tensor]) -> bool:
+    """Not while a program is traced or gradients are wanted, nor for tensors without versions."""
+    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return False
+    return not any(p.is_inference() or p.device.type == "meta" for p in parameters)
+
+
+def _state(parameters: Sequence[Tensor]) -> tuple[object, ...]:
+    device = parameters[0].device.type
+    mixed = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+    return (mixed, *((p.data_ptr(), p._version, p.dtype, p.device) for p in parameters))

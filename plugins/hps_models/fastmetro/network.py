@@ -1,0 +1,252 @@
+"""FastMETRO: image -> map of features -> two encoder-decoder transformers -> joints, mesh, camera.
+
+Joint and vertex tokens are learned contents of the decoder; neighbouring vertices attend to each
+other, and joints to everything. Sizes S, M, L are 1, 2, 3 layers in each of the two transformers.
+"""
+
+from copy import deepcopy
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from hps_models.fastmetro.attention import sine_code
+from hps_models.fastmetro.constants import Remembered
+from hps_models.fastmetro.regressor import ParameterRegressor
+from hps_models.fastmetro.transformer import Start, Transformer
+from hpscli.body.hierarchy import Hierarchy
+from hpscli.body.kit import BodyKit, body_kit
+from hpscli.errors import UsageError
+from hpscli.nn.mesh.backbones import mesh_backbone
+from hpscli.nn.mesh.target import MeshTarget, joint_regressor, joints_from_mesh, mesh_target
+from hpscli.records import Prediction
+
+CAMERA = 3  # scale, shift in x, shift in y
+
+
+def attention_mask(target: MeshTarget, hierarchy: Hierarchy) -> Tensor:
+    """-> (J+V,J+V) bool, True = may attend: joints and all, vertices and their neighbours."""
+    joints, vertices = target.joints, hierarchy.sizes[-1]
+    rows, columns = hierarchy.adjacency(hierarchy.levels - 1).indices()  # with self loops
+    allowed = torch.ones(joints + vertices, joints + vertices, dtype=torch.bool, device=rows.device)
+    allowed[joints:, joints:] = False
+    allowed[joints + rows, joints + columns] = True
+    return allowed
+
+
+class FastMETRO(nn.Module):
+    """image (B,3,H,W) -> Prediction; tensors are named as in its authors' files."""
+
+    allowed: Tensor  # (J+V,J+V) bool: which tokens may attend to which
+    root_regressor: Tensor  # (1,V): pelvis or wrist out of the fine mesh
+    position_1: Tensor  # (M,C): sine codes of the usual map, first and second transformer
+    position_2: Tensor
+
+    def __init__(
+        self,
+        *,
+        target: MeshTarget,
+        hierarchy: Hierarchy,
+        root_regressor: Tensor,
+        backbone: str,
+        side: int,  # px of the usual image
+        layers: int,
+        widths: tuple[int, int],
+        heads: int,
+        dropout: float,
+        regressor_hidden: int,  # 0: no SMPL parameters
+        parametric: bool,
+    ) -> None:
+        super().__init__()
+        self.target, self.hierarchy, self.parametric = target, hierarchy, parametric
+        joints, coarse = target.joints, hierarchy.sizes[-1]
+        self.backbone, self.read, sizes = mesh_backbone(backbone)
+        self.map_side = side // sizes.stride
+        first, second = widths
+        self.conv_1x1 = nn.Conv2d(sizes.map, first, 1)
+        self.cam_token_embed = nn.Embedding(1, first)
+        self.joint_token_embed = nn.Embedding(joints, first)
+        self.vertex_token_embed = nn.Embedding(coarse, first)
+        self.transformer_1 = Transformer(layers, first, heads, dropout)
+        self.transformer_2 = Transformer(layers, second, heads, dropout)
+        self.dim_reduce_enc_cam = nn.Linear(first, second)
+        self.dim_reduce_enc_img = nn.Linear(first, second)
+        self.dim_reduce_dec = nn.Linear(first, second)
+        self.xyz_regressor = nn.Linear(second, 3)
+        self.cam_predictor = nn.Linear(second, CAMERA)
+        if hierarchy.levels > 2:  # the last step to the fine mesh is never learned
+            self.coarse2intermediate_upsample = nn.Linear(coarse, hierarchy.sizes[-2])
+        if regressor_hidden:
+            middle = hierarchy.sizes[-2]
+            self.smpl_parameter_regressor = ParameterRegressor(middle, regressor_hidden)
+        self.has_parameters = bool(regressor_hidden)
+        with torch.device("cpu"):  # constants, also where the rest gets no memory for its numbers
+            self._keep(
+                allowed=attention_mask(target, hierarchy),
+                root_regressor=root_regressor,
+                position_1=sine_code(first, self.map_side, self.map_side),
+                position_2=sine_code(second, self.map_side, self.map_side),
+            )
+        self.remembered = Remembered()
+
+    def _keep(self, **constants: Tensor) -> None:
+        """Make buffers of them that no checkpoint holds."""
+        for name, constant in constants.items():
+            self.register_buffer(name, constant, persistent=False)
+
+    def train(self, mode: bool = True) -> "FastMETRO":
+        """As of every module; what was computed ahead is forgotten."""
+        self.remembered.forget()
+        return super().train(mode)
+
+    def forward(self, image: Tensor) -> Prediction:
+        """image (B,3,H,W) -> Prediction(camera, vertices, levels, and parameters if it has any)."""
+        taps: dict[str, Tensor] = {}
+        joints, coarse, camera = self._tokens(image, taps)
+        meshes = self._meshes(coarse)
+        root = joints_from_mesh(self.root_regressor, meshes[-1])
+        levels = tuple(mesh - root for mesh in meshes)
+        prediction = Prediction(
+            camera=camera,
+            vertices=None if self.parametric else levels[-1],
+            levels=levels,
+            extras={"joint_tokens": joints},
+        )
+        raw = {"pred_cam": camera, "pred_3d_joints": joints, "pred_3d_vertices_coarse": coarse}
+        raw |= {"pred_3d_vertices_fine": meshes[-1]} | taps
+        if len(meshes) > 2:
+            raw["pred_3d_vertices_intermediate"] = meshes[1]
+        if self.has_parameters:
+            # What the parameters are made from learns nothing from their losses.
+            numbers, rotations, betas = self.smpl_parameter_regressor(meshes[1].detach())
+            raw |= {"smpl_raw": numbers, "pred_rotmat": rotations, "pred_betas": betas}
+            parameters = {"global_orient": rotations[:, 0], "body_pose": rotations[:, 1:]}
+            prediction = replace(prediction, parameters={**parameters, "betas": betas})
+        return prediction if self.training else replace(prediction, raw=raw)
+
+    def _tokens(self, image: Tensor, taps: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """image (B,3,H,W) -> joints (B,J,3), coarse vertices (B,V,3), camera (B,3)."""
+        features = self.read(self.backbone, image).map
+        reduced = self.conv_1x1(features)
+        places, batch = reduced.flatten(2).transpose(1, 2), len(image)
+        position_1, position_2 = self._positions(*reduced.shape[2:])
+        camera = self.cam_token_embed.weight.expand(batch, -1, -1)
+        encoded_1, decoded_1 = self.transformer_1(
+            camera, places, self._start(batch), position_1, self.allowed
+        )
+        camera_2 = self.dim_reduce_enc_cam(encoded_1[:, :1])
+        places_2 = self.dim_reduce_enc_img(encoded_1[:, 1:])
+        tokens_2 = self.dim_reduce_dec(decoded_1)
+        start_2 = self.transformer_2.decoder.start(tokens_2, self.allowed)
+        encoded_2, decoded_2 = self.transformer_2(
+            camera_2, places_2, start_2, position_2, self.allowed
+        )
+        taps |= {"tap_backbone": features, "tap_conv_1x1": reduced}
+        sequences = {"enc1": encoded_1, "dec1": decoded_1, "enc2": encoded_2, "dec2": decoded_2}
+        sequences |= {"red_cam": camera_2, "red_img": places_2, "red_jv": tokens_2}
+        # Tokens come first there, the batch here.
+        taps |= {f"tap_{name}": value.transpose(0, 1) for name, value in sequences.items()}
+        points = self.xyz_regressor(decoded_2).float()
+        split = self.target.joints
+        return points[:, :split], points[:, split:], self.cam_predictor(encoded_2[:, 0]).float()
+
+    def _start(self, batch: int) -> Start:
+        """-> what the first decoder layer does before it sees an image: the same for all of them."""
+
+        def compute(images: int) -> Start:
+            tokens = torch.cat([self.joint_token_embed.weight, self.vertex_token_embed.weight])
+            return self.transformer_1.decoder.start(tokens.expand(images, -1, -1), self.allowed)
+
+        if self.training:  # every image draws its own dropout
+            return compute(batch)
+        layer = self.transformer_1.decoder.layers[0]
+        parameters = [self.joint_token_embed.weight, self.vertex_token_embed.weight]
+        hidden, query = self.remembered(lambda: compute(1), [*parameters, *layer.parameters()])
+        return hidden, query
+
+    def _positions(self, rows: int, columns: int) -> tuple[Tensor, Tensor]:
+        """-> the sine codes of a map (rows * columns,C) for both transformers."""
+        if (rows, columns) == (self.map_side, self.map_side):
+            return self.position_1, self.position_2
+        first, second = (
+            sine_code(position.shape[1], rows, columns).to(position)
+            for position in (self.position_1, self.position_2)
+        )
+        return first, second
+
+    def _meshes(self, coarse: Tensor) -> tuple[Tensor, ...]:
+        """coarse vertices (B,V,3) -> all levels, coarse to fine."""
+        if self.hierarchy.levels <= 2:
+            return coarse, self.hierarchy.up(coarse)
+        learned = self.coarse2intermediate_upsample(coarse.transpose(1, 2)).transpose(1, 2).float()
+        return coarse, learned, self.hierarchy.up(learned, 1)
+
+
+def build(
+    target: str,
+    backbone: str,
+    layers: int,
+    width: int,
+    second_width: int,
+    heads: int,
+    dropout: float,
+    image_px: int,
+    smpl_parameters: bool,
+    regressor_hidden: int,
+    parametric: bool,
+    kit: BodyKit | None = None,
+) -> FastMETRO:
+    """Options of the model -> the network with random weights, around the mesh of `kit`."""
+    described = mesh_target(target)
+    _check_sizes(layers, (width, second_width), heads, dropout, image_px)
+    _check_parameters(described, smpl_parameters, parametric)
+    kit = body_kit(described.kind) if kit is None else kit
+    row = slice(described.root, described.root + 1)
+    with torch.device("cpu"):
+        root_regressor = joint_regressor(described, kit)[row].contiguous()
+        hierarchy = deepcopy(kit.hierarchy())  # it moves with the network
+    network = FastMETRO(
+        target=described,
+        hierarchy=hierarchy,
+        root_regressor=root_regressor,
+        backbone=backbone,
+        side=image_px,
+        layers=layers,
+        widths=(width, second_width),
+        heads=heads,
+        dropout=dropout,
+        regressor_hidden=regressor_hidden if smpl_parameters else 0,
+        parametric=parametric,
+    )
+    return network.to("meta") if network.conv_1x1.weight.is_meta else network
+
+
+def _check_sizes(
+    layers: int, widths: tuple[int, int], heads: int, dropout: float, image_px: int
+) -> None:
+    """Raise for sizes that make no network."""
+    for width in widths:
+        if heads < 1 or width < 4 or width % heads or width % 4:
+            raise UsageError(
+                f"fastmetro: a width of {width} does not go with {heads} heads.",
+                "Widths are multiples of 4 and of the number of heads.",
+            )
+    if layers < 1 or not 0 <= dropout < 1 or image_px < 32:
+        raise UsageError(
+            f"fastmetro: layers={layers}, dropout={dropout}, image_px={image_px} make no network.",
+            "layers is at least 1, dropout in [0, 1), image_px at least 32.",
+        )
+
+
+def _check_parameters(target: MeshTarget, smpl_parameters: bool, parametric: bool) -> None:
+    """Raise when parameters are wanted where there are none."""
+    if smpl_parameters and target.kind != "smpl":
+        raise UsageError(
+            "fastmetro: SMPL parameters are regressed from a body's mesh, not from a hand's.",
+            "Leave smpl_parameters out.",
+        )
+    if parametric and not smpl_parameters:
+        raise UsageError(
+            "fastmetro: without smpl_parameters there is no parametric mesh.",
+            "Set smpl_parameters too, or leave parametric out.",
+        )

@@ -1,0 +1,202 @@
+"""What this plugin registers."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from hpscli.hooks import GoldenSpec, Layout, ModelSpec, Weights, hookimpl
+
+SIZES = {"s": 1, "m": 2, "l": 3}  # layers of encoder and decoder, in each of the two transformers
+BACKBONES = {"resnet50": "resnet50", "hrnet-w64": "hrnet_w64"}
+HAND = {"target": "hand"}
+SMPL = {"smpl_parameters": True}
+TINY = {
+    "backbone": "small",
+    "width": 64,
+    "second_width": 32,
+    "heads": 4,
+    "dropout": 0.0,
+    "image_px": 64,
+}
+BODY_ASSETS = ("smpl-neutral", "sampling-smpl", "adjacency-smpl", "regressor-h36m")
+HAND_ASSETS = ("mano-right", "sampling-mano", "adjacency-mano")
+OUTPUTS = ("camera", "vertices", "levels")
+LICENCE = "not stated by the authors; bound to the terms of the training data and of SMPL and MANO"
+README = "README of the authors' repository (postech-ami/FastMETRO)"
+
+
+def presets() -> dict[str, Mapping[str, Any]]:
+    """-> S, M, L x backbone for body, hand, and body with SMPL parameters, and two for tests."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for before, after, more in (("", "", {}), ("hand-", "", HAND), ("", "-smpl", SMPL)):
+        for size, layers in SIZES.items():
+            for word, backbone in BACKBONES.items():
+                options = {"backbone": backbone, "layers": layers, **more}
+                found[f"{before}{size}-{word}{after}"] = options
+    return {**found, "tiny": TINY, "hand-tiny": {**TINY, **HAND}}
+
+
+def adapt(spec: ModelSpec, options: Mapping[str, Any]) -> ModelSpec:
+    """-> the record at these options: body or hand, size of the image, what comes out."""
+    hand = options["target"] == "hand"
+    outputs = ["camera", "levels"] if options["parametric"] else list(OUTPUTS)
+    outputs += ["parameters"] if options["smpl_parameters"] else []
+    return replace(
+        spec,
+        body="mano" if hand else "smpl",
+        input_size=(options["image_px"], options["image_px"]),
+        outputs=tuple(outputs),
+        assets=HAND_ASSETS if hand else BODY_ASSETS,
+    )
+
+
+def released(tag: str, preset: str, file: str, results: Mapping[str, float], note: str) -> Weights:
+    """-> one of the authors' files, which the user brings."""
+    return Weights(
+        tag=tag,
+        preset=preset,
+        official_file=file,
+        results=results,
+        source=README,
+        note=note,
+        licence=LICENCE,
+        homepage="https://fastmetro.github.io/",
+    )
+
+
+MESH = "mesh that the network gives; 14 joints regressed from it"
+PARAMETRIC = "mesh of the regressed SMPL parameters (option parametric)"
+WEIGHTS = (
+    released(
+        "s-resnet50-h36m",
+        "s-resnet50",
+        "FastMETRO-S-R50_h36m_state_dict.bin",
+        {"h36m PA-MPJPE": 38.8},
+        MESH,
+    ),
+    released(
+        "s-resnet50-3dpw",
+        "s-resnet50",
+        "FastMETRO-S-R50_3dpw_state_dict.bin",
+        {"3dpw PA-MPJPE": 49.1},
+        MESH,
+    ),
+    released(
+        "l-hrnet-w64-h36m",
+        "l-hrnet-w64",
+        "FastMETRO-L-H64_h36m_state_dict.bin",
+        {"h36m MPJPE": 52.96, "h36m PA-MPJPE": 33.58},
+        MESH,
+    ),
+    released(
+        "l-hrnet-w64-3dpw",
+        "l-hrnet-w64",
+        "FastMETRO-L-H64_3dpw_state_dict.bin",
+        {"3dpw PVE": 82.95, "3dpw MPJPE": 73.54, "3dpw PA-MPJPE": 44.58},
+        MESH,
+    ),
+    released(
+        "hand-l-hrnet-w64-freihand",
+        "hand-l-hrnet-w64",
+        "FastMETRO-L-H64_freihand_state_dict.bin",
+        {"freihand PA-MPJPE": 6.5, "freihand PA-PVE": 7.1},
+        "without augmentation at test time; F@5 0.687, F@15 0.983",
+    ),
+    released(
+        "l-hrnet-w64-smpl-h36m",
+        "l-hrnet-w64-smpl",
+        "FastMETRO-L-H64_smpl_h36m_state_dict.bin",
+        {"h36m PA-MPJPE": 36.1},
+        PARAMETRIC,
+    ),
+    released(
+        "l-hrnet-w64-smpl-3dpw",
+        "l-hrnet-w64-smpl",
+        "FastMETRO-L-H64_smpl_3dpw_state_dict.bin",
+        {"3dpw PA-MPJPE": 51.0},
+        PARAMETRIC,
+    ),
+)
+
+FASTMETRO = ModelSpec(
+    name="fastmetro",
+    build="hps_models.fastmetro.network:build",
+    summary="Encoder-decoder transformers that give the vertices of a body or a hand.",
+    body="smpl",
+    input_size=(224, 224),
+    licence="Apache-2.0",
+    outputs=OUTPUTS,
+    losses="hps_models.fastmetro.losses:fastmetro_losses",
+    defaults={
+        "target": "body",  # or "hand"
+        "backbone": "resnet50",  # or hrnet_w64, others of timm, "small"
+        "layers": 1,  # of encoder and decoder, in each of the two transformers: S 1, M 2, L 3
+        "width": 512,  # of the first transformer
+        "second_width": 128,  # of the second transformer
+        "heads": 8,
+        "dropout": 0.1,
+        "image_px": 224,
+        "smpl_parameters": False,  # regress them from the mesh
+        "regressor_hidden": 1024,
+        "parametric": False,  # answer with the mesh of the parameters, not with the network's
+    },
+    presets=presets(),
+    weights=WEIGHTS,
+    layouts=(
+        Layout(
+            name="official",
+            summary="FastMETRO's state dict, as in FastMETRO-*_state_dict.bin",
+            guess="hps_models.fastmetro.weights:guess",
+            rows="hps_models.fastmetro.weights:rows",
+        ),
+    ),
+    adapt="hps_models.fastmetro.plugin:adapt",
+    takes_kit=True,
+    raw="hps_models.fastmetro.outputs:raw_outputs",
+    crop="hpscli.data.preparation:METRO",
+    assets=BODY_ASSETS,
+    paper="Cho et al., Cross-Attention of Disentangled Modalities for 3D Human Mesh Recovery with "
+    "Transformers, ECCV 2022",
+)
+
+
+@hookimpl
+def hps_models() -> list[ModelSpec]:
+    """-> FastMETRO; how it differs from the published code is in README.md beside this file."""
+    return [FASTMETRO]
+
+
+GOLDENS = {
+    "S-R50-body": "ResNet-50, one layer: camera, tokens, meshes, every stage between.",
+    "M-R50-body": "ResNet-50, two layers.",
+    "L-H64-body": "HRNet-W64, three layers.",
+    "L-H64-hand": "HRNet-W64, three layers, the hand.",
+    "L-H64-body-smpl": "HRNet-W64, three layers, with SMPL parameters out of the mesh.",
+}
+
+
+@hookimpl
+def hps_goldens() -> list[GoldenSpec]:
+    """-> the kinds of golden of networks, masks and codes."""
+    here, source = "hps_models.fastmetro.goldens", "reference/fastmetro/SPEC.md, 8.3"
+    bodies = {"smpl_seed": 7, "mano_seed": 9, "hand_mean_seed": 13}
+    return [
+        *(
+            GoldenSpec(
+                name=f"fastmetro/{name.lower()}",
+                files=(f"goldens/FastMETRO-{name}.npz", f"keys/FastMETRO-{name}.json"),
+                replay=f"{here}:replay_{name.lower().replace('-', '_')}",
+                summary=summary,
+                source=source,
+                options={"noise_seed": 0, "blocks_seed": 1, **bodies},
+            )
+            for name, summary in GOLDENS.items()
+        ),
+        GoldenSpec(
+            name="fastmetro/masks",
+            files=("goldens/masks_posenc.npz",),
+            replay=f"{here}:replay_masks",
+            summary="Who may attend to whom, and the 2-D sine codes of image tokens.",
+            source=source,
+        ),
+    ]
