@@ -43,6 +43,8 @@ class Layout:
         default_factory=dict
     )  # glob of keys that may lie there too -> why they are dropped
     partial: bool = False  # holds a part of the model (a backbone): a start for training only
+    container: str = ""  # where its files hold the weights: "state_dict/model." = entry/prefix
+    entries: Mapping[str, Any] = field(default_factory=dict)  # that their loaders want beside them
 
 
 @dataclass(frozen=True, kw_only=True)
