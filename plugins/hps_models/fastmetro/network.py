@@ -105,11 +105,10 @@ class FastMETRO(nn.Module):
         joints, coarse, camera = self._tokens(image, taps)
         meshes = self._meshes(coarse)
         root = joints_from_mesh(self.root_regressor, meshes[-1])
-        levels = tuple(mesh - root for mesh in meshes)
         prediction = Prediction(
-            camera=camera,
-            vertices=None if self.parametric else levels[-1],
-            levels=levels,
+            camera=camera,  # it projects points that are counted from the root
+            vertices=None if self.parametric else meshes[-1] - root,
+            levels=meshes,
             extras={"joint_tokens": joints},
         )
         raw = {"pred_cam": camera, "pred_3d_joints": joints, "pred_3d_vertices_coarse": coarse}
