@@ -42,7 +42,7 @@ class Scene:
             converted, present = convert(self._kinematic, self.body.joint_set, name)
             if bool(present.all()):
                 return converted
-        return self.body.regress(self.vertices(), name)
+        return self.body.regress(self.vertices(), name, joints=self._kinematic)
 
     def vertices(self) -> Tensor:
         """-> the predicted vertices (B,V,3) metres."""

@@ -140,7 +140,8 @@ def test_joints_that_only_a_mesh_has_are_regressed(
     truth: tuple[Prediction, Batch], body: Body
 ) -> None:
     prediction, _ = truth
-    joints = body.regress(body(prediction.parameters).vertices, "coco17")
+    vertices, own = body(prediction.parameters)
+    joints = body.regress(vertices, "coco17", joints=own)
     target = torch.cat([joints, torch.ones(PEOPLE, 17, 1)], 2)
     batch = batch_of({"keypoints3d.coco17": target})
     assert float(standard_losses(prediction, batch, body, ["keypoints3d"])["keypoints3d"]) < 1e-5
