@@ -1,0 +1,1 @@
+"""PARE: every joint looks at the pixels of its own body part."""

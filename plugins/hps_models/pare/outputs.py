@@ -1,0 +1,40 @@
+"""What PARE says once a body is there: mesh, joints, and their place in the crop."""
+
+import torch
+from torch import Tensor
+
+from hps_models.pare.network import MAP_STRIDE
+from hpscli.body.cameras import project, weak_to_translation
+from hpscli.body.kit import BodyKit
+from hpscli.errors import MissingError
+from hpscli.records import Prediction
+
+FOCAL_PX = 5000.0  # of the crop, as all descendants of SPIN assume
+JOINTS = {"joints49": "smpl49", "keypoints3d_h36m17": "h36m17"}  # their name -> our joint set
+
+
+def raw(prediction: Prediction, kit: BodyKit) -> dict[str, Tensor]:
+    """Prediction with vertices -> pred_cam_t (B,3), vertices, joints49, joints2d_norm, ..."""
+    maps = prediction.raw.get("segm_logits", prediction.raw.get("heatmaps"))
+    vertices = prediction.vertices
+    if maps is None or vertices is None:
+        return {}
+    crop_px = MAP_STRIDE * maps.shape[-1]
+    translation = weak_to_translation(prediction.camera.float(), FOCAL_PX, crop_px)
+    found = {"pred_cam_t": translation, "vertices": vertices}
+    for theirs, ours in JOINTS.items():
+        try:
+            found[theirs] = kit.body().regress(
+                vertices, ours, joints=prediction.joints.get("smpl24")
+            )
+        except MissingError:  # an official body whose regressor was not imported
+            continue
+    if "joints49" in found:
+        found["joints2d_norm"] = in_crop(found["joints49"], translation, crop_px)
+    return found
+
+
+def in_crop(joints: Tensor, translation: Tensor, crop_px: int) -> Tensor:
+    """joints (B,J,3) m, translation (B,3) m -> perspective projection (B,J,2), crop units -1..1."""
+    focal = joints.new_tensor([FOCAL_PX, FOCAL_PX, 1.0])
+    return project(joints, torch.diag(focal), translation) / (crop_px / 2)

@@ -1,0 +1,169 @@
+"""What this plugin registers."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from hpscli.hooks import GoldenSpec, Layout, ModelSpec, Weights, hookimpl
+
+HERE = "hps_models.pare"
+TINY_PX = 64
+OFFICIAL_LICENCE = "MPI, non-commercial research only (LICENSE of mkocabas/PARE)"
+TRAINER = "of the trainer, not of the model: its own SMPL, camera, renderer, regressors"
+LAYOUTS = (
+    Layout(
+        name="official",
+        summary="PARE's Lightning checkpoint, as in pare_checkpoint.ckpt",
+        guess=f"{HERE}.weights:guess_official",
+        rows=f"{HERE}.weights:rows_official",
+        ignored={
+            # registered by PARETrainer; its model lies below `model.`
+            "smpl.*": TRAINER,
+            "smpl_native.*": TRAINER,
+            "J_regressor*": TRAINER,
+            "K": TRAINER,
+            "R": TRAINER,
+            "smpl_faces": TRAINER,
+            "part_label_bins": TRAINER,
+            "renderer.*": TRAINER,
+            "neural_renderer.*": TRAINER,
+            "loss_fn.*": TRAINER,
+        },
+    ),
+    Layout(
+        name="mmhuman3d",
+        summary="mmhuman3d's PARE, as in hrnet_w32_conv_pare.pth",
+        guess=f"{HERE}.weights:guess",
+        rows=f"{HERE}.weights:rows",
+        ignored={
+            "body_model_train.*": "arrays of the licensed SMPL model",
+            "body_model_test.*": "arrays of the licensed SMPL model",
+            "smpl.*": "arrays of the licensed SMPL model",
+            "J_regressor*": TRAINER,
+            "disc.*": "the adversary of training",
+        },
+    ),
+)
+README = "README of mkocabas/PARE"
+MMHUMAN3D = "configs/pare/README.md of open-mmlab/mmhuman3d"
+WEIGHTS = (
+    Weights(
+        tag="official",
+        preset="hrnet-w32",
+        official_file="pare_checkpoint.ckpt",
+        licence=OFFICIAL_LICENCE,
+        homepage="https://pare.is.tue.mpg.de",
+        results={"3dpw MPJPE": 82.0, "3dpw PA-MPJPE": 50.9, "3dpw PVE": 97.9},
+        source=README,
+    ),
+    Weights(
+        tag="official-3dpw",
+        preset="hrnet-w32",
+        official_file="pare_w_3dpw_checkpoint.ckpt",
+        licence=OFFICIAL_LICENCE,
+        homepage="https://pare.is.tue.mpg.de",
+        note="trained on 3DPW too",
+        results={"3dpw MPJPE": 74.5, "3dpw PA-MPJPE": 46.5, "3dpw PVE": 88.6},
+        source=README,
+    ),
+    Weights(
+        tag="mmhuman3d-mosh",
+        preset="hrnet-w32",
+        official_file="hrnet_w32_conv_pare_mosh.pth",
+        licence="not stated for the weights; code Apache-2.0, SMPL non-commercial",
+        note="trained with MoShed Human3.6M",
+        results={"3dpw MPJPE": 81.79, "3dpw PA-MPJPE": 49.35},
+        source=MMHUMAN3D,
+    ),
+    Weights(
+        tag="mmhuman3d",
+        preset="hrnet-w32",
+        official_file="hrnet_w32_conv_pare.pth",
+        licence="not stated for the weights; code Apache-2.0, SMPL non-commercial",
+        results={"3dpw PA-MPJPE": 50.78},
+        source=MMHUMAN3D,
+    ),
+)
+PARE = ModelSpec(
+    name="pare",
+    build=f"{HERE}.network:build",
+    summary="PARE: attention on body parts, a regressor for each joint.",
+    body="smpl",
+    input_size=(224, 224),
+    licence="Apache-2.0",
+    outputs=("camera", "parameters"),
+    losses=f"{HERE}.losses:pare_losses",
+    defaults={
+        "backbone": "hrnet-w32",  # or resnet50, resnet101, resnet152, small
+        "maps": "parts",  # or attention, softargmax, argmax
+        "growth": "none",  # or deconv, upsample: maps double in every layer
+        "layers": 2,
+        "width": 128,
+        "features": 64,
+    },
+    presets={
+        "hrnet-w32": {},
+        "resnet50": {
+            "backbone": "resnet50",
+            "maps": "softargmax",
+            "growth": "deconv",
+            "layers": 3,
+            "width": 256,
+        },
+        "tiny": {"backbone": "small", "growth": "deconv", "width": 64, "features": 16},
+    },
+    adapt=f"{HERE}.plugin:adapt",
+    raw=f"{HERE}.outputs:raw",
+    crop="hpscli.data.preparation:SPIN",
+    layouts=LAYOUTS,
+    weights=WEIGHTS,
+    assets=("smpl-neutral", "regressor-extra", "regressor-h36m"),
+    paper="Kocabas et al., PARE: Part Attention Regressor for 3D Human Body Estimation, ICCV 2021",
+)
+SOURCE = "reference/hmr/SPEC.md, 8 (tolerances)"
+BODY_SEEDS = {"body_seed": 7, "regressor_extra_seed": 13, "regressor_h36m_seed": 14}
+
+
+def adapt(spec: ModelSpec, options: Mapping[str, Any]) -> ModelSpec:
+    """-> the record at these options: the small network looks at small pictures of ours."""
+    if options["backbone"] != "small":
+        return spec
+    return replace(spec, input_size=(TINY_PX, TINY_PX), crop="fast", assets=())
+
+
+@hookimpl
+def hps_models() -> list[ModelSpec]:
+    """-> PARE."""
+    return [PARE]
+
+
+@hookimpl
+def hps_goldens() -> list[GoldenSpec]:
+    """-> networks and losses of PARE."""
+    networks = {
+        "hrnet-w32": ("pare_hrnet_w32", "Official PARE, and with sharper attention."),
+        "mmhuman3d": ("pare_mmhuman3d", "mmhuman3d's PARE."),
+        "resnet50-softargmax": ("pare_resnet50_softargmax", "PARE that samples points."),
+    }
+    keys = {"pare_mmhuman3d": "mmhuman3d_pare_hrnet_w32"}
+    return [
+        *(
+            GoldenSpec(
+                name=f"pare/{name}",
+                files=(f"goldens/{file}.npz", f"keys/{keys.get(file, file)}.json"),
+                replay=f"{HERE}.goldens:replay_{file}",
+                summary=summary,
+                source=SOURCE,
+                options={"image_seed": 0, **BODY_SEEDS},
+            )
+            for name, (file, summary) in networks.items()
+        ),
+        GoldenSpec(
+            name="pare/losses",
+            files=("goldens/loss_pare.npz", "goldens/loss_spin.npz"),
+            replay=f"{HERE}.goldens:replay_losses",
+            summary="PARE's losses on SPIN's inputs and random part labels.",
+            source=SOURCE,
+            options=BODY_SEEDS,
+        ),
+    ]
