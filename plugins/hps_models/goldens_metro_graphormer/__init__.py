@@ -1,0 +1,1 @@
+"""Replays of what the official code of METRO and Mesh Graphormer returned."""

@@ -1,0 +1,1 @@
+"""Mesh Graphormer: METRO with cells of the picture as tokens, and graph convolutions on the mesh."""

@@ -1,0 +1,1 @@
+"""METRO: a transformer over joints and coarse vertices, for bodies and hands."""
