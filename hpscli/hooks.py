@@ -42,6 +42,7 @@ class Layout:
     ignored: Mapping[str, str] = field(
         default_factory=dict
     )  # glob of keys that may lie there too -> why they are dropped
+    renames: tuple[tuple[str, str], ...] = ()  # older beginnings of keys -> those in the rows
     partial: bool = False  # holds a part of the model (a backbone): a start for training only
     container: str = ""  # where its files hold the weights: "state_dict/model." = entry/prefix
     entries: Mapping[str, Any] = field(default_factory=dict)  # that their loaders want beside them

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hpscli.errors import HpsError, InvalidData
 from hpscli.hooks import Layout, ModelSpec
-from hpscli.nn.layouts import Differences, Row, differences, read_rows
+from hpscli.nn.layouts import Differences, Row, differences, read_rows, renamed
 from hpscli.nn.options import adapted, complete_options, preset_of, title
 from hpscli.nn.torch_files import Placeholder, load_torch_file
 from hpscli.registry import get_registry, resolve
@@ -151,6 +151,7 @@ def _attempts(foreign: Foreign, spec: ModelSpec, layout: Layout) -> Iterator[Att
         if prefix and not any(key.startswith(prefix) for key in foreign.tensors):
             continue
         tensors = _without(foreign.tensors, prefix)
+        tensors = {renamed(key, layout.renames): tensor for key, tensor in tensors.items()}
         shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
         try:
             guessed = resolve(layout.guess)(shapes)
@@ -192,6 +193,9 @@ def _report(found: Recognised) -> Iterator[str]:
         f"recognised {title(found.spec, found.options)}: {found.layout.summary}; "
         f"{used} tensors used{where}{prefix}"
     )
+    for old, new in found.layout.renames:
+        if any(key.removeprefix(found.prefix).startswith(old) for key in found.foreign.tensors):
+            yield f"read the older names {old}* as {new}*"
     groups: dict[str, list[str]] = {}
     for key, why in found.unused().items():
         groups.setdefault(why, []).append(key)
