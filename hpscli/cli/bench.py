@@ -1,4 +1,4 @@
-"""hps bench: speed on this machine; `data` reads, crops, augments; `synthetic` makes people."""
+"""hps bench: speed on this machine: `data` reads, crops, augments; `synthetic` makes people."""
 
 import subprocess
 import sys
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hpscli.cli.bench_crops import crops
 from hpscli.cli.output import JsonOption, Output, QuietOption, pairs, table
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 WINDOW = (224, 224)
 BATCH = 32
+app.command()(crops)
 ROUNDS = 5  # turns of each kind; rates are the best of them
 TEMPORARY = {"count": 192, "size_px": 256, "seed": 1}  # people made when no shards are given
 

@@ -22,6 +22,8 @@ from hpscli.registry import resolve
 FAST = "fast"  # our one warp
 BOX_MARGIN = 1.2  # crop side over the longer side of a tight box, as SPIN and its heirs
 
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, RGB
+
 Window = tuple[int, int]  # (height, width) px
 Place = tuple[np.ndarray, float]  # centre (2,) px and width of the crop in px of the picture
 
@@ -62,6 +64,9 @@ class Preparation:
     affine: Callable[..., np.ndarray]
     place: Callable[[np.ndarray | None, tuple[int, int], Window], Place] = crop_window
     whole: "Preparation | None" = None  # what their demo does with a picture without a box
+    window: Window = (224, 224)  # that they use
+    mean: tuple[float, float, float] = MEAN  # what `pixels` has subtracted and divided by,
+    std: tuple[float, float, float] = STD  # of colours 0..1
     reverses_columns: bool = True  # their mirror image: x -> W - 1 - x; else x -> W - x
 
 
@@ -249,6 +254,7 @@ HMR2 = Preparation(
     pixels=partial(square_pixels, official_crops.hmr2),
     affine=label_affine,
     place=place_hmr2,
+    window=(256, 256),
 )
 PARE_DEMO = Preparation(
     name="pare_demo",
@@ -276,5 +282,9 @@ OSX = Preparation(
     pixels=osx_pixels,
     affine=mirror_first_affine,
     place=place_osx,
+    window=osx_crops.WINDOW,
+    mean=(0.0, 0.0, 0.0),
+    std=(1.0, 1.0, 1.0),
     reverses_columns=False,
 )
+PREPARATIONS = (METRO, METRO_DEMO, SPIN, SPIN_SCIPY, MMHUMAN3D, PARE_DEMO, HMR2, OSX)
