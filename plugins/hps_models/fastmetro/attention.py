@@ -26,8 +26,9 @@ class Attention(nn.Module):
         """tokens (B,N,C) -> its projections `first` .. `last` - 1 of q, k, v, each (B,heads,N,D)."""
         rows = slice(first * self.width, last * self.width)
         packed = functional.linear(tokens, self.in_proj_weight[rows], self.in_proj_bias[rows])
-        parts = packed.unflatten(-1, (last - first, self.heads, -1))
-        return parts.permute(2, 0, 3, 1, 4).unbind(0)
+        batch, count, _ = tokens.shape
+        parts = packed.view(batch, count, last - first, self.heads, self.width // self.heads)
+        return tuple(parts.permute(2, 0, 3, 1, 4))
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None) -> Tensor:
         """Projections (B,heads,N,D), (B,heads,M,D), mask (N,M) True = may attend -> (B,N,C)."""

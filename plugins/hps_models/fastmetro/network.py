@@ -14,11 +14,18 @@ from hps_models.fastmetro.attention import sine_code
 from hps_models.fastmetro.constants import Remembered
 from hps_models.fastmetro.regressor import ParameterRegressor
 from hps_models.fastmetro.transformer import Start, Transformer
+from hpscli.body.cameras import project_weak
 from hpscli.body.hierarchy import Hierarchy
 from hpscli.body.kit import BodyKit, body_kit
 from hpscli.errors import UsageError
 from hpscli.nn.mesh.backbones import mesh_backbone
-from hpscli.nn.mesh.target import MeshTarget, joint_regressor, joints_from_mesh, mesh_target
+from hpscli.nn.mesh.target import (
+    MeshTarget,
+    joint_regressor,
+    joints_from_mesh,
+    mesh_target,
+    tokens_of,
+)
 from hpscli.records import Prediction
 
 CAMERA = 3  # scale, shift in x, shift in y
@@ -38,7 +45,7 @@ class FastMETRO(nn.Module):
     """image (B,3,H,W) -> Prediction; tensors are named as in its authors' files."""
 
     allowed: Tensor  # (J+V,J+V) bool: which tokens may attend to which
-    root_regressor: Tensor  # (1,V): pelvis or wrist out of the fine mesh
+    joint_regressor: Tensor  # (J,V): joints out of the fine mesh
     position_1: Tensor  # (M,C): sine codes of the usual map, first and second transformer
     position_2: Tensor
 
@@ -47,7 +54,7 @@ class FastMETRO(nn.Module):
         *,
         target: MeshTarget,
         hierarchy: Hierarchy,
-        root_regressor: Tensor,
+        regressor: Tensor,
         backbone: str,
         side: int,  # px of the usual image
         layers: int,
@@ -83,7 +90,7 @@ class FastMETRO(nn.Module):
         with torch.device("cpu"):  # constants, also where the rest gets no memory for its numbers
             self._keep(
                 allowed=attention_mask(target, hierarchy),
-                root_regressor=root_regressor,
+                joint_regressor=regressor,
                 position_1=sine_code(first, self.map_side, self.map_side),
                 position_2=sine_code(second, self.map_side, self.map_side),
             )
@@ -102,26 +109,45 @@ class FastMETRO(nn.Module):
     def forward(self, image: Tensor) -> Prediction:
         """image (B,3,H,W) -> Prediction(camera, vertices, levels, and parameters if it has any)."""
         taps: dict[str, Tensor] = {}
-        joints, coarse, camera = self._tokens(image, taps)
-        meshes = self._meshes(coarse)
-        root = joints_from_mesh(self.root_regressor, meshes[-1])
+        tokens, coarse, camera = self._tokens(image, taps)
+        levels = self._meshes(coarse)
+        joints, root = self._joints(levels[-1])
         prediction = Prediction(
-            camera=camera,  # it projects points that are counted from the root
-            vertices=None if self.parametric else meshes[-1] - root,
-            levels=meshes,
-            extras={"joint_tokens": joints},
+            camera=camera,  # of points that are counted from the root
+            vertices=levels[-1] - root,
+            joints={self.target.mesh_set: joints},
+            levels=levels,
+            extras={"joint_tokens": tokens},
         )
-        raw = {"pred_cam": camera, "pred_3d_joints": joints, "pred_3d_vertices_coarse": coarse}
-        raw |= {"pred_3d_vertices_fine": meshes[-1]} | taps
-        if len(meshes) > 2:
-            raw["pred_3d_vertices_intermediate"] = meshes[1]
+        raw = {} if self.training else taps | self._raw(camera, tokens, levels, joints)
         if self.has_parameters:
             # What the parameters are made from learns nothing from their losses.
-            numbers, rotations, betas = self.smpl_parameter_regressor(meshes[1].detach())
+            numbers, rotations, betas = self.smpl_parameter_regressor(levels[1].detach())
             raw |= {"smpl_raw": numbers, "pred_rotmat": rotations, "pred_betas": betas}
-            parameters = {"global_orient": rotations[:, 0], "body_pose": rotations[:, 1:]}
-            prediction = replace(prediction, parameters={**parameters, "betas": betas})
+            pose = {"global_orient": rotations[:, 0], "body_pose": rotations[:, 1:]}
+            prediction = replace(prediction, parameters={**pose, "betas": betas})
+        if self.parametric:  # vertices and joints are then those of the parameters
+            prediction = replace(prediction, vertices=None, joints={})
         return prediction if self.training else replace(prediction, raw=raw)
+
+    def _joints(self, fine: Tensor) -> tuple[Tensor, Tensor]:
+        """fine vertices (B,V,3) -> joints of mesh_set (B,J,3) from their root, the root (B,1,3)."""
+        joints = joints_from_mesh(self.joint_regressor, fine)
+        root = joints[:, self.target.root : self.target.root + 1]
+        return joints - root, root
+
+    def _raw(
+        self, camera: Tensor, tokens: Tensor, levels: tuple[Tensor, ...], joints: Tensor
+    ) -> dict[str, Tensor]:
+        """-> what the authors' code calls it: camera, joint tokens, meshes, joints out of the mesh."""
+        chosen = tokens_of(self.target, joints)
+        name = f"joints{self.target.joints}"
+        raw = {"pred_cam": camera, "pred_3d_joints": tokens}
+        raw |= {f"{name}_from_mesh": chosen, f"{name}_2d": project_weak(chosen, camera)}
+        names = ("coarse", "intermediate", "fine") if len(levels) > 2 else ("coarse", "fine")
+        for level, vertices in zip(names, levels, strict=True):
+            raw[f"pred_3d_vertices_{level}"] = vertices
+        return raw
 
     def _tokens(self, image: Tensor, taps: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """image (B,3,H,W) -> joints (B,J,3), coarse vertices (B,V,3), camera (B,3)."""
@@ -189,7 +215,7 @@ def build(
     second_width: int,
     heads: int,
     dropout: float,
-    image_px: int,
+    input_px: int,
     smpl_parameters: bool,
     regressor_hidden: int,
     parametric: bool,
@@ -197,19 +223,18 @@ def build(
 ) -> FastMETRO:
     """Options of the model -> the network with random weights, around the mesh of `kit`."""
     described = mesh_target(target)
-    _check_sizes(layers, (width, second_width), heads, dropout, image_px)
+    _check_sizes(layers, (width, second_width), heads, dropout, input_px)
     _check_parameters(described, smpl_parameters, parametric)
     kit = body_kit(described.kind) if kit is None else kit
-    row = slice(described.root, described.root + 1)
     with torch.device("cpu"):
-        root_regressor = joint_regressor(described, kit)[row].contiguous()
+        regressor = joint_regressor(described, kit)
         hierarchy = deepcopy(kit.hierarchy())  # it moves with the network
     network = FastMETRO(
         target=described,
         hierarchy=hierarchy,
-        root_regressor=root_regressor,
+        regressor=regressor,
         backbone=backbone,
-        side=image_px,
+        side=input_px,
         layers=layers,
         widths=(width, second_width),
         heads=heads,
@@ -221,7 +246,7 @@ def build(
 
 
 def _check_sizes(
-    layers: int, widths: tuple[int, int], heads: int, dropout: float, image_px: int
+    layers: int, widths: tuple[int, int], heads: int, dropout: float, input_px: int
 ) -> None:
     """Raise for sizes that make no network."""
     for width in widths:
@@ -230,10 +255,10 @@ def _check_sizes(
                 f"fastmetro: a width of {width} does not go with {heads} heads.",
                 "Widths are multiples of 4 and of the number of heads.",
             )
-    if layers < 1 or not 0 <= dropout < 1 or image_px < 32:
+    if layers < 1 or not 0 <= dropout < 1 or input_px < 32:
         raise UsageError(
-            f"fastmetro: layers={layers}, dropout={dropout}, image_px={image_px} make no network.",
-            "layers is at least 1, dropout in [0, 1), image_px at least 32.",
+            f"fastmetro: layers={layers}, dropout={dropout}, input_px={input_px} make no network.",
+            "layers is at least 1, dropout in [0, 1), input_px at least 32.",
         )
 
 

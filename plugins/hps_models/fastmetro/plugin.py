@@ -1,10 +1,11 @@
-"""What this plugin registers."""
+"""What this plugin registers. Light: torch is imported when a network is built."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from hpscli.hooks import GoldenSpec, Layout, ModelSpec, Weights, hookimpl
+from hpscli.nn.mesh import adapting
 
 SIZES = {"s": 1, "m": 2, "l": 3}  # layers of encoder and decoder, in each of the two transformers
 BACKBONES = {"resnet50": "resnet50", "hrnet-w64": "hrnet_w64"}
@@ -16,13 +17,12 @@ TINY = {
     "second_width": 32,
     "heads": 4,
     "dropout": 0.0,
-    "image_px": 64,
+    "input_px": 64,
 }
-BODY_ASSETS = ("smpl-neutral", "sampling-smpl", "adjacency-smpl", "regressor-h36m")
-HAND_ASSETS = ("mano-right", "sampling-mano", "adjacency-mano")
-OUTPUTS = ("camera", "vertices", "levels")
-LICENCE = "not stated by the authors; bound to the terms of the training data and of SMPL and MANO"
-README = "README of the authors' repository (postech-ami/FastMETRO)"
+# The repository is MIT; of the weights it says nothing, of the bodies and data that they need a lot.
+LICENCE = "none stated; made with bodies and data for non-commercial research only"
+SOURCE = "postech-ami/FastMETRO README and documents"
+HOMEPAGE = "https://github.com/postech-ami/FastMETRO"
 
 
 def presets() -> dict[str, Mapping[str, Any]]:
@@ -38,16 +38,9 @@ def presets() -> dict[str, Mapping[str, Any]]:
 
 def adapt(spec: ModelSpec, options: Mapping[str, Any]) -> ModelSpec:
     """-> the record at these options: body or hand, size of the image, what comes out."""
-    hand = options["target"] == "hand"
-    outputs = ["camera", "levels"] if options["parametric"] else list(OUTPUTS)
-    outputs += ["parameters"] if options["smpl_parameters"] else []
-    return replace(
-        spec,
-        body="mano" if hand else "smpl",
-        input_size=(options["image_px"], options["image_px"]),
-        outputs=tuple(outputs),
-        assets=HAND_ASSETS if hand else BODY_ASSETS,
-    )
+    outputs = ("camera", "levels") if options["parametric"] else spec.outputs
+    outputs += ("parameters",) if options["smpl_parameters"] else ()
+    return replace(adapting.adapt(spec, options), outputs=outputs)
 
 
 def released(tag: str, preset: str, file: str, results: Mapping[str, float], note: str) -> Weights:
@@ -57,10 +50,10 @@ def released(tag: str, preset: str, file: str, results: Mapping[str, float], not
         preset=preset,
         official_file=file,
         results=results,
-        source=README,
+        source=SOURCE,
         note=note,
         licence=LICENCE,
-        homepage="https://fastmetro.github.io/",
+        homepage=HOMEPAGE,
     )
 
 
@@ -71,49 +64,54 @@ WEIGHTS = (
         "s-resnet50-h36m",
         "s-resnet50",
         "FastMETRO-S-R50_h36m_state_dict.bin",
-        {"h36m PA-MPJPE": 38.8},
+        {"Human3.6M P2 PA-MPJPE": 38.8},
         MESH,
     ),
     released(
         "s-resnet50-3dpw",
         "s-resnet50",
         "FastMETRO-S-R50_3dpw_state_dict.bin",
-        {"3dpw PA-MPJPE": 49.1},
+        {"3DPW PA-MPJPE": 49.1},
         MESH,
     ),
     released(
         "l-hrnet-w64-h36m",
         "l-hrnet-w64",
         "FastMETRO-L-H64_h36m_state_dict.bin",
-        {"h36m MPJPE": 52.96, "h36m PA-MPJPE": 33.58},
+        {"Human3.6M P2 MPJPE": 52.96, "Human3.6M P2 PA-MPJPE": 33.58},
         MESH,
     ),
     released(
         "l-hrnet-w64-3dpw",
         "l-hrnet-w64",
         "FastMETRO-L-H64_3dpw_state_dict.bin",
-        {"3dpw PVE": 82.95, "3dpw MPJPE": 73.54, "3dpw PA-MPJPE": 44.58},
+        {"3DPW PVE": 82.95, "3DPW MPJPE": 73.54, "3DPW PA-MPJPE": 44.58},
         MESH,
     ),
     released(
         "hand-l-hrnet-w64-freihand",
         "hand-l-hrnet-w64",
         "FastMETRO-L-H64_freihand_state_dict.bin",
-        {"freihand PA-MPJPE": 6.5, "freihand PA-PVE": 7.1},
-        "without augmentation at test time; F@5 0.687, F@15 0.983",
+        {
+            "FreiHAND PA-PVE": 7.1,
+            "FreiHAND PA-MPJPE": 6.5,
+            "FreiHAND F@5": 0.687,
+            "FreiHAND F@15": 0.983,
+        },
+        "errors in mm, without augmentation at test time",
     ),
     released(
         "l-hrnet-w64-smpl-h36m",
         "l-hrnet-w64-smpl",
         "FastMETRO-L-H64_smpl_h36m_state_dict.bin",
-        {"h36m PA-MPJPE": 36.1},
+        {"Human3.6M P2 PA-MPJPE": 36.1},
         PARAMETRIC,
     ),
     released(
         "l-hrnet-w64-smpl-3dpw",
         "l-hrnet-w64-smpl",
         "FastMETRO-L-H64_smpl_3dpw_state_dict.bin",
-        {"3dpw PA-MPJPE": 51.0},
+        {"3DPW PA-MPJPE": 51.0},
         PARAMETRIC,
     ),
 )
@@ -125,7 +123,7 @@ FASTMETRO = ModelSpec(
     body="smpl",
     input_size=(224, 224),
     licence="Apache-2.0",
-    outputs=OUTPUTS,
+    outputs=("camera", "vertices", "joints", "levels"),
     losses="hps_models.fastmetro.losses:fastmetro_losses",
     defaults={
         "target": "body",  # or "hand"
@@ -135,7 +133,7 @@ FASTMETRO = ModelSpec(
         "second_width": 128,  # of the second transformer
         "heads": 8,
         "dropout": 0.1,
-        "image_px": 224,
+        "input_px": 224,
         "smpl_parameters": False,  # regress them from the mesh
         "regressor_hidden": 1024,
         "parametric": False,  # answer with the mesh of the parameters, not with the network's
@@ -154,7 +152,7 @@ FASTMETRO = ModelSpec(
     takes_kit=True,
     raw="hps_models.fastmetro.outputs:raw_outputs",
     crop="hpscli.data.preparation:METRO",
-    assets=BODY_ASSETS,
+    assets=adapting.ASSETS["body"],
     paper="Cho et al., Cross-Attention of Disentangled Modalities for 3D Human Mesh Recovery with "
     "Transformers, ECCV 2022",
 )
@@ -179,7 +177,7 @@ GOLDENS = {
 def hps_goldens() -> list[GoldenSpec]:
     """-> the kinds of golden of networks, masks and codes."""
     here, source = "hps_models.fastmetro.goldens", "reference/fastmetro/SPEC.md, 8.3"
-    bodies = {"smpl_seed": 7, "mano_seed": 9, "hand_mean_seed": 13}
+    bodies = {"body_seed": 7, "hand_seed": 9, "hands_mean_seed": 13}
     return [
         *(
             GoldenSpec(

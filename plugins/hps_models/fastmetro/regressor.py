@@ -46,7 +46,7 @@ class ParameterRegressor(nn.Module):
         """vertices (B,V,3) -> the 226 numbers, rotations (B,24,3,3), betas (B,10)."""
         numbers: Tensor = self.regressor(vertices.flatten(1))
         matrices, betas = numbers[:, : 9 * JOINTS], numbers[:, 9 * JOINTS :]
-        matrices = matrices.float().unflatten(1, (JOINTS, 3, 3))
+        matrices = matrices.float().reshape(-1, JOINTS, 3, 3)
         return numbers, rotations_of(matrices), betas
 
 

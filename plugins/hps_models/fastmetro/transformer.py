@@ -30,7 +30,8 @@ class EncoderLayer(nn.Module):
         (value,) = self.self_attn.project(normed, 2, 3)
         hidden = hidden + self.dropout(self.self_attn.attend(query, key, value, None))
         inner = self.dropout(functional.relu(self.linear1(self.norm2(hidden))))
-        return hidden + self.dropout(self.linear2(inner))
+        added: Tensor = self.dropout(self.linear2(inner))
+        return hidden + added
 
 
 class DecoderLayer(nn.Module):
@@ -63,7 +64,8 @@ class DecoderLayer(nn.Module):
         query = query.expand(len(memory), -1, -1, -1)
         hidden = hidden + self.dropout(self.multihead_attn.attend(query, key, value, None))
         inner = self.dropout(functional.relu(self.linear1(self.norm3(hidden))))
-        return hidden + self.dropout(self.linear2(inner))
+        added: Tensor = self.dropout(self.linear2(inner))
+        return hidden + added
 
 
 class Encoder(nn.Module):
