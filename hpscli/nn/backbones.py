@@ -1,6 +1,6 @@
 """Image backbones of timm, built without ever touching the network.
 
-`backbone` gives any of them by name. Names with a hyphen are those of hmr-benchmarks' code, timm's
+`backbone` gives any of them by name. Those in MAPS are the ones of hmr-benchmarks' code: timm's
 networks with the settings under which both compute the same numbers (reference hmr, 1.4).
 """
 
@@ -207,7 +207,7 @@ MAPS: Mapping[str, Callable[[], nn.Module]] = {
     "resnet50": partial(convolutional_map, "resnet50"),
     "resnet101": partial(convolutional_map, "resnet101"),
     "resnet152": partial(convolutional_map, "resnet152"),
-    "resnext-101": FrozenResNeXt,
+    "resnext101": FrozenResNeXt,
     "efficientnet-b5": partial(convolutional_map, "tf_efficientnet_b5", EFFICIENTNET_DROP_PATH),
     "hrnet-w32": PoseHRNet,
     "vit-b": ViTLayers,

@@ -9,6 +9,34 @@ BODY_SEEDS = {
     "regressor_extra_seed": 13,
     "regressor_h36m_seed": 14,
 }
+MEAN_SEEDS = {"mean_pose_seed": 15, "mean_shape_seed": 16}
+NETWORKS = {
+    # kind: golden, key manifest, replay, what it is
+    "spin": (
+        "hmr_spin",
+        "spin_hmr_resnet50",
+        "replay_spin",
+        "HMR with ResNet-50 as SPIN, from image to vertices and joints.",
+    ),
+    "mmhuman3d": (
+        "hmr_mmhuman3d",
+        "mmhuman3d_hmr_resnet50",
+        "replay_mmhuman3d",
+        "HMR with ResNet-50 as mmhuman3d, from image to vertices and joints.",
+    ),
+    "plus-twins-svt": (
+        "hmr_plus_twins_svt",
+        "hmr_plus_twins_svt_base",
+        "replay_twins_svt",
+        "HMR+ with Twins-SVT, from image to vertices and joints.",
+    ),
+    "plus-hrnet-w32": (
+        "hmr_plus_hrnet_w32",
+        "hmr_plus_hrnet_w32",
+        "replay_hrnet_w32",
+        "HMR+ with HRNet-W32 and the chunked mean, from image to vertices and joints.",
+    ),
+}
 CROPS = {
     "spin": "SPIN's training crop, in both published versions.",
     "spin_demo": "SPIN's demo crop, with a box and without.",
@@ -23,13 +51,16 @@ def hps_goldens() -> list[GoldenSpec]:
     """-> the kinds that need nothing but the core and the model `hmr`."""
     here = "hps_models.goldens_hmr"
     return [
-        GoldenSpec(
-            name="hmr/spin",
-            files=("goldens/hmr_spin.npz", "keys/spin_hmr_resnet50.json"),
-            replay=f"{here}.network:replay_spin",
-            summary="HMR with ResNet-50 as SPIN, from image to vertices and joints.",
-            source=SOURCE,
-            options={"image_seed": 0, **BODY_SEEDS, "mean_pose_seed": 15, "mean_shape_seed": 16},
+        *(
+            GoldenSpec(
+                name=f"hmr/{kind}",
+                files=(f"goldens/{golden}.npz", f"keys/{keys}.json"),
+                replay=f"{here}.network:{replay}",
+                summary=summary,
+                source=SOURCE,
+                options={"image_seed": 0, **BODY_SEEDS, **MEAN_SEEDS},
+            )
+            for kind, (golden, keys, replay, summary) in NETWORKS.items()
         ),
         GoldenSpec(
             name="hmr/rotations",

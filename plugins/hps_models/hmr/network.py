@@ -1,8 +1,11 @@
 """HMR: image -> features -> SMPL parameters and a weak-perspective camera.
 
-The iterative regressor is that of SPIN: state (pose 144 = 24 x 6D, shape 10, camera 3) starts at
-mean values, and the same two layers correct it `iterations` times.
+The iterative regressor is that of SPIN, mmhuman3d and HMR+: state (pose 144 = 24 x 6D, shape 10,
+camera 3) starts at mean values, and the same two layers correct it `iterations` times.
 """
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +15,8 @@ from hps_models.hmr.tiny import TinyBackbone
 from hpscli.body.layer import mean_parameters
 from hpscli.body.rotations import rotation6d_to_matrix
 from hpscli.errors import UsageError
-from hpscli.nn.backbones import timm_backbone
+from hpscli.nn.backbones import backbone as any_backbone
+from hpscli.nn.backbones import chunked_mean
 from hpscli.records import Prediction
 
 JOINTS = 24
@@ -20,8 +24,18 @@ POSE, SHAPE, CAMERA = JOINTS * 6, 10, 3
 DECODER_GAIN = 0.01  # of the Xavier initialisation: the first estimate is the mean body
 
 
+@dataclass(frozen=True)
+class State:
+    """pose (B,144) interleaved 6D, shape (B,10), camera (B,3); `first`: after one iteration."""
+
+    pose: Tensor
+    shape: Tensor
+    camera: Tensor
+    first: Mapping[str, Tensor] = field(default_factory=dict)
+
+
 class Regressor(nn.Module):
-    """features (B,D) -> pose (B,144) interleaved 6D, shape (B,10), camera (B,3)."""
+    """features (B,D) -> State."""
 
     init_pose: Tensor
     init_shape: Tensor
@@ -54,19 +68,21 @@ class IterativeRegressor(Regressor):
         self.drop2 = nn.Dropout(dropout)
         self._add_decoders(hidden)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """features (B,D) -> pose (B,144), shape (B,10), camera (B,3)."""
+    def forward(self, features: Tensor) -> State:
+        """features (B,D) -> State."""
         batch = len(features)
         pose = self.init_pose.expand(batch, -1)
         shape = self.init_shape.expand(batch, -1)
         camera = self.init_cam.expand(batch, -1)
+        first: dict[str, Tensor] = {}
         for _ in range(self.iterations):
             state = torch.cat([features, pose, shape, camera], dim=1)
             state = self.drop2(self.fc2(self.drop1(self.fc1(state))))
             pose = pose + self.decpose(state)
             shape = shape + self.decshape(state)
             camera = camera + self.deccam(state)
-        return pose, shape, camera
+            first = first or {"pose6d": pose, "betas": shape, "camera": camera}
+        return State(pose, shape, camera, first)
 
 
 class DirectRegressor(Regressor):
@@ -78,10 +94,10 @@ class DirectRegressor(Regressor):
         self.drop1 = nn.Dropout(dropout)
         self._add_decoders(hidden)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """features (B,D) -> pose (B,144), shape (B,10), camera (B,3)."""
+    def forward(self, features: Tensor) -> State:
+        """features (B,D) -> State."""
         state = self.drop1(functional.relu(self.fc1(features)))
-        return (
+        return State(
             self.init_pose + self.decpose(state),
             self.init_shape + self.decshape(state),
             self.init_cam + self.deccam(state),
@@ -98,25 +114,53 @@ class HMR(nn.Module):
 
     def forward(self, image: Tensor) -> Prediction:
         """image (B,3,H,W) -> Prediction(camera, global_orient, body_pose, betas)."""
-        pose, shape, camera = self.regressor(self.backbone(image))
-        six = pose.float().view(-1, JOINTS, 6)  # rotations are not made in half precision
-        rotations = rotation6d_to_matrix(six, "interleaved")
+        feature = self.backbone(image)
+        pooled = chunked_mean(feature, self.regressor.channels) if feature.ndim == 4 else feature
+        state: State = self.regressor(pooled)
+        rotations = rotations_of(state.pose)
+        raw = {}
+        if not self.training:
+            raw = {
+                "feature": feature,
+                "features": pooled,
+                "pose6d": state.pose,
+                "rotmat": rotations,
+                "betas": state.shape,
+                "camera": state.camera,
+                **{f"{name}_niter1": value for name, value in state.first.items()},
+            }
         return Prediction(
-            camera=camera,
+            camera=state.camera,
             parameters={
                 "global_orient": rotations[:, 0],
                 "body_pose": rotations[:, 1:],
-                "betas": shape,
+                "betas": state.shape,
             },
+            raw=raw,
         )
 
 
-def build(backbone: str, head: str, iterations: int, hidden: int, dropout: float) -> HMR:
-    """Options of the model -> the network with random weights."""
-    if iterations < 1 or hidden < 1 or not 0 <= dropout < 1:
+def rotations_of(pose: Tensor) -> Tensor:
+    """pose (B,144) interleaved 6D -> rotation matrices (B,24,3,3), never in half precision."""
+    return rotation6d_to_matrix(pose.float().view(-1, JOINTS, 6), "interleaved")
+
+
+def build(
+    backbone: str,
+    head: str,
+    iterations: int,
+    hidden: int,
+    dropout: float,
+    feature_width: int = 0,
+    crop: str = "",
+    losses: str = "",
+) -> HMR:
+    """Options of the model -> the network with random weights; `crop`, `losses` are the plugin's."""
+    if iterations < 1 or hidden < 1 or not 0 <= dropout < 1 or feature_width < 0:
         raise UsageError(
-            f"hmr: iterations={iterations}, hidden={hidden}, dropout={dropout} make no network.",
-            "iterations and hidden are at least 1, dropout is in [0, 1).",
+            f"hmr: iterations={iterations}, hidden={hidden}, dropout={dropout}, "
+            f"feature_width={feature_width} make no network.",
+            "iterations and hidden are at least 1, dropout is in [0, 1), feature_width at least 0.",
         )
     if head not in ("iterative", "direct"):
         raise UsageError(f"hmr: no head '{head}'.", "One of: iterative, direct.")
@@ -124,7 +168,8 @@ def build(backbone: str, head: str, iterations: int, hidden: int, dropout: float
         features: nn.Module = TinyBackbone()
         channels = TinyBackbone.channels
     else:
-        features, channels = timm_backbone(backbone)
+        features, channels = any_backbone(backbone)
+    width = feature_width or channels
     if head == "direct":
-        return HMR(features, DirectRegressor(channels, hidden, dropout))
-    return HMR(features, IterativeRegressor(channels, hidden, dropout, iterations))
+        return HMR(features, DirectRegressor(width, hidden, dropout))
+    return HMR(features, IterativeRegressor(width, hidden, dropout, iterations))

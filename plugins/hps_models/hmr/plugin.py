@@ -1,32 +1,119 @@
 """What this plugin registers."""
 
-from hpscli.hooks import ModelSpec, Weights, hookimpl
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from hps_models.hmr.released import RELEASED
+from hpscli.errors import UsageError, did_you_mean
+from hpscli.hooks import Layout, ModelSpec, Weights, hookimpl
+
+CROPS = {
+    # option -> image preparation
+    "fast": "fast",
+    "spin-scipy": "hpscli.data.preparation:SPIN_SCIPY",  # of SPIN's published numbers
+    "spin": "hpscli.data.preparation:SPIN",  # of all its later code
+    "mmhuman3d": "hpscli.data.preparation:MMHUMAN3D",
+}
+LOSSES = {
+    # option -> definitions of the terms
+    "standard": ModelSpec.losses,
+    "spin": "hps_models.hmr.losses:spin_losses",
+    "mmhuman3d": "hps_models.hmr.losses:mmhuman3d_losses",
+    "mmhuman3d-l1": "hps_models.hmr.losses:mmhuman3d_l1_losses",
+    "mmhuman3d-mse": "hps_models.hmr.losses:mmhuman3d_mse_losses",
+}
+_MMHUMAN3D = {"crop": "mmhuman3d", "losses": "mmhuman3d"}
+_CHUNKED = {"feature_width": 2048, **_MMHUMAN3D}  # of maps with other numbers of channels
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "spin": {"crop": "spin-scipy", "losses": "spin"},
+    "resnet50": _MMHUMAN3D,
+    **{
+        name: {"backbone": name, **_MMHUMAN3D}
+        for name in ("resnet101", "resnet152", "resnext101", "efficientnet-b5")
+    },
+    **{name: {"backbone": name, **_CHUNKED} for name in ("hrnet-w32", "vit-b", "swin-t")},
+    **{name: {"backbone": name, **_MMHUMAN3D} for name in ("twins-svt", "twins-pcpvt")},
+    "resnet18": {"backbone": "resnet18"},
+    "tiny": {"backbone": "tiny", "head": "direct", "hidden": 512, "dropout": 0.0},
+}
+_LICENSED = "SMPL's own arrays, under its licence: the body comes from the asset store"
+_NO_HEAD = {
+    # of classifiers and pose networks
+    **dict.fromkeys(("fc.*", "head.*", "classifier.*", "pre_logits.*"), "a classifier"),
+    **dict.fromkeys(("incre_modules.*", "downsamp_modules.*"), "a classifier"),
+    **dict.fromkeys(("deconv_layers.*", "keypoint_head.*", "final_layer.*"), "a pose head"),
+    **dict.fromkeys(("norm.*", "fc_norm.*", "norm_after_stage[012].*"), "a norm that is not used"),
+    **dict.fromkeys(("*.attn_mask", "*.relative_position_index"), "worked out here"),
+}
 
 HMR = ModelSpec(
     name="hmr",
     build="hps_models.hmr.network:build",
-    summary="Any timm backbone, or a tiny one, and an iterative regressor of SMPL parameters.",
+    adapt="hps_models.hmr.plugin:adapt",
+    raw="hps_models.hmr.raw:body_outputs",
+    summary="HMR, SPIN and HMR+: a backbone and an iterative regressor of SMPL parameters.",
     body="smpl",
     input_size=(224, 224),
     licence="Apache-2.0",
     outputs=("camera", "parameters"),
     defaults={
-        "backbone": "resnet50",  # any name of timm, or "tiny"
+        "backbone": "resnet50",  # any of hpscli.nn.backbones.MAPS, any name of timm, or "tiny"
         "head": "iterative",  # or "direct": one pass with a hidden layer
         "iterations": 3,
         "hidden": 1024,
         "dropout": 0.5,
+        "feature_width": 0,  # chunks whose means the head reads; 0: the average over the map
+        "crop": "fast",  # image preparation: one of CROPS
+        "losses": "standard",  # definitions of the loss terms: one of LOSSES
     },
-    presets={
-        "resnet50": {},
-        "resnet18": {"backbone": "resnet18"},
-        "hrnet_w32": {"backbone": "hrnet_w32"},
-        "vit_base": {"backbone": "vit_base_patch16_224"},
-        "tiny": {"backbone": "tiny", "head": "direct", "hidden": 512, "dropout": 0.0},
-    },
+    presets=PRESETS,
+    layouts=(
+        Layout(
+            name="spin",
+            summary="SPIN's model_checkpoint.pt",
+            guess="hps_models.hmr.weights:guess_spin",
+            rows="hps_models.hmr.weights:rows_spin",
+        ),
+        Layout(
+            name="mmhuman3d",
+            summary="a checkpoint of mmhuman3d or hmr-benchmarks",
+            guess="hps_models.hmr.weights:guess_mmhuman3d",
+            rows="hps_models.hmr.weights:rows_mmhuman3d",
+            ignored={"body_model_*": _LICENSED},
+        ),
+        Layout(
+            name="backbone-timm",
+            summary="a backbone in the names of torchvision, timm and HRNet's authors",
+            guess="hps_models.hmr.initial:guess_timm",
+            rows="hps_models.hmr.initial:rows_timm",
+            ignored=_NO_HEAD,
+            prefixes=("backbone.",),
+            partial=True,
+        ),
+        Layout(
+            name="backbone-openmmlab",
+            summary="a backbone in the names of OpenMMLab (mmcls, mmpose)",
+            guess="hps_models.hmr.initial:guess_openmmlab",
+            rows="hps_models.hmr.initial:rows_openmmlab",
+            ignored=_NO_HEAD,
+            prefixes=("backbone.",),
+            partial=True,
+        ),
+        Layout(
+            name="backbone-swin",
+            summary="Swin-T as its authors published it",
+            guess="hps_models.hmr.initial:guess_swin",
+            rows="hps_models.hmr.initial:rows_swin",
+            ignored=_NO_HEAD,
+            partial=True,
+        ),
+    ),
+    assets=("smpl-neutral", "regressor-h36m", "regressor-extra"),
     weights=(
         Weights(
             tag="tiny",
+            preset="tiny",
             file="hps_models.hmr:checkpoints/tiny.safetensors",
             sha256="b60847b88cd73a437a07bb929680066306e883d4e224ef30e3dd8ce517da45dd",
             licence="CC0-1.0",
@@ -36,10 +123,28 @@ HMR = ModelSpec(
                 "synthetic/test@smpl24-v1 PA-MPJPE": 78.88,
             },
         ),
+        *RELEASED,
     ),
-    convert="hps_models.hmr.weights:convert",
     paper="Kanazawa et al., End-to-end Recovery of Human Shape and Pose, CVPR 2018",
 )
+
+
+def adapt(spec: ModelSpec, options: Mapping[str, Any]) -> ModelSpec:
+    """Complete options -> the record with the crop and the loss definitions that they name."""
+    return replace(
+        spec,
+        crop=_chosen("crop", options["crop"], CROPS),
+        losses=_chosen("losses", options["losses"], LOSSES),
+    )
+
+
+def _chosen(option: str, name: str, table: Mapping[str, str]) -> str:
+    if name not in table:
+        raise UsageError(
+            f"hmr: {option} '{name}' is not known.",
+            did_you_mean(name, table) or f"One of: {', '.join(table)}.",
+        )
+    return table[name]
 
 
 @hookimpl
