@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from hpscli.body.hierarchy import OFFICIAL_TOPOLOGY
 from hpscli.body.kit import BodyKit, body_kit
@@ -18,6 +17,7 @@ from hpscli.nn.files import is_ours, read_info, read_tensors
 from hpscli.nn.foreign import Foreign, Recognised, open_foreign, recognise
 from hpscli.nn.loaded import LoadedModel as LoadedModel
 from hpscli.nn.options import adapted, adapted_by_name, complete_options, title
+from hpscli.nn.uninitialised import without_random_numbers
 from hpscli.registry import get_registry, resolve
 
 SHOWN_KEYS = 3  # of those that differ
@@ -74,7 +74,7 @@ def load_model(
     wanted = body_source or info.body.get("source", "")
     spec = adapted_by_name(info.model, info.options)
     kit = body_kit(spec.body, _body_source("" if body is not None else wanted), given=body)
-    with _without_random_numbers():
+    with without_random_numbers():
         module, spec, options = build_model(info.model, options=info.options, kit=kit)
     origin = f"{path} (model '{info.model}')"
     check_topology(spec, info.body.get("topology", ""), kit, origin)
@@ -103,7 +103,7 @@ def _load_foreign(
     found = recognise(foreign)
     kit = body_kit(found.spec.body, _body_source(body_source), given=body)
     check_topology(found.spec, official_topology(found.spec), kit, foreign.origin)
-    with _without_random_numbers():
+    with without_random_numbers():
         module, spec, options = build_model(found.spec.name, options=found.options, kit=kit)
     load_weights(module, found.state(), origin=foreign.origin, model=spec.name)
     info = foreign_info(found, sha256)
@@ -161,19 +161,6 @@ def check_topology(spec: ModelSpec, trained: str, kit: BodyKit, origin: str) -> 
         if official
         else "Give the body that the weights were trained on.",
     )
-
-
-class _without_random_numbers(TorchFunctionMode):  # noqa: N801 - reads as a statement
-    """Initialisations do nothing: every tensor is overwritten by a checkpoint right after."""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> object:
-        name = getattr(func, "__name__", "")
-        random = name in ("normal_", "uniform_", "trunc_normal_")
-        if (random or getattr(func, "__module__", "") == "torch.nn.init") and args:
-            return args[0]
-        return func(*args, **(kwargs or {}))
 
 
 def load_weights(

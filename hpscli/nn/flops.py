@@ -20,7 +20,8 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from hpscli.errors import HpsError, UsageError
 from hpscli.hooks import ModelSpec
-from hpscli.registry import resolve
+from hpscli.nn.meta import meta_network, real_network
+from hpscli.nn.options import adapted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,25 +49,23 @@ class Cost:
 def meta_model(spec: ModelSpec, preset: str = "") -> nn.Module:
     """-> the network without memory for its numbers (or with, if it cannot be built without)."""
     try:
-        with torch.device("meta"):
-            return real_model(spec, preset)
+        return meta_network(spec, _options(spec, preset))
     except HpsError:  # a constructor may look at its numbers, which meta tensors do not have
         return real_model(spec, preset)
 
 
 def real_model(spec: ModelSpec, preset: str = "") -> nn.Module:
     """-> the network with random numbers; an error of its constructor is told in one sentence."""
-    options = {**spec.defaults, **preset_options(spec, preset)}
-    build = resolve(spec.build)
-    try:
-        return build(**options).eval()  # type: ignore[no-any-return]
-    except HpsError:
-        raise
-    except Exception as error:
-        raise UsageError(
-            f"model '{_title(spec, preset)}' cannot be built: {type(error).__name__}: {error}",
-            f"See: hps plugins check {spec.name}",
-        ) from error
+    return real_network(spec, _options(spec, preset))
+
+
+def _options(spec: ModelSpec, preset: str) -> dict[str, Any]:
+    return {**spec.defaults, **preset_options(spec, preset)}
+
+
+def adapted_to(spec: ModelSpec, preset: str) -> ModelSpec:
+    """-> the record as a preset makes it: its body, its input size."""
+    return adapted(spec, _options(spec, preset))
 
 
 def _title(spec: ModelSpec, preset: str) -> str:
@@ -121,10 +120,11 @@ def measure_model(spec: ModelSpec, preset: str, shape: tuple[int, int]) -> Cost:
     try:
         return measure(module, shape)
     except Exception as error:
+        own = adapted_to(spec, preset).input_size
         size, reason = f"{shape[0]}x{shape[1]}", str(error).splitlines() or [type(error).__name__]
         raise UsageError(
             f"model '{_title(spec, preset)}' does not run on {size} px: {reason[0]}",
-            f"Its own size: --shape {spec.input_size[0]}x{spec.input_size[1]}",
+            f"Its own size: --shape {own[0]}x{own[1]}",
         ) from error
 
 

@@ -7,6 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hpscli.nn.uninitialised import without_random_numbers
+from hpscli.registry import resolve
+
+ROWS_KEPT = 16  # sets of rows; a large network has some thousand rows
+_ROWS: dict[tuple[str, str], tuple["Row", ...]] = {}
 Repair = Callable[[Tensor], Tensor]
 
 
@@ -64,9 +69,19 @@ def rows_from_module(
     ]
 
 
+def rows_at(target: str, options: Mapping[str, Any]) -> tuple[Row, ...]:
+    """Target of a layout's rows, complete options -> its rows; asked twice, built once."""
+    key = (target, repr(sorted(options.items())))
+    if key not in _ROWS:
+        while len(_ROWS) >= ROWS_KEPT:
+            del _ROWS[next(iter(_ROWS))]
+        _ROWS[key] = tuple(resolve(target)(dict(options)))
+    return _ROWS[key]
+
+
 def on_meta(build: Callable[[], nn.Module]) -> nn.Module:
     """-> the module built without memory for its numbers."""
-    with torch.device("meta"):
+    with without_random_numbers(), torch.device("meta"):
         return build()
 
 

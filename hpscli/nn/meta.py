@@ -1,0 +1,54 @@
+"""Networks without memory for their numbers: what keys, shapes and counts need, in a second."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from hpscli.body.hierarchy import KINDS
+from hpscli.body.kit import BodyKit
+from hpscli.body.layer import load_body
+from hpscli.errors import HpsError, UsageError
+from hpscli.hooks import ModelSpec
+from hpscli.nn.options import adapted, title
+from hpscli.nn.uninitialised import without_random_numbers
+from hpscli.registry import resolve
+
+
+def free_kit(kind: str) -> BodyKit:
+    """-> the free body of a kind, read already: nothing of it is made on another device later."""
+    kit = BodyKit(kind, body=load_body(kind, source="free"))
+    if kind in KINDS:
+        kit.hierarchy()
+    return kit
+
+
+def real_network(spec: ModelSpec, options: Mapping[str, Any]) -> nn.Module:
+    """Record, complete options -> the network with random numbers, around the free body."""
+    spec = adapted(spec, options)
+    return _build(spec, options, free_kit(spec.body) if spec.takes_kit else None)
+
+
+def meta_network(spec: ModelSpec, options: Mapping[str, Any]) -> nn.Module:
+    """Record, complete options -> the network on the meta device, or HpsError when it cannot be."""
+    spec = adapted(spec, options)
+    kit = free_kit(spec.body) if spec.takes_kit else None
+    with without_random_numbers(), torch.device("meta"):
+        module = _build(spec, options, kit)
+    return module.to("meta")  # what a kit brought is not there yet
+
+
+def _build(spec: ModelSpec, options: Mapping[str, Any], kit: BodyKit | None) -> nn.Module:
+    """An error of a constructor is told in one sentence."""
+    build = resolve(spec.build)
+    extra = {"kit": kit} if kit is not None else {}
+    try:
+        return build(**options, **extra).eval()  # type: ignore[no-any-return]
+    except HpsError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"model '{title(spec, options)}' cannot be built: {type(error).__name__}: {error}",
+            f"See: hps plugins check {spec.name}",
+        ) from error
