@@ -18,7 +18,8 @@ def graph_edges(adjacency: Tensor) -> Tensor:
     """Sparse adjacency (V,V), with or without self loops -> its edges (E,2), i < j, each once."""
     index = adjacency.coalesce().indices()
     pairs = torch.sort(index[:, index[0] != index[1]], dim=0).values
-    return torch.unique(pairs, dim=1).T
+    unique: Tensor = torch.unique(pairs, dim=1).T
+    return unique
 
 
 def graph_triangles(edges: Tensor) -> Tensor:
