@@ -16,8 +16,8 @@ from hpscli.nn.files import CheckpointInfo as CheckpointInfo
 from hpscli.nn.files import is_ours, read_info, read_tensors
 from hpscli.nn.foreign import Foreign, Recognised, open_foreign, recognise
 from hpscli.nn.loaded import LoadedModel as LoadedModel
+from hpscli.nn.meta import without_random_numbers
 from hpscli.nn.options import adapted, adapted_by_name, complete_options, title
-from hpscli.nn.uninitialised import without_random_numbers
 from hpscli.registry import get_registry, resolve
 
 SHOWN_KEYS = 3  # of those that differ

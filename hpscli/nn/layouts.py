@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hpscli.nn.uninitialised import without_random_numbers
+from hpscli.nn.meta import without_random_numbers
 from hpscli.registry import resolve
 
 ROWS_KEPT = 16  # sets of rows; a large network has some thousand rows

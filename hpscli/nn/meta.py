@@ -1,10 +1,11 @@
-"""Networks without memory for their numbers: what keys, shapes and counts need, in a second."""
+"""Networks whose numbers come from elsewhere, or that need none: keys, shapes, counts in a second."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from hpscli.body.hierarchy import KINDS
 from hpscli.body.kit import BodyKit
@@ -12,8 +13,24 @@ from hpscli.body.layer import load_body
 from hpscli.errors import HpsError, UsageError
 from hpscli.hooks import ModelSpec
 from hpscli.nn.options import adapted, title
-from hpscli.nn.uninitialised import without_random_numbers
 from hpscli.registry import resolve
+
+RANDOM = ("normal_", "uniform_", "trunc_normal_", "erfinv_", "exponential_", "bernoulli_")
+
+
+class without_random_numbers(TorchFunctionMode):  # noqa: N801 - reads as a statement
+    """Initialisations do nothing: every tensor is overwritten by a checkpoint right after.
+
+    In-place draws and torch.nn.init are skipped; so are those of timm, which are made of them.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> object:
+        name = getattr(func, "__name__", "")
+        if (name in RANDOM or getattr(func, "__module__", "") == "torch.nn.init") and args:
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 def free_kit(kind: str) -> BodyKit:
