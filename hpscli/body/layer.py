@@ -289,4 +289,5 @@ def load_body(
 @lru_cache(maxsize=8)
 def _first(make: Make) -> Body:
     arrays, about = read_make(make)
-    return Body(make.kind, arrays, **about)
+    with torch.device("cpu"):  # it is kept: who asks first may be building on another device
+        return Body(make.kind, arrays, **about)
