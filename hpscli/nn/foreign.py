@@ -4,20 +4,22 @@ A file is opened safely, its weights are found among optimisers and logs, prefix
 taken off, and every layout that a model declares is asked whether it knows these keys.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from hpscli.errors import HpsError, InvalidData
 from hpscli.hooks import Layout, ModelSpec
-from hpscli.nn.layouts import Differences, Row, differences, read_rows, renamed
+from hpscli.nn.layouts import Differences, Row, differences, read_rows, renamed, rows_at
 from hpscli.nn.options import adapted, complete_options, preset_of, title
-from hpscli.nn.torch_files import Placeholder, load_torch_file
+from hpscli.nn.torch_files import Placeholder, load_torch_file, whole_object
 from hpscli.registry import get_registry, resolve
 
 COMMON_PREFIXES = ("", "module.", "model.", "module.model.", "model.module.", "network.", "net.")
@@ -34,6 +36,7 @@ class Foreign:
     place: str  # "state_dict": the entry of the file that holds them; "" the file itself
     baggage: tuple[str, ...]  # other entries of the file, none of which is used
     origin: str
+    form: str = ""  # of the file: "torch (zip)", "torch (before 1.6)", "safetensors"
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -52,6 +55,10 @@ class Recognised:
     tensors: Mapping[str, Tensor]  # by their keys, without prefix
     prefix: str
     foreign: Foreign
+
+    @property
+    def used(self) -> int:
+        return sum(row.ours != "" and row.theirs in self.tensors for row in self.rows)
 
     def state(self) -> dict[str, Tensor]:
         """-> our state dict."""
@@ -92,26 +99,48 @@ class Attempt:
 def open_foreign(source: Path | Mapping[str, Any]) -> Foreign:
     """A torch or safetensors file, or its content -> the tensors in it."""
     origin = str(source) if isinstance(source, Path) else "the given tensors"
-    content: Mapping[str, Any]
-    if not isinstance(source, Path):
-        content = source
-    elif source.suffix == ".safetensors":
-        from hpscli.nn.files import read_tensors
-
-        content = read_tensors(source)
-    else:
-        content = load_torch_file(source)
+    content, form = _content(source) if isinstance(source, Path) else (source, "")
     found = max(_places(content, "", DEEPEST), key=lambda pair: len(pair[1]), default=None)
     if found is None or not found[1]:
-        raise InvalidData(f"{origin} holds no tensors.", "Give a checkpoint: weights by name.")
+        raise _no_tensors(content, origin)
     place, tensors = found
     baggage = tuple(str(key) for key in content if place and str(key) != place.split("/")[0])
-    return Foreign(tensors, place, baggage, origin)
+    return Foreign(tensors, place, baggage, origin, form)
+
+
+def _content(path: Path) -> tuple[Mapping[str, Any], str]:
+    """File -> its dictionary, and what kind of file it is."""
+    if path.suffix == ".safetensors":
+        from hpscli.nn.files import read_tensors
+
+        return read_tensors(path), "safetensors"
+    content = load_torch_file(path)
+    with path.open("rb") as stream:
+        return content, "torch" if stream.read(2) == b"PK" else "torch of before 1.6"
+
+
+def _no_tensors(content: Mapping[str, Any], origin: str) -> InvalidData:
+    """-> the error for a file without tensors: empty, or a whole program object."""
+    objects = [value for value in content.values() if isinstance(value, Placeholder)]
+    if networks := [value.name for value in objects if value.is_network]:
+        return whole_object(origin, networks[0])
+    if not content:
+        return InvalidData(f"{origin} is an empty dictionary.", "Give a file with weights.")
+    keys = ", ".join(str(key) for key in list(content)[:SHOWN_KEYS])
+    return InvalidData(
+        f"{origin} holds no tensors, only {keys}{' ...' * (len(content) > SHOWN_KEYS)}.",
+        "Give a checkpoint: weights by name.",
+    )
 
 
 def _places(content: Mapping[Any, Any], place: str, depth: int) -> Iterator[tuple[str, Any]]:
     """-> every dictionary in the file that holds tensors, with its place."""
-    tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+    tensors = {
+        str(key): value if isinstance(value, Tensor) else torch.from_numpy(np.array(value))
+        for key, value in content.items()
+        if isinstance(value, Tensor)
+        or (isinstance(value, np.ndarray) and value.dtype.kind in "fiu")
+    }
     yield place, tensors
     if depth:
         for key, value in content.items():
@@ -138,7 +167,22 @@ def recognise(
     if exact:
         best = max(exact, key=lambda attempt: (not attempt.layout.partial, attempt.matched))
         return _recognised(best, foreign)
+    if not partial:
+        _refuse_part(foreign, specs)
     raise _nearest(foreign, attempts, specs)
+
+
+def _refuse_part(foreign: Foreign, specs: Iterable[ModelSpec]) -> None:
+    """Raise when the file is exactly a part of a model: a start for training, not a model."""
+    for spec in specs:
+        for layout in spec.layouts:
+            tries = _attempts(foreign, spec, layout) if layout.partial else ()
+            if any(attempt.matched and not attempt.differences for attempt in tries):
+                raise InvalidData(
+                    f"{foreign.origin} holds a part of model '{spec.name}' only: {layout.summary}.",
+                    f"Start a training from it: hps train RECIPE model.name={spec.name} "
+                    f"--init {foreign.origin}",
+                )
 
 
 def why_ignored(layout: Layout, key: str) -> str:
@@ -147,9 +191,7 @@ def why_ignored(layout: Layout, key: str) -> str:
 
 
 def _attempts(foreign: Foreign, spec: ModelSpec, layout: Layout) -> Iterator[Attempt]:
-    for prefix in dict.fromkeys((*COMMON_PREFIXES, *layout.prefixes)):
-        if prefix and not any(key.startswith(prefix) for key in foreign.tensors):
-            continue
+    for prefix in _prefixes(foreign.tensors, layout):
         tensors = _without(foreign.tensors, prefix)
         tensors = {renamed(key, layout.renames): tensor for key, tensor in tensors.items()}
         shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
@@ -158,11 +200,28 @@ def _attempts(foreign: Foreign, spec: ModelSpec, layout: Layout) -> Iterator[Att
             if guessed is None:
                 continue
             options = complete_options(spec, "", guessed)
-            rows = tuple(resolve(layout.rows)(options))
+            rows = rows_at(layout.rows, options)
         except HpsError:  # options that no model can have: the file is not of this layout
             continue
         wrong = differences(rows, shapes, ignored=lambda key: bool(why_ignored(layout, key)))
         yield Attempt(spec, layout, options, rows, tensors, prefix, wrong)
+
+
+def _prefixes(keys: Iterable[str], layout: Layout) -> list[str]:
+    """-> the prefixes that keys of this file may have: known ones, and any that most keys share."""
+    keys = list(keys)
+    known = dict.fromkeys((*COMMON_PREFIXES, *layout.prefixes))
+    found = [prefix for prefix in known if any(key.startswith(prefix) for key in keys)]
+    shared = ""
+    for _ in range(DEEPEST):
+        inside = [key.removeprefix(shared) for key in keys if key.startswith(shared)]
+        words = Counter(key.partition(".")[0] for key in inside if "." in key)
+        word, count = words.most_common(1)[0] if words else ("", 0)
+        if 2 * count < len(keys) or word.isdecimal():
+            break
+        shared += f"{word}."
+        found += [shared] if shared not in found else []
+    return found
 
 
 def _without(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -186,12 +245,9 @@ def _recognised(best: Attempt, foreign: Foreign) -> Recognised:
 
 
 def _report(found: Recognised) -> Iterator[str]:
-    used = sum(row.ours != "" and row.theirs in found.tensors for row in found.rows)
-    where = f" in entry '{found.foreign.place}'" if found.foreign.place else ""
-    prefix = f", prefix '{found.prefix}'" if found.prefix else ""
     yield (
         f"recognised {title(found.spec, found.options)}: {found.layout.summary}; "
-        f"{used} tensors used{where}{prefix}"
+        f"{found.used} tensors used{_where(found)}"
     )
     for old, new in found.layout.renames:
         if any(key.removeprefix(found.prefix).startswith(old) for key in found.foreign.tensors):
@@ -201,21 +257,33 @@ def _report(found: Recognised) -> Iterator[str]:
         groups.setdefault(why, []).append(key)
     for why, keys in groups.items():
         numbers = sum(found.tensors[key].numel() for key in keys)
-        yield f"dropped {len(keys)} tensors ({numbers:,} numbers), {keys[0]} ...: {why}"
+        yield f"dropped {_some(keys)} ({numbers:,} numbers): {why}"
     if found.foreign.baggage:
         yield f"dropped entries of the file: {', '.join(found.foreign.baggage)}"
     for row in found.rows:
         if row.ours and row.read and row.why:
             yield f"changed {row.theirs}: {row.why}"
-    halves = {str(t.dtype) for t in found.tensors.values() if t.dtype in HALVES}
-    if halves:
-        yield f"widened to float32 from {', '.join(sorted(halves))}"
+    kinds = {tensor.dtype for tensor in found.tensors.values() if tensor.is_floating_point()}
+    if halves := sorted(str(kind)[6:] for kind in kinds if kind.itemsize < torch.float32.itemsize):
+        yield f"widened to float32 from {', '.join(halves)}"
+    if torch.float64 in kinds:
+        yield "rounded to float32 from float64"
     missing = [r.theirs for r in found.rows if not r.ours and r.theirs not in found.tensors]
     if missing:
-        yield f"not in the file, and not needed: {len(missing)} tensors, {missing[0]} ..."
+        yield f"not in the file, and not needed: {_some(missing)}"
 
 
-HALVES = (torch.float16, torch.bfloat16, torch.float64)
+def _where(found: Recognised) -> str:
+    """-> the container: kind of file, entry, prefix."""
+    parts = [found.foreign.form] if found.foreign.form else []
+    parts += [f"entry '{found.foreign.place}'"] if found.foreign.place else []
+    parts += [f"prefix '{found.prefix}'"] if found.prefix else []
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _some(keys: list[str]) -> str:
+    """-> "3 tensors, bert.pooler.dense.weight ..." """
+    return f"{len(keys)} tensor{'s' * (len(keys) > 1)}, {keys[0]}{' ...' * (len(keys) > 1)}"
 
 
 def _nearest(foreign: Foreign, attempts: list[Attempt], specs: Iterable[ModelSpec]) -> InvalidData:

@@ -68,6 +68,11 @@ class Placeholder(dict[Any, Any]):
         self.state: Any = None
         self.elements: list[Any] = []
 
+    @property
+    def is_network(self) -> bool:
+        """-> True for a torch.nn.Module, whatever its class."""
+        return isinstance(self.state, Mapping) and "_parameters" in self.state
+
     def build(self, state: Any) -> None:
         self.state = state
 
@@ -132,12 +137,24 @@ def load_torch_file(path: Path | str) -> dict[str, Any]:
     except (pickle.UnpicklingError, *DAMAGED, *DAMAGE):
         content = _read_restricted(path)
     if not isinstance(content, Mapping) or isinstance(content, Placeholder):
+        if isinstance(content, Placeholder) and content.is_network:
+            raise whole_object(str(path), content.name)
         what = content.name if isinstance(content, Placeholder) else type(content).__name__
         raise InvalidData(
             f"{path} holds one {what}, not a dictionary of weights.",
             "Give the file that training saved: a state dict, or a dictionary with one.",
         )
     return dict(content)
+
+
+def whole_object(origin: str, name: str) -> InvalidData:
+    """-> the error for a network that was pickled with its code instead of its weights."""
+    return InvalidData(
+        f"{origin} holds a whole pickled network ({name}) instead of weights by name; the code that "
+        "it wants is not run.",
+        "Where that code is trusted and installed: torch.save(network.state_dict(), NEW_FILE); "
+        "then give that file.",
+    )
 
 
 def _read_restricted(path: Path) -> Any:
