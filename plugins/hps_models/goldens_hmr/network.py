@@ -1,5 +1,6 @@
 """Whole networks on filled weights, loaded as their authors' files are, with a surrogate body."""
 
+import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hpscli.nn.checkpoints import load_model
 from hpscli.testing.goldens import (
     ArrayCheck,
     ReplayOptions,
+    compare,
     compare_stored,
     fill_manifest,
     locate,
@@ -50,6 +52,25 @@ def replay_twins_svt(folder: Path, options: ReplayOptions) -> Iterator[ArrayChec
 def replay_hrnet_w32(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
     """goldens/hmr_plus_hrnet_w32.npz: HMR+ with HRNet-W32 and its chunked mean."""
     yield from _replay(folder, options, "hmr_plus_hrnet_w32", "hmr_plus_hrnet_w32", "head.")
+
+
+def replay_submission(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
+    """The joints of hmr_spin as the ETH course wants them: one row a person, 49 x (x, y, z) metres.
+
+    No header, numpy's default format, camera axes, not relative to a root.
+    """
+    path = locate(folder, "goldens/eth_test_pred_joints_example.csv")
+    expected = np.loadtxt(path, delimiter=",", ndmin=2)
+    state = filled_state(folder, "spin_hmr_resnet50", "", options)
+    joints = run(state, images(len(expected), options), options)["joints49"].cpu().numpy()
+    written = io.StringIO()
+    np.savetxt(written, joints.reshape(len(joints), -1), delimiter=",")
+    ours = written.getvalue().splitlines()
+    theirs = path.read_text(encoding="ascii").splitlines()
+    rows = np.array([[float(word) for word in line.split(",")] for line in ours])
+    yield compare("rows", rows, expected, ABSOLUTE, "m")
+    shapes = [[len(word) - word.startswith("-") for word in t.split(",")] for t in (*ours, *theirs)]
+    yield compare("format", shapes[: len(ours)], shapes[len(ours) :], 0.0)
 
 
 def _replay(

@@ -63,6 +63,17 @@ def hps_goldens() -> list[GoldenSpec]:
             for kind, (golden, keys, replay, summary) in NETWORKS.items()
         ),
         GoldenSpec(
+            name="hmr/eth-submission",
+            files=(
+                "goldens/eth_test_pred_joints_example.csv",
+                "keys/spin_hmr_resnet50.json",
+            ),
+            replay=f"{here}.network:replay_submission",
+            summary="The 49 joints of SPIN as the rows of the ETH course's submission file.",
+            source="reference/hmr/SPEC.md, 7 and 8",
+            options={"image_seed": 0, **BODY_SEEDS, **MEAN_SEEDS},
+        ),
+        GoldenSpec(
             name="hmr/rotations",
             files=("goldens/rotations.npz",),
             replay=f"{here}.geometry:replay_rotations",

@@ -6,7 +6,7 @@ from typing import Any
 
 from hps_models.hmr.released import RELEASED
 from hpscli.errors import UsageError, did_you_mean
-from hpscli.hooks import Layout, ModelSpec, Weights, hookimpl
+from hpscli.hooks import GoldenSpec, Layout, ModelSpec, Weights, hookimpl
 
 CROPS = {
     # option -> image preparation
@@ -151,3 +151,28 @@ def _chosen(option: str, name: str, table: Mapping[str, str]) -> str:
 def hps_models() -> list[ModelSpec]:
     """-> HMR; how it differs from the published code is in README.md beside this file."""
     return [HMR]
+
+
+@hookimpl
+def hps_goldens() -> list[GoldenSpec]:
+    """-> the losses; networks, crops and measures are in the plugin hmr-goldens."""
+    source = "reference/hmr/SPEC.md, 8 (tolerances), 3.1 and 3.3 (losses)"
+    seeds = {"body_seed": 7, "regressor_extra_seed": 13}
+    return [
+        GoldenSpec(
+            name="hmr/loss-mmhuman3d",
+            files=("goldens/loss_hmr_mmhuman3d.npz", "keys/mmhuman3d_hmr_resnet50.json"),
+            replay="hps_models.hmr.goldens:replay_mmhuman3d",
+            summary="mmhuman3d's losses in three families, their gradients, the discriminator.",
+            source=source,
+            options=seeds,
+        ),
+        GoldenSpec(
+            name="hmr/loss-spin",
+            files=("goldens/loss_spin.npz",),
+            replay="hps_models.hmr.goldens:replay_spin",
+            summary="SPIN's losses and their gradients.",
+            source=source,
+            options=seeds,
+        ),
+    ]

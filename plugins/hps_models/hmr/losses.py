@@ -1,0 +1,214 @@
+"""Loss terms as SPIN, mmhuman3d and hmr-benchmarks define them, unweighted.
+
+SPIN: squares. Weights, all times 60: keypoints2d 5, keypoints3d 5, pose 1, betas 0.001, camera 1,
+vertices 0. mmhuman3d and HMR+: three families of elementwise losses. Weights: keypoints3d 100,
+keypoints2d 10, vertices 2, pose 3, betas 0.02. Source: reference hmr, 3.1 and 3.3.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hps_models.hmr.raw import CROP_PX, project_px, project_spin
+from hpscli.body.joints import joint_set
+from hpscli.body.layer import PARAMETERS, Body, matrices
+from hpscli.errors import UsageError, did_you_mean
+from hpscli.records import Batch, Prediction
+from hpscli.train.losses import Scene, root_of, weighted_mean
+
+Elementwise = Callable[[Tensor], Tensor]  # difference -> loss of every element
+SPIN_WEIGHTS = {"keypoints2d": 5, "keypoints3d": 5, "pose": 1, "betas": 0.001, "camera": 1}
+SPIN_FACTOR = 60  # of the weighted sum
+MMHUMAN3D_WEIGHTS = {"keypoints3d": 100, "keypoints2d": 10, "vertices": 2, "pose": 3, "betas": 0.02}
+OPENPOSE = slice(0, 25)  # of SPIN's 49 joints: their weight in 2D is 0
+GROUND_TRUTH = slice(25, 49)  # of SPIN's 49 joints: those that 3D labels have
+HIPS = [2, 3]  # of the ground-truth joints: their mean is the root
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Which elementwise loss each term takes.
+
+    flagged: joints are averaged over all of a labelled person, the unseen ones count as zero;
+    otherwise over those that were seen.
+    """
+
+    keypoints3d: Elementwise
+    keypoints2d: Elementwise
+    vertices: Elementwise
+    pose: Elementwise
+    betas: Elementwise
+    flagged: bool = False
+
+
+def smooth_l1(difference: Tensor) -> Tensor:
+    """difference (...) -> squares below one, lines above (...)."""
+    return functional.smooth_l1_loss(difference, torch.zeros_like(difference), reduction="none")
+
+
+DEFAULT = Terms(smooth_l1, smooth_l1, torch.abs, torch.square, torch.square)
+ALL_L1 = Terms(torch.abs, torch.abs, torch.abs, torch.abs, torch.abs)
+ALL_MSE = Terms(torch.square, torch.square, torch.square, torch.square, torch.square)
+
+
+def rooted(points: Tensor, root: list[int]) -> Tensor:
+    """points (B,J,3) -> relative to the mean of the joints `root`."""
+    return points - points[:, root].mean(dim=1, keepdim=True)
+
+
+def hips_of(name: str) -> list[int]:
+    """Joint set -> the two hips of annotators, of which the root is the middle; else its root."""
+    names = joint_set(name).joints
+    wanted = ("right_hip_extra", "left_hip_extra")
+    return [names.index(hip) for hip in wanted] if set(wanted) <= set(names) else root_of(name)
+
+
+def averaged(values: Tensor, confidence: Tensor, present: Tensor, flagged: bool) -> Tensor:
+    """values (B,J,C), confidence (B,J,1), present (B,) -> the mean that mmhuman3d takes."""
+    weights = confidence * present[:, None, None]
+    if not flagged:
+        return weighted_mean(values, weights)
+    people = present.sum().clamp(min=1)
+    return (values * weights).sum() / (people * values[0].numel())
+
+
+def mm_keypoints3d(scene: Scene, terms: Terms) -> Tensor:
+    """Joints relative to the middle of the hips, weighted by confidence."""
+    total = scene.nothing()
+    for name, (target, present) in scene.targets("keypoints3d.").items():
+        hips = hips_of(name)
+        difference = rooted(scene.joints(name), hips) - rooted(target[..., :3], hips)
+        values = terms.keypoints3d(difference)
+        total = total + averaged(values, target[..., 3:], present, terms.flagged)
+    return total
+
+
+def mm_keypoints2d(scene: Scene, terms: Terms) -> Tensor:
+    """Projected joints. Both sides are divided by 111.5 px, but the target's centre is at 111.5 px
+    and the projection's at 112 px, as in their code."""
+    total = scene.nothing()
+    half = (CROP_PX - 1) / 2
+    for name, (target, present) in scene.targets("keypoints2d.").items():
+        predicted = project_px(scene.joints(name), scene.prediction.camera) / half
+        pixels = (target[..., :2] + 1) * (CROP_PX / 2)  # labels come in crop units
+        values = terms.keypoints2d(predicted - (pixels / half - 1))
+        total = total + averaged(values, target[..., 2:], present, terms.flagged)
+    return total
+
+
+def parameters_loss(scene: Scene, elementwise: Elementwise) -> Tensor:
+    """Rotation matrices of all joints, of the people that have them."""
+    names = list(PARAMETERS[scene.body.kind])
+    found = scene.targets(f"{scene.body.kind}.")
+    if any(name not in found for name in names):
+        return scene.nothing()
+    wanted = matrices({name: found[name][0] for name in names})
+    predicted = scene.prediction.parameters
+    difference = torch.cat([(predicted[n] - wanted[n]).flatten(1) for n in names], dim=1)
+    present = torch.stack([found[name][1] for name in names]).amin(dim=0)
+    return weighted_mean(elementwise(difference), present[:, None]) + scene.nothing()
+
+
+def betas_loss(scene: Scene, elementwise: Elementwise) -> Tensor:
+    """Shape coefficients, of the people that have them."""
+    found = scene.targets(f"{scene.body.kind}.").get("betas")
+    if found is None:
+        return scene.nothing()
+    difference = scene.prediction.parameters["betas"] - found[0]
+    return weighted_mean(elementwise(difference), found[1][:, None]) + scene.nothing()
+
+
+def vertices_loss(scene: Scene, elementwise: Elementwise) -> Tensor:
+    """Meshes, each in its body's own frame, of the people that have all parameters."""
+    kind = scene.body.kind
+    found = scene.targets(f"{kind}.")
+    names = [*PARAMETERS[kind], "betas"]
+    if any(name not in found for name in names):
+        return scene.nothing()
+    with torch.no_grad():
+        rotations = matrices({name: found[name][0] for name in PARAMETERS[kind]})
+        wanted = scene.body({**rotations, "betas": found["betas"][0]}).vertices
+    present = torch.stack([found[name][1] for name in names]).amin(dim=0)
+    values = elementwise(scene.vertices() - wanted)
+    return weighted_mean(values, present[:, None, None]) + scene.nothing()
+
+
+def camera_prior(scene: Scene) -> Tensor:
+    """A scale that is not positive is punished: a body cannot stand behind the camera."""
+    return torch.exp(-10 * scene.prediction.camera[:, 0]).square().mean()
+
+
+def spin_keypoints2d(scene: Scene) -> Tensor:
+    """Squares in crop units, averaged over all joints, seen or not; OpenPose's weigh nothing."""
+    total = scene.nothing()
+    for name, (target, present) in scene.targets("keypoints2d.").items():
+        predicted = project_spin(scene.joints(name), scene.prediction.camera)
+        weights = (target[..., 2:] * present[:, None, None]).clone()
+        if joint_set(name).name == "smpl49":
+            weights[:, OPENPOSE] = 0
+        total = total + (weights * (predicted - target[..., :2]).square()).mean()
+    return total
+
+
+def spin_keypoints3d(scene: Scene) -> Tensor:
+    """Squares relative to the middle of the hips, averaged over all joints of labelled people."""
+    total = scene.nothing()
+    for name, (target, present) in scene.targets("keypoints3d.").items():
+        predicted, root = scene.joints(name), root_of(name)
+        if joint_set(name).name == "smpl49":
+            predicted, target = predicted[:, GROUND_TRUTH], target[:, GROUND_TRUTH]
+        if joint_set(name).name in ("smpl49", "spin_gt24"):
+            root = HIPS
+        squares = (rooted(predicted, root) - rooted(target[..., :3], root)).square()
+        total = total + averaged(squares, target[..., 3:], present, flagged=True)
+    return total
+
+
+SPIN_TERMS: Mapping[str, Callable[[Scene], Tensor]] = {
+    "keypoints2d": spin_keypoints2d,
+    "keypoints3d": spin_keypoints3d,
+    "pose": partial(parameters_loss, elementwise=torch.square),
+    "betas": partial(betas_loss, elementwise=torch.square),
+    "vertices": partial(vertices_loss, elementwise=torch.abs),
+    "camera": camera_prior,
+}
+
+
+def mmhuman3d_terms(terms: Terms) -> Mapping[str, Callable[[Scene], Tensor]]:
+    """-> the terms of mmhuman3d with these elementwise losses."""
+    return {
+        "keypoints2d": partial(mm_keypoints2d, terms=terms),
+        "keypoints3d": partial(mm_keypoints3d, terms=terms),
+        "pose": partial(parameters_loss, elementwise=terms.pose),
+        "betas": partial(betas_loss, elementwise=terms.betas),
+        "vertices": partial(vertices_loss, elementwise=terms.vertices),
+        "camera": camera_prior,
+    }
+
+
+def _losses(
+    table: Mapping[str, Callable[[Scene], Tensor]],
+    prediction: Prediction,
+    batch: Batch,
+    body: Body,
+    names: Collection[str],
+) -> dict[str, Tensor]:
+    """Prediction and targets -> {name: scalar}, unweighted; a term without any label is 0."""
+    for name in names:
+        if name not in table:
+            raise UsageError(
+                f"hmr has no loss named '{name}'.",
+                did_you_mean(name, table) or f"One of: {', '.join(table)}.",
+            )
+    scene = Scene(prediction, batch, body)
+    return {name: table[name](scene) for name in names}
+
+
+spin_losses = partial(_losses, SPIN_TERMS)
+mmhuman3d_losses = partial(_losses, mmhuman3d_terms(DEFAULT))
+mmhuman3d_l1_losses = partial(_losses, mmhuman3d_terms(ALL_L1))
+mmhuman3d_mse_losses = partial(_losses, mmhuman3d_terms(ALL_MSE))
