@@ -10,7 +10,10 @@ from hpscli.testing.goldens import ReplayOptions
 from hpscli.testing.selfcheck import find, replay
 
 SHIPPED = Path(__file__).parent / "goldens"
-NETWORKS = ("hmr/spin",)  # a minute of one thread, so only in `make test-all`
+NETWORKS = (  # many seconds of one thread each, so only in `make test-all`
+    *("hmr/spin", "hmr/mmhuman3d", "hmr/plus-twins-svt", "hmr/plus-hrnet-w32"),
+    "hmr/eth-submission",
+)
 GOLDENS: list[GoldenSpec] = get_registry().all("golden")
 
 

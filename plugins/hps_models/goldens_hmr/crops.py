@@ -1,7 +1,7 @@
 """Official crops of one synthetic picture, and what happens to labels with them."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def replay_spin_demo(folder: Path, options: ReplayOptions) -> Iterator[ArrayChec
     yield compare("center", center, golden["center"], LABELS, "px")
     yield compare("scale", scale, golden["scale"], LABELS)
     rows, columns = picture.shape[:2]
-    places = {
+    places: dict[str, tuple[Sequence[float], float]] = {
         "bbox": (center, BOX_UNIT * float(scale)),
         "noinfo": ((columns // 2, rows // 2), float(max(rows, columns))),
     }
@@ -121,7 +121,7 @@ def replay_hmr2(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
         yield compare(key, center, golden[key], LABELS, "px")
         key = f"{prefix}box_size"
         yield compare(key, size_px, golden[key], AFFINE, "px")
-        yield from _pixels(golden, prefix, hmr2(picture, center, size_px), OPENCV)
+        yield from _pixels(golden, prefix, hmr2(picture, center.tolist(), size_px), OPENCV)
 
 
 def replay_pare_demo(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
