@@ -69,7 +69,7 @@ def replay_spin_demo(folder: Path, options: ReplayOptions) -> Iterator[ArrayChec
     yield compare("scale", scale, golden["scale"], LABELS)
     rows, columns = picture.shape[:2]
     places: dict[str, tuple[Sequence[float], float]] = {
-        "bbox": (center, BOX_UNIT * float(scale)),
+        "bbox": (center.tolist(), BOX_UNIT * float(scale)),
         "noinfo": ((columns // 2, rows // 2), float(max(rows, columns))),
     }
     for name, (middle, size_px) in places.items():
