@@ -1,7 +1,7 @@
 """Official crops of one synthetic picture, and what happens to labels with them."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +68,8 @@ def replay_spin_demo(folder: Path, options: ReplayOptions) -> Iterator[ArrayChec
     yield compare("center", center, golden["center"], LABELS, "px")
     yield compare("scale", scale, golden["scale"], LABELS)
     rows, columns = picture.shape[:2]
-    places: dict[str, tuple[Sequence[float], float]] = {
-        "bbox": (center.tolist(), BOX_UNIT * float(scale)),
+    places: dict[str, tuple[Any, float]] = {
+        "bbox": (center, BOX_UNIT * float(scale)),
         "noinfo": ((columns // 2, rows // 2), float(max(rows, columns))),
     }
     for name, (middle, size_px) in places.items():
