@@ -24,7 +24,6 @@ from hpscli.nn.mesh.target import (
     joint_regressor,
     joints_from_mesh,
     mesh_target,
-    tokens_of,
 )
 from hpscli.records import Prediction
 
@@ -46,6 +45,7 @@ class FastMETRO(nn.Module):
 
     allowed: Tensor  # (J+V,J+V) bool: which tokens may attend to which
     joint_regressor: Tensor  # (J,V): joints out of the fine mesh
+    token_rows: Tensor  # (J2,): which of these are the joint tokens
     position_1: Tensor  # (M,C): sine codes of the usual map, first and second transformer
     position_2: Tensor
 
@@ -66,13 +66,13 @@ class FastMETRO(nn.Module):
     ) -> None:
         super().__init__()
         self.target, self.hierarchy, self.parametric = target, hierarchy, parametric
-        joints, coarse = target.joints, hierarchy.sizes[-1]
+        self.joints, coarse = target.joints, hierarchy.sizes[-1]
         self.backbone, self.read, sizes = mesh_backbone(backbone)
         self.map_side = side // sizes.stride
         first, second = widths
         self.conv_1x1 = nn.Conv2d(sizes.map, first, 1)
         self.cam_token_embed = nn.Embedding(1, first)
-        self.joint_token_embed = nn.Embedding(joints, first)
+        self.joint_token_embed = nn.Embedding(self.joints, first)
         self.vertex_token_embed = nn.Embedding(coarse, first)
         self.transformer_1 = Transformer(layers, first, heads, dropout)
         self.transformer_2 = Transformer(layers, second, heads, dropout)
@@ -91,6 +91,7 @@ class FastMETRO(nn.Module):
             self._keep(
                 allowed=attention_mask(target, hierarchy),
                 joint_regressor=regressor,
+                token_rows=torch.tensor(target.token_rows),
                 position_1=sine_code(first, self.map_side, self.map_side),
                 position_2=sine_code(second, self.map_side, self.map_side),
             )
@@ -140,8 +141,7 @@ class FastMETRO(nn.Module):
         self, camera: Tensor, tokens: Tensor, levels: tuple[Tensor, ...], joints: Tensor
     ) -> dict[str, Tensor]:
         """-> what the authors' code calls it: camera, joint tokens, meshes, joints out of the mesh."""
-        chosen = tokens_of(self.target, joints)
-        name = f"joints{self.target.joints}"
+        chosen, name = joints[:, self.token_rows], f"joints{self.joints}"
         raw = {"pred_cam": camera, "pred_3d_joints": tokens}
         raw |= {f"{name}_from_mesh": chosen, f"{name}_2d": project_weak(chosen, camera)}
         names = ("coarse", "intermediate", "fine") if len(levels) > 2 else ("coarse", "fine")
@@ -153,18 +153,18 @@ class FastMETRO(nn.Module):
         """image (B,3,H,W) -> joints (B,J,3), coarse vertices (B,V,3), camera (B,3)."""
         features = self.read(self.backbone, image).map
         reduced = self.conv_1x1(features)
-        places, batch = reduced.flatten(2).transpose(1, 2), len(image)
+        camera = self.cam_token_embed.weight.expand(len(image), -1, -1)
+        places = torch.cat([camera, reduced.flatten(2).transpose(1, 2)], dim=1)
         position_1, position_2 = self._positions(*reduced.shape[2:])
-        camera = self.cam_token_embed.weight.expand(batch, -1, -1)
         encoded_1, decoded_1 = self.transformer_1(
-            camera, places, self._start(batch), position_1, self.allowed
+            places, self._start(len(image)), position_1, self.allowed
         )
         camera_2 = self.dim_reduce_enc_cam(encoded_1[:, :1])
         places_2 = self.dim_reduce_enc_img(encoded_1[:, 1:])
         tokens_2 = self.dim_reduce_dec(decoded_1)
         start_2 = self.transformer_2.decoder.start(tokens_2, self.allowed)
         encoded_2, decoded_2 = self.transformer_2(
-            camera_2, places_2, start_2, position_2, self.allowed
+            torch.cat([camera_2, places_2], dim=1), start_2, position_2, self.allowed
         )
         taps |= {"tap_backbone": features, "tap_conv_1x1": reduced}
         sequences = {"enc1": encoded_1, "dec1": decoded_1, "enc2": encoded_2, "dec2": decoded_2}
@@ -172,8 +172,11 @@ class FastMETRO(nn.Module):
         # Tokens come first there, the batch here.
         taps |= {f"tap_{name}": value.transpose(0, 1) for name, value in sequences.items()}
         points = self.xyz_regressor(decoded_2).float()
-        split = self.target.joints
-        return points[:, :split], points[:, split:], self.cam_predictor(encoded_2[:, 0]).float()
+        return (
+            points[:, : self.joints],
+            points[:, self.joints :],
+            self.cam_predictor(encoded_2[:, 0]).float(),
+        )
 
     def _start(self, batch: int) -> Start:
         """-> what the first decoder layer does before it sees an image: the same for all of them."""

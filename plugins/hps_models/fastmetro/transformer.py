@@ -3,7 +3,6 @@
 Norms come first, attention adds, and a last norm closes encoder and decoder. Batch comes first.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -125,11 +124,11 @@ class Transformer(nn.Module):
                 nn.init.xavier_uniform_(parameter)
 
     def forward(
-        self, camera: Tensor, image: Tensor, start: Start, position: Tensor, allowed: Tensor
+        self, places: Tensor, start: Start, position: Tensor, allowed: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """camera (B,1,C), image (B,M,C), decoder's start -> encoded (B,1+M,C), decoded (B,N,C).
+        """Camera token and image tokens (B,1+M,C), decoder's start -> both parts' (B,1+M or N,C).
 
         The decoder does not see the camera token.
         """
-        encoded = self.encoder(torch.cat([camera, image], dim=1), position)
+        encoded = self.encoder(places, position)
         return encoded, self.decoder(start, encoded[:, 1:], position, allowed)
