@@ -8,39 +8,23 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from hpscli.errors import HpsError, InvalidData
 from hpscli.hooks import Layout, ModelSpec
 from hpscli.nn.layouts import Differences, Row, differences, read_rows, renamed, rows_at
+from hpscli.nn.official.containers import Foreign as Foreign
+from hpscli.nn.official.containers import open_foreign as open_foreign
 from hpscli.nn.options import adapted, complete_options, preset_of, title
-from hpscli.nn.torch_files import Placeholder, load_torch_file, whole_object
 from hpscli.registry import get_registry, resolve
 
 COMMON_PREFIXES = ("", "module.", "model.", "module.model.", "model.module.", "network.", "net.")
-BAGGAGE = ("optimizer", "optim", "lr_sched", "scheduler", "callbacks", "loops", "ema_optim")
-DEEPEST = 3  # levels of dictionaries in which weights are looked for
+PREFIX_WORDS = 3  # of a prefix that most keys share
 SHOWN_KEYS = 3
-
-
-@dataclass(frozen=True)
-class Foreign:
-    """The tensors of a foreign file, and how they lay in it."""
-
-    tensors: Mapping[str, Tensor]
-    place: str  # "state_dict": the entry of the file that holds them; "" the file itself
-    baggage: tuple[str, ...]  # other entries of the file, none of which is used
-    origin: str
-    form: str = ""  # of the file: "torch (zip)", "torch (before 1.6)", "safetensors"
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        return {key: tuple(tensor.shape) for key, tensor in self.tensors.items()}
+SMALL = "tiny"  # end of the names of presets for tests
 
 
 @dataclass(frozen=True)
@@ -96,60 +80,6 @@ class Attempt:
         return sum(bool(row.ours) and shapes.get(row.theirs) == row.shape for row in self.rows)
 
 
-def open_foreign(source: Path | Mapping[str, Any]) -> Foreign:
-    """A torch or safetensors file, or its content -> the tensors in it."""
-    origin = str(source) if isinstance(source, Path) else "the given tensors"
-    content, form = _content(source) if isinstance(source, Path) else (source, "")
-    found = max(_places(content, "", DEEPEST), key=lambda pair: len(pair[1]), default=None)
-    if found is None or not found[1]:
-        raise _no_tensors(content, origin)
-    place, tensors = found
-    baggage = tuple(str(key) for key in content if place and str(key) != place.split("/")[0])
-    return Foreign(tensors, place, baggage, origin, form)
-
-
-def _content(path: Path) -> tuple[Mapping[str, Any], str]:
-    """File -> its dictionary, and what kind of file it is."""
-    if path.suffix == ".safetensors":
-        from hpscli.nn.files import read_tensors
-
-        return read_tensors(path), "safetensors"
-    content = load_torch_file(path)
-    with path.open("rb") as stream:
-        return content, "torch" if stream.read(2) == b"PK" else "torch of before 1.6"
-
-
-def _no_tensors(content: Mapping[str, Any], origin: str) -> InvalidData:
-    """-> the error for a file without tensors: empty, or a whole program object."""
-    objects = [value for value in content.values() if isinstance(value, Placeholder)]
-    if networks := [value.name for value in objects if value.is_network]:
-        return whole_object(origin, networks[0])
-    if not content:
-        return InvalidData(f"{origin} is an empty dictionary.", "Give a file with weights.")
-    keys = ", ".join(str(key) for key in list(content)[:SHOWN_KEYS])
-    return InvalidData(
-        f"{origin} holds no tensors, only {keys}{' ...' * (len(content) > SHOWN_KEYS)}.",
-        "Give a checkpoint: weights by name.",
-    )
-
-
-def _places(content: Mapping[Any, Any], place: str, depth: int) -> Iterator[tuple[str, Any]]:
-    """-> every dictionary in the file that holds tensors, with its place."""
-    tensors = {
-        str(key): value if isinstance(value, Tensor) else torch.from_numpy(np.array(value))
-        for key, value in content.items()
-        if isinstance(value, Tensor)
-        or (isinstance(value, np.ndarray) and value.dtype.kind in "fiu")
-    }
-    yield place, tensors
-    if depth:
-        for key, value in content.items():
-            if isinstance(value, Mapping) and not str(key).startswith(BAGGAGE):
-                if isinstance(value, Placeholder) and not value:
-                    continue
-                yield from _places(value, f"{place}/{key}" if place else str(key), depth - 1)
-
-
 def recognise(
     foreign: Foreign, *, models: Iterable[ModelSpec] | None = None, partial: bool = False
 ) -> Recognised:
@@ -158,18 +88,23 @@ def recognise(
     partial: also layouts that hold only a part of a model.
     """
     specs = list(get_registry().all("model") if models is None else models)
-    attempts: list[Attempt] = []
-    for spec in specs:
-        for layout in spec.layouts:
-            if partial or not layout.partial:
-                attempts += _attempts(foreign, spec, layout)
-    exact = [attempt for attempt in attempts if not attempt.differences and attempt.matched]
-    if exact:
-        best = max(exact, key=lambda attempt: (not attempt.layout.partial, attempt.matched))
+    pairs = [(spec, at) for spec in specs for at in spec.layouts if partial or not at.partial]
+    attempts = [attempt for pair in pairs for attempt in _attempts(foreign, *pair)]
+    best = _best(attempts)
+    if best is None or not preset_of(best.spec, best.options):
+        small = [attempt for pair in pairs for attempt in _attempts(foreign, *pair, small=True)]
+        best = _best(small) or best
+    if best is not None:
         return _recognised(best, foreign)
     if not partial:
         _refuse_part(foreign, specs)
     raise _nearest(foreign, attempts, specs)
+
+
+def _best(attempts: Iterable[Attempt]) -> Attempt | None:
+    """-> the attempt without any difference that reads most."""
+    exact = [attempt for attempt in attempts if not attempt.differences and attempt.matched]
+    return max(exact, key=lambda a: (not a.layout.partial, a.matched), default=None)
 
 
 def _refuse_part(foreign: Foreign, specs: Iterable[ModelSpec]) -> None:
@@ -190,21 +125,37 @@ def why_ignored(layout: Layout, key: str) -> str:
     return next((why for glob, why in layout.ignored.items() if fnmatchcase(key, glob)), "")
 
 
-def _attempts(foreign: Foreign, spec: ModelSpec, layout: Layout) -> Iterator[Attempt]:
+def _attempts(
+    foreign: Foreign, spec: ModelSpec, layout: Layout, *, small: bool = False
+) -> Iterator[Attempt]:
+    """-> what a layout makes of the file, by prefix, at the options that it guesses.
+
+    small: at the presets for tests, which nobody released and so no guess needs to know.
+    """
     for prefix in _prefixes(foreign.tensors, layout):
         tensors = _without(foreign.tensors, prefix)
         tensors = {renamed(key, layout.renames): tensor for key, tensor in tensors.items()}
         shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
-        try:
-            guessed = resolve(layout.guess)(shapes)
-            if guessed is None:
+        for options in _guesses(spec, layout, shapes, small):
+            try:
+                rows = rows_at(layout.rows, options)
+            except HpsError:  # options that no model can have: the file is not of this layout
                 continue
-            options = complete_options(spec, "", guessed)
-            rows = rows_at(layout.rows, options)
-        except HpsError:  # options that no model can have: the file is not of this layout
-            continue
-        wrong = differences(rows, shapes, ignored=lambda key: bool(why_ignored(layout, key)))
-        yield Attempt(spec, layout, options, rows, tensors, prefix, wrong)
+            wrong = differences(rows, shapes, ignored=lambda key: bool(why_ignored(layout, key)))
+            yield Attempt(spec, layout, options, rows, tensors, prefix, wrong)
+
+
+def _guesses(
+    spec: ModelSpec, layout: Layout, shapes: Mapping[str, tuple[int, ...]], small: bool
+) -> list[dict[str, Any]]:
+    if small:
+        names = [preset for preset in spec.presets if preset.endswith(SMALL)]
+        return [complete_options(spec, preset, {}) for preset in names]
+    try:
+        guessed = resolve(layout.guess)(shapes)
+        return [] if guessed is None else [complete_options(spec, "", guessed)]
+    except HpsError:
+        return []
 
 
 def _prefixes(keys: Iterable[str], layout: Layout) -> list[str]:
@@ -213,7 +164,7 @@ def _prefixes(keys: Iterable[str], layout: Layout) -> list[str]:
     known = dict.fromkeys((*COMMON_PREFIXES, *layout.prefixes))
     found = [prefix for prefix in known if any(key.startswith(prefix) for key in keys)]
     shared = ""
-    for _ in range(DEEPEST):
+    for _ in range(PREFIX_WORDS):
         inside = [key.removeprefix(shared) for key in keys if key.startswith(shared)]
         words = Counter(key.partition(".")[0] for key in inside if "." in key)
         word, count = words.most_common(1)[0] if words else ("", 0)

@@ -8,6 +8,7 @@ from hpscli.hooks import Layout, ModelSpec
 from hpscli.nn.flops import count_parameters, meta_model
 from hpscli.nn.layouts import Row, official_parameters, rows_at, used_parameters
 from hpscli.nn.options import complete_options
+from hpscli.registry import resolve
 
 
 def count_preset(spec: ModelSpec, preset: str = "") -> dict[str, Any]:
@@ -42,11 +43,18 @@ def _by_part(rows: Iterable[Row], count: Callable[[Iterable[Row]], int]) -> dict
 def rows_of_authors(
     spec: ModelSpec, options: Mapping[str, Any]
 ) -> tuple[Layout, tuple[Row, ...]] | None:
-    """Record, complete options -> the first whole layout that such a model has, and its rows."""
+    """Record, complete options -> the whole layout that such models come in, and its rows.
+
+    The one that gives these options back when it is asked what the keys mean, else the first.
+    """
+    found = None
     for layout in spec.layouts:
         if not layout.partial and (rows := rows_of(layout, options)):
-            return layout, rows
-    return None
+            guessed = resolve(layout.guess)({row.theirs: row.shape for row in rows})
+            if guessed is not None and {**spec.defaults, **guessed} == dict(options):
+                return layout, rows
+            found = found or (layout, rows)
+    return found
 
 
 def rows_of(layout: Layout, options: Mapping[str, Any]) -> tuple[Row, ...]:
