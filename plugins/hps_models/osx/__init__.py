@@ -1,0 +1,1 @@
+"""OSX: one transformer for body, hands and face, giving SMPL-X."""

@@ -1,0 +1,1 @@
+"""Replays of what OSX's own code returned."""

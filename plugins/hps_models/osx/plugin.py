@@ -1,0 +1,159 @@
+"""What this plugin registers: OSX and the goldens of its authors' code."""
+
+from hpscli.hooks import GoldenSpec, Layout, ModelSpec, Weights, hookimpl
+
+HERE = "hps_models.osx"
+SOURCE = "reference/osx/goldens/README.md (networks, losses, units)"
+LICENCE = "not stated by its authors for the weights; the code is under the MIT licence"
+PAGE = "https://osx-ubody.github.io"
+OLD_NAMES = (  # as the official loader renames them
+    ("backbone.", "encoder."),
+    ("body_rotation_net.", "body_regressor."),
+    ("hand_rotation_net.", "hand_regressor."),
+)
+LARGE = {"channels": 1024, "depth": 24, "heads": 16, "drop_path": 0.5}
+OFFICIAL = Layout(
+    name="official",
+    summary="OSX's network, as in osx_*.pth.tar",
+    guess=f"{HERE}.weights:guess",
+    rows=f"{HERE}.weights:rows",
+    renames=OLD_NAMES,
+    ignored={"smplx_layer.*": "arrays of the licensed body, which its authors leave out too"},
+)
+ENCODER = Layout(
+    name="encoder",
+    summary="the encoder alone, as in osx_vit_*.pth and in ViTPose's files",
+    guess=f"{HERE}.weights:guess_encoder",
+    rows=f"{HERE}.weights:encoder_rows",
+    partial=True,
+)
+
+
+def _released(tag: str, preset: str, file: str, note: str) -> Weights:
+    return Weights(
+        tag=tag, preset=preset, official_file=file, note=note, licence=LICENCE, homepage=PAGE
+    )
+
+
+OSX = ModelSpec(
+    name="osx",
+    build=f"{HERE}.network:build",
+    summary="One transformer for body, hands and face: SMPL-X with expression, from one picture.",
+    body="smplx",
+    input_size=(512, 384),
+    licence="Apache-2.0",
+    outputs=("camera", "parameters"),
+    losses=f"{HERE}.losses:osx_losses",
+    defaults={
+        "channels": 768,
+        "depth": 12,
+        "heads": 12,
+        "drop_path": 0.3,  # of the deepest layer, in training
+        "decoder": "both",  # "hand": the face from two tokens; "none": the hands from their features
+        "regressor_width": 512,
+        "box_width": 256,
+        "decoder_width": 256,
+        "feed_forward": 1024,  # of the decoders
+        "layers": 6,
+    },
+    presets={
+        "b": {},
+        "b-wo-face-decoder": {"decoder": "hand"},
+        "b-wo-decoder": {"decoder": "none"},
+        "l": LARGE,
+        "l-wo-face-decoder": {**LARGE, "decoder": "hand"},
+        "l-wo-decoder": {**LARGE, "decoder": "none"},
+        "tiny": {
+            "channels": 64,
+            "depth": 2,
+            "heads": 4,
+            "drop_path": 0.1,
+            "regressor_width": 32,
+            "box_width": 32,
+            "decoder_width": 32,
+            "feed_forward": 64,
+            "layers": 2,
+        },
+    },
+    weights=(
+        _released("l", "l", "osx_l.pth.tar", "the whole network; the default of its demo"),
+        _released("l-agora", "l-wo-decoder", "osx_l_agora.pth.tar", "trained on AGORA"),
+        _released("l-wo-decoder", "l-wo-decoder", "osx_l_wo_decoder.pth.tar", "for EHF and UBody"),
+        _released(
+            "l-wo-face-decoder",
+            "l-wo-face-decoder",
+            "osx_l_wo_face_decoder.pth.tar",
+            "default of its test script; no public page names it",
+        ),
+        _released("vit-l", "l", "osx_vit_l.pth", "encoder only: ViTPose-L, a start for training"),
+        _released("vit-b", "b", "osx_vit_b.pth", "encoder only: ViTPose-B, a start for training"),
+    ),
+    layouts=(OFFICIAL, ENCODER),
+    takes_kit=True,
+    raw=f"{HERE}.mesh:raw",
+    crop="hpscli.data.preparation:OSX",
+    assets=("smplx-neutral",),
+    mean=(0.0, 0.0, 0.0),  # pixels are divided by 255 and no more
+    std=(1.0, 1.0, 1.0),
+    paper="Lin et al., One-Stage 3D Whole-Body Mesh Recovery with Component Aware Transformer, CVPR 2023",
+)
+
+NETWORKS = ("osx_b", "osx_b_wo_decoder", "osx_b_wo_face_decoder", "osx_l", "osx_l_wo_decoder")
+BODY_SEEDS = {"body_seed": 11, "landmark_seed": 13}
+
+
+@hookimpl
+def hps_models() -> list[ModelSpec]:
+    """-> OSX; how it differs from its paper is in README.md beside this file."""
+    return [OSX]
+
+
+@hookimpl
+def hps_goldens() -> list[GoldenSpec]:
+    """-> networks, losses with gradients, single functions, crops."""
+    goldens = [
+        GoldenSpec(
+            name=f"osx/{name.replace('_', '-')}",
+            files=(f"goldens/net_{name}.npz", f"keys/{name}.json"),
+            replay=f"{HERE}.goldens.networks:replay_{name}",
+            summary="The whole network, from the picture to projected joints.",
+            source=SOURCE,
+            options={"image_seed": 0, **BODY_SEEDS},
+        )
+        for name in NETWORKS
+    ]
+    return [
+        *goldens,
+        GoldenSpec(
+            name="osx/losses",
+            files=("goldens/loss.npz", "keys/osx_b.json", "keys/osx_b_wo_decoder.json"),
+            replay=f"{HERE}.goldens.training:replay_losses",
+            summary="Every loss term of two variants, and the gradients of their sum.",
+            source=SOURCE,
+            options={"image_seed": 0, **BODY_SEEDS},
+        ),
+        GoldenSpec(
+            name="osx/units",
+            files=("goldens/units.npz",),
+            replay=f"{HERE}.goldens.units:replay_units",
+            summary="Deformable attention, soft-argmax, boxes, rotations, camera, mean hands.",
+            source=SOURCE,
+            options={
+                "attention_seed": 50,
+                "volume_seed": 51,
+                "map_seed": 151,
+                "features_seed": 54,
+                "roi_seed": 56,
+                "hand_means_seed": 16,
+                **BODY_SEEDS,
+            },
+        ),
+        GoldenSpec(
+            name="osx/preprocess",
+            files=("goldens/preprocess.npz",),
+            replay=f"{HERE}.goldens.crops:replay_crops",
+            summary="Boxes, patches with and without changes, the order of random draws.",
+            source=SOURCE,
+            options={"draw_seed": 0},
+        ),
+    ]
