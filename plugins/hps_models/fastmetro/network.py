@@ -153,11 +153,11 @@ class FastMETRO(nn.Module):
         """image (B,3,H,W) -> joints (B,J,3), coarse vertices (B,V,3), camera (B,3)."""
         features = self.read(self.backbone, image).map
         reduced = self.conv_1x1(features)
-        camera = self.cam_token_embed.weight.expand(len(image), -1, -1)
+        camera = self.cam_token_embed.weight.expand(image.shape[0], -1, -1)
         places = torch.cat([camera, reduced.flatten(2).transpose(1, 2)], dim=1)
         position_1, position_2 = self._positions(*reduced.shape[2:])
         encoded_1, decoded_1 = self.transformer_1(
-            places, self._start(len(image)), position_1, self.allowed
+            places, self._start(image.shape[0]), position_1, self.allowed
         )
         camera_2 = self.dim_reduce_enc_cam(encoded_1[:, :1])
         places_2 = self.dim_reduce_enc_img(encoded_1[:, 1:])

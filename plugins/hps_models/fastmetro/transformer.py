@@ -60,7 +60,7 @@ class DecoderLayer(nn.Module):
         """hidden (B,N,C), query (B,heads,N,D), memory and memory + position (B,M,C) -> (B,N,C)."""
         (key,) = self.multihead_attn.project(keys, 1, 2)
         (value,) = self.multihead_attn.project(memory, 2, 3)
-        query = query.expand(len(memory), -1, -1, -1)
+        query = query.expand(memory.shape[0], -1, -1, -1)
         hidden = hidden + self.dropout(self.multihead_attn.attend(query, key, value, None))
         inner = self.dropout(functional.relu(self.linear1(self.norm3(hidden))))
         added: Tensor = self.dropout(self.linear2(inner))
