@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpscli.errors import HpsError
 from hpscli.hooks import ModelSpec
 from hpscli.records import Prediction
 from hpscli.registry import get_registry, resolve
@@ -35,8 +36,10 @@ def check_model(
     spec = get_registry().model(model) if isinstance(model, str) else model
     checks = Checks(f"model {spec.name}" + (f".{preset}" if preset else ""))
     checks.add("licence", _unlicensed(spec), spec.licence)
-    checks.run("options", lambda: (option_complaint(spec.build, spec.defaults, 0), ""))
+    taken = {**spec.defaults, **({"kit": None} if spec.takes_kit else {})}
+    checks.run("options", lambda: (option_complaint(spec.build, taken, 0), ""))
     checks.run("functions", lambda: _functions(spec))
+    spec = _adapted(spec, preset, options)
     built: list[nn.Module] = []
 
     def build() -> tuple[str, str]:
@@ -255,6 +258,16 @@ def _batch(spec: ModelSpec, images: "Tensor") -> "Batch":
     )
 
 
+def _adapted(spec: ModelSpec, preset: str, options: Mapping[str, Any] | None) -> ModelSpec:
+    """-> the record at these options; where they are wrong, building says so."""
+    from hpscli.nn.options import adapted, complete_options
+
+    try:
+        return adapted(spec, complete_options(spec, preset, options or {}))
+    except HpsError:
+        return spec
+
+
 def _images(spec: ModelSpec, count: int) -> "Tensor":
     import torch
 
@@ -267,16 +280,22 @@ def _build(
 ) -> "nn.Module":
     import torch
 
+    from hpscli.body.kit import body_kit
     from hpscli.nn.flops import preset_options
 
     torch.manual_seed(seed)
     complete = {**spec.defaults, **preset_options(spec, preset), **(options or {})}
+    if spec.takes_kit:
+        complete["kit"] = body_kit(spec.body, "free")
     return resolve(spec.build)(**complete)  # type: ignore[no-any-return]
 
 
 def _functions(spec: ModelSpec) -> tuple[str, str]:
     """Whatever the record names can be imported."""
-    for target in filter(None, (spec.build, spec.losses, spec.convert)):
+    layouts = [target for layout in spec.layouts for target in (layout.guess, layout.rows)]
+    crop = "" if spec.crop == ModelSpec.crop else spec.crop
+    named = (spec.build, spec.losses, spec.convert, spec.adapt, spec.raw, crop, *layouts)
+    for target in filter(None, named):
         resolve(target)
     return "", ""
 
