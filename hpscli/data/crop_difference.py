@@ -90,8 +90,9 @@ def _step(goal: np.ndarray, now: np.ndarray, middle: np.ndarray) -> tuple[np.nda
     # content moved by +d shows at x what was at x - d
     columns = [-along_x, -along_y, -(along_x * x + along_y * y), seen, np.ones_like(seen)]
     system = np.stack([column.ravel() for column in columns], axis=1)
-    found, *_ = np.linalg.lstsq(system, goal[inner].ravel(), rcond=None)
-    gain = float(found[3])
+    squares, products = system.T @ system, system.T @ goal[inner].ravel()
+    found = np.linalg.lstsq(squares, products, rcond=None)[0]  # also of a picture without detail
+    gain = float(found[3]) or 1.0
     left = np.abs(seen * gain + found[4] - goal[inner]).mean()
     return found[:3] / gain, gain, float(left)
 

@@ -61,3 +61,9 @@ def test_the_made_picture_has_detail_of_every_size() -> None:
     spectrum = np.abs(np.fft.rfft2(grey - grey.mean())) ** 2
     bands = [spectrum[low : 2 * low, low : 2 * low].mean() for low in (2, 8, 32)]
     assert bands[0] > 3 * bands[1] > 9 * bands[2] > 0
+
+
+def test_a_picture_without_detail_tells_no_shift() -> None:
+    for level in (0, 140):
+        found = crop_difference(METRO, np.full((300, 300, 3), level, np.uint8), (150, 150), 200.0)
+        assert found.mean < 0.1 and np.abs(found.shift_px).max() < 1e-6
