@@ -1,21 +1,23 @@
-"""HMR as a plugin: its networks, and the weights of SPIN in it."""
+"""HMR as a plugin: its networks, their options and outputs."""
 
 import socket
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from hps_models.hmr.weights import convert
+from hps_models.hmr.plugin import CROPS, HMR, LOSSES
+from hpscli.body.cameras import project_weak
 from hpscli.body.layer import load_body, mean_parameters
 from hpscli.body.rotations import matrix_to_rotation6d
 from hpscli.errors import UsageError
-from hpscli.nn.checkpoints import build_model, key_differences, load_weights
+from hpscli.hooks import ModelSpec
+from hpscli.nn.checkpoints import build_model, load_model
+from hpscli.nn.options import adapted, complete_options
 from hpscli.records import Prediction
-from hpscli.testing.goldens import compare, fill_manifest, read_manifest
-from hpscli.testing.surrogates import surrogate_mean_parameters
+from hpscli.registry import resolve
+from hpscli.testing.surrogates import surrogate_body
 
 CHANNELS = 3
 MOST_BYTES = 8_000_000  # of the checkpoint that ships with the package
@@ -33,38 +35,66 @@ def tiny(**options: Any) -> torch.nn.Module:
     return build_model("hmr", preset="tiny", options=options)[0]
 
 
-def test_every_tensor_of_spin_has_a_place(reference: Path) -> None:
-    entries = read_manifest(reference / "hmr/keys/spin_hmr_resnet50.json")
-    state = {key: torch.empty(entry.shape) for key, entry in entries.items()}
-    module, _, _ = build_model("hmr", preset="resnet50")
-    assert key_differences(module.state_dict(), convert(state)) == []
-
-
-@pytest.mark.slow
-def test_filled_weights_of_spin_give_what_spin_gave(reference: Path) -> None:
-    mean = surrogate_mean_parameters()
-    state = fill_manifest(
-        reference / "hmr/keys/spin_hmr_resnet50.json",
-        constants={
-            "init_pose": mean["pose6d"],
-            "init_shape": mean["betas"],
-            "init_cam": mean["camera"],
-        },
-    )
-    module, _, _ = build_model("hmr", preset="resnet50")
-    load_weights(module, convert(state), origin="SPIN", model="hmr")
+def test_outputs_have_the_names_of_the_official_code_only_when_nothing_is_learnt() -> None:
+    network = tiny(head="iterative", hidden=16, iterations=2)
     with torch.no_grad():
-        prediction = module.eval()(images(2, 224, 224))
-    golden = np.load(reference / "hmr/goldens/hmr_spin.npz")
-    rotations = torch.cat(
-        [prediction.parameters["global_orient"][:, None], prediction.parameters["body_pose"]], 1
-    )
-    checks = [
-        compare("rotations", rotations, golden["rotmat"], 1e-4),
-        compare("betas", prediction.parameters["betas"], golden["betas"], 1e-4),
-        compare("camera", prediction.camera, golden["camera"], 1e-3, "relative"),
-    ]
-    assert all(check.ok for check in checks), checks
+        raw = network.eval()(images()).raw
+        assert network.train()(images()).raw == {}
+    assert raw["rotmat"].shape == (2, 24, 3, 3)
+    assert {"betas", "camera", "features", "pose6d_niter1", "camera_niter1"} < set(raw)
+
+
+def test_one_iteration_alone_is_the_first_of_several() -> None:
+    torch.manual_seed(0)
+    once = tiny(head="iterative", hidden=16, iterations=1).eval()
+    twice = tiny(head="iterative", hidden=16, iterations=2).eval()
+    twice.load_state_dict(once.state_dict())
+    with torch.no_grad():
+        assert torch.equal(once(images()).raw["betas"], twice(images()).raw["betas_niter1"])
+
+
+def test_a_loaded_model_gives_the_outputs_that_need_a_body() -> None:
+    with torch.no_grad():
+        prediction = load_model("hmr.tiny", body_source="free")(images())
+    raw = prediction.raw
+    assert prediction.vertices is not None and torch.equal(raw["vertices"], prediction.vertices)
+    assert raw["joints49"].shape == (2, 49, 3)
+    assert raw["keypoints3d_h36m17"].shape == (2, 17, 3)
+    assert raw["keypoints2d_norm"].shape == (2, 49, 2)
+    shown = project_weak(raw["joints49"], prediction.camera)
+    assert torch.allclose(raw["keypoints2d_norm"], shown, atol=0.05)  # 5000 px are nearly parallel
+
+
+def test_a_body_without_regressors_gives_fewer_outputs() -> None:
+    arrays = surrogate_body("smpl")
+    with torch.no_grad():
+        raw = load_model("hmr.tiny", body=arrays)(images()).raw
+    assert "vertices" in raw and "joints49" not in raw
+
+
+@pytest.mark.parametrize(
+    ("preset", "crop"),
+    [("spin", "SPIN_SCIPY"), ("resnet50", "MMHUMAN3D"), ("swin-t", "MMHUMAN3D")],
+)
+def test_a_preset_names_the_image_preparation_of_its_authors(preset: str, crop: str) -> None:
+    options = complete_options(HMR, preset, {})
+    assert adapted(HMR, options).crop == f"hpscli.data.preparation:{crop}"
+
+
+def test_presets_of_our_own_keep_our_crop_and_losses() -> None:
+    for preset in ("tiny", "resnet18"):
+        spec = adapted(HMR, complete_options(HMR, preset, {}))
+        assert (spec.crop, spec.losses) == ("fast", ModelSpec.losses)
+
+
+def test_every_crop_and_every_loss_definition_can_be_imported() -> None:
+    for target in (*CROPS.values(), *LOSSES.values()):
+        assert target == "fast" or resolve(target)
+
+
+def test_an_unknown_crop_is_named_with_the_nearest_one() -> None:
+    with pytest.raises(UsageError, match=r"crop 'spinn' is not known.*Did you mean 'spin'"):
+        build_model("hmr", options={"crop": "spinn"})
 
 
 def test_an_untrained_regressor_says_nearly_the_mean_body() -> None:
