@@ -22,7 +22,7 @@ from hpscli.testing.mesh_goldens import gradients, label_batch
 RELATIVE = 1e-4  # of losses
 # Of gradients. SPEC 9: against float64 the official float32 numbers are wrong by 4e-5 (norms, and
 # single gradients, of their maximum) and by 7e-4 (the global norm in train mode).
-NORM, GLOBAL_NORM, GRADIENT = 1e-3, 2e-3, 1e-3
+NORM, GLOBAL_NORM, GRADIENT = 4e-4, 2e-3, 4e-4
 RUNNING = 1e-5  # SPEC 9: running statistics within 3e-6 absolute of float64
 RATE = 1e-4  # SPEC 3: Adam, which moves a weight by about this in its first step
 STEP = 0.1 * RATE
