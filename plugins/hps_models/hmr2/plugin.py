@@ -109,7 +109,7 @@ def hps_goldens() -> list[GoldenSpec]:
             name="hmr2/full",
             files=("goldens/hmr2_full_vit_h.npz", KEYS),
             replay=f"{HERE}.goldens:replay_full",
-            summary="HMR2.0 with ViT-H, from image to vertices; needs 6 GB of memory.",
+            summary="HMR2.0 with ViT-H, from image to vertices; needs 7 GB of memory.",
             source=SOURCE,
             options={"image_seed": 0, **SEEDS},
         ),

@@ -13,7 +13,7 @@ from hpscli.nn.vit import PATCH_PX, vit_rows
 Shapes = Mapping[str, tuple[int, ...]]
 
 VIT_HEADS = {768: 12, 1024: 16, 1280: 16}  # of ViTPose's B, L, H; shapes do not tell
-VIT_H_DROP_PATH = 0.55
+VIT_H_DEPTH, VIT_H_DROP_PATH = 32, 0.55
 HEAD = "smpl_head."
 LAYERS = f"{HEAD}transformer.transformer.layers."
 ADVERSARY = "the adversary of training, which inference does not need"
@@ -35,9 +35,16 @@ SMPL_SHAPES: Mapping[str, tuple[int, ...]] = {
 
 def guess(shapes: Shapes) -> dict[str, Any] | None:
     """Shapes of a file -> the options that they speak of, or None when it is no HMR2.0."""
-    if not any(key.startswith(f"{HEAD}transformer.") for key in shapes):
+    if not any(key.startswith(f"{HEAD}transformer.") for key in shapes) and not _vit(shapes):
         return None
     return {**_backbone(shapes), **_head(shapes)}
+
+
+def _vit(shapes: Shapes) -> bool:
+    """-> whether there is ViTPose's encoder without the tokens that others lay before it."""
+    needed = ("backbone.pos_embed", "backbone.patch_embed.proj.weight")
+    others = ("backbone.cls_token", "backbone.task_tokens")
+    return all(key in shapes for key in needed) and not any(key in shapes for key in others)
 
 
 def _backbone(shapes: Shapes) -> dict[str, Any]:
@@ -47,9 +54,9 @@ def _backbone(shapes: Shapes) -> dict[str, Any]:
         options |= {"width": width, "heads": VIT_HEADS.get(width, max(width // HEAD_WIDTH, 1))}
         rows = math.isqrt(patches * UNSEEN // (UNSEEN - 2))
         options["size"] = rows * PATCH_PX
-    depth = _count(shapes, "backbone.blocks.")
-    if depth and not (_partly(shapes) and depth < 32):
-        options |= {"depth": depth, "drop_path": VIT_H_DROP_PATH if depth == 32 else 0.0}
+    # The norm comes last: without it the file may end inside the transformer.
+    if "backbone.last_norm.weight" in shapes and (depth := _count(shapes, "backbone.blocks.")):
+        options |= {"depth": depth, "drop_path": VIT_H_DROP_PATH if depth == VIT_H_DEPTH else 0.0}
     return options
 
 
@@ -73,11 +80,6 @@ def _count(shapes: Shapes, prefix: str) -> int:
         if key.startswith(prefix) and (number := key[len(prefix) :].split(".")[0]).isdigit()
     }
     return max(numbers, default=-1) + 1
-
-
-def _partly(shapes: Shapes) -> bool:
-    """-> whether the file ends inside the transformer, so that its last layers are missing."""
-    return "backbone.last_norm.weight" not in shapes
 
 
 def rows(options: Mapping[str, Any]) -> list[Row]:

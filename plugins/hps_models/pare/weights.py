@@ -14,7 +14,8 @@ RESNETS = {6: "resnet50", 23: "resnet101", 36: "resnet152"}  # blocks of layer3
 MEAN = "mean parameters, which a regression in one step does not start from"
 SMPL = "arrays of the licensed SMPL model: bodies come from the asset store"
 FIRST = "head.keypoint_deconv_layers.0.weight"
-# The layer that the official model carries (smplx, SMPL-neutral, with SPIN's extra regressor).
+# The layer that the official model carries (smplx, SMPL-neutral, with SPIN's extra regressor). It
+# calls 82 zeros (shape and pose) parameters, which no count of the network should contain.
 SMPL_SHAPES: Mapping[str, tuple[int, ...]] = {
     "betas": (1, 10),
     "global_orient": (1, 3),
@@ -29,14 +30,21 @@ SMPL_SHAPES: Mapping[str, tuple[int, ...]] = {
     "J_regressor_extra": (9, 6890),
     "vertex_joint_selector.extra_joints_idxs": (21,),
 }
-SMPL_PARAMETERS = ("betas", "global_orient", "body_pose")
 
 
 def guess(shapes: Shapes) -> dict[str, Any] | None:
     """Shapes of a file -> the options that they speak of, or None when it is no PARE."""
-    if not any(key.startswith(tuple(f"head.{part}" for part in HEAD)) for key in shapes):
+    own = any(key.startswith(tuple(f"head.{part}" for part in HEAD)) for key in shapes)
+    if not own and not _bare(shapes):
         return None
     return {**_backbone(shapes), **_head(shapes)}
+
+
+def _bare(shapes: Shapes) -> bool:
+    """-> whether there is an HRNet and nothing else: the first half of a file, perhaps."""
+    return any(key.startswith("backbone.stage2.") for key in shapes) and all(
+        key.startswith(("backbone.", "smpl.")) for key in shapes
+    )
 
 
 def _backbone(shapes: Shapes) -> dict[str, Any]:
@@ -95,7 +103,7 @@ def rows(options: Mapping[str, Any]) -> list[Row]:
 def rows_official(options: Mapping[str, Any]) -> list[Row]:
     """Options -> every tensor of the official model, below `model.`."""
     return rows(options) + [
-        Row(f"smpl.smpl.{name}", shape, parameter=name in SMPL_PARAMETERS, why=SMPL)
+        Row(f"smpl.smpl.{name}", shape, parameter=False, why=SMPL)
         for name, shape in SMPL_SHAPES.items()
     ]
 
