@@ -42,12 +42,12 @@ HAND = Target("hand", "metro_hand21", 0, (21, 195), 0.0)
 
 def replay_body(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
     """goldens/preprocess_body.npz: pictures, labels and random numbers of bodies."""
-    return _replay(folder, BODY)
+    return _replay(folder, BODY, options)
 
 
 def replay_hand(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
     """goldens/preprocess_hand.npz: the same of hands."""
-    return _replay(folder, HAND)
+    return _replay(folder, HAND, options)
 
 
 def replay_demo(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
@@ -62,7 +62,7 @@ def replay_demo(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
         yield from _pixels(golden, f"{name}_image", f"{name}_", crop)
 
 
-def _replay(folder: Path, target: Target) -> Iterator[ArrayCheck]:
+def _replay(folder: Path, target: Target, options: ReplayOptions) -> Iterator[ArrayCheck]:
     golden = read_golden(folder, f"goldens/preprocess_{target.name}.npz")
     place = f"fixtures/tsv_{target.name}/train"
     pictures = read_rows(locate(folder, f"{place}.img.tsv"))
@@ -72,7 +72,7 @@ def _replay(folder: Path, target: Target) -> Iterator[ArrayCheck]:
             raise InvalidData(f"the golden has case {number}, {place}.img.tsv has no such row.")
         key, label = labels[number][0], json.loads(labels[number][-1])[0]
         yield from _case(golden, target, number, _decoded(pictures[number][-1]), key, label)
-    yield from _draws(golden, target)
+    yield from _draws(golden, target, options.image_seed(options.get("first_seed", 0)))
 
 
 def _case(
@@ -125,11 +125,11 @@ def _case(
             yield compare(prefix + name, word != str(golden[prefix + name]), 0, 0.0)
 
 
-def _draws(golden: Mapping[str, Any], target: Target) -> Iterator[ArrayCheck]:
-    """Seed k before sample k: the numbers of row k, then its masks."""
+def _draws(golden: Mapping[str, Any], target: Target, first_seed: int) -> Iterator[ArrayCheck]:
+    """A seed before each sample, one more than the last: the numbers of a row, then its masks."""
     parameters, masks = [], []
-    for seed in range(len(golden[f"{target.name}_rng_params"])):
-        generator = np.random.RandomState(seed)
+    for number in range(len(golden[f"{target.name}_rng_params"])):
+        generator = np.random.RandomState(first_seed + number)
         change = draw_metro(generator, hand=target is HAND)
         numbers = [change.flip, *change.channel_noise, change.rotation_degrees, change.scale]
         parameters.append([float(number) for number in numbers])
