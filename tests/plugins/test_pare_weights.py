@@ -16,8 +16,8 @@ from hps_models.pare.plugin import LAYOUTS
 from hps_models.pare.weights import guess, rows, rows_official
 from hpscli.errors import InvalidData
 from hpscli.nn.checkpoints import build_model, load_model
-from hpscli.nn.official.counts import count_preset
 from hpscli.nn.layouts import Row
+from hpscli.nn.official.counts import count_preset
 from hpscli.nn.options import complete_options
 from hpscli.nn.torch_files import load_torch_file
 from hpscli.registry import get_registry
