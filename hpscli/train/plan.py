@@ -13,7 +13,7 @@ from hpscli.data.remote import is_remote
 from hpscli.data.shards import read_index
 from hpscli.errors import HpsError, MissingError, UsageError
 from hpscli.nn.checkpoints import build_model
-from hpscli.nn.options import complete_options
+from hpscli.nn.options import adapted, complete_options
 from hpscli.recipe import Member, Recipe, Validation, validated
 from hpscli.registry import get_registry
 from hpscli.train.losses import check_names
@@ -81,9 +81,9 @@ def check_recipe(recipe: Recipe, world: int, *, keep_lr: bool, scale_lr: bool) -
             "For example: loss.keypoints3d=10 loss.pose=1",
         )
     spec = get_registry().model(recipe.model.name)
-    complete_options(spec, recipe.model.preset, recipe.model.options)
+    options = complete_options(spec, recipe.model.preset, recipe.model.options)
     joint_set(recipe.data.joints)
-    if spec.losses == STANDARD:
+    if adapted(spec, options).losses == STANDARD:
         check_names(recipe.loss)
     if recipe.data.validation is not None:
         get_registry().protocol(recipe.data.validation.protocol)
