@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hps_models.fastmetro.goldens import surrogate
 from hps_models.fastmetro.losses import fastmetro_losses
 from hpscli.body.kit import BodyKit
 from hpscli.nn.mesh.labels import mesh_labels
@@ -19,18 +20,11 @@ from hpscli.nn.mesh.weightings import FASTMETRO
 from hpscli.records import Prediction
 from hpscli.run.freihand import freihand_points
 from hpscli.testing.goldens import ArrayCheck, ReplayOptions, compare, read_golden
-from hpscli.testing.mesh_goldens import (
-    drawn_hands_mean,
-    gradients,
-    label_batch,
-    prediction_of,
-    surrogate_kit,
-)
+from hpscli.testing.mesh_goldens import gradients, label_batch, prediction_of
 
 RELATIVE = 1e-4  # SPEC 8.3: single terms, totals, gradient norms
 HAND_NORMAL = 2e-3  # 8.3: some surrogate faces have no direction
 METRES = 1e-4  # as network outputs
-STEPS = 1e-4  # SPEC 8.3 gives no tolerance for values after a step: that of outputs
 LEVELS = ("coarse", "intermediate", "fine")
 OFFICIAL = {  # their name of a term -> ours
     "kp3d_token": "token_joints3d",
@@ -63,19 +57,11 @@ GROUPS = {  # of what the official loop logs: our terms, and what they are divid
 RATE, DECAY, CLIP = 1e-4, 1e-4, 0.3  # SPEC 4.1
 STEP_PART = 0.1 * RATE  # SPEC 8.3: single entries of deltas 1e-1; a first step is about RATE
 PARAMETERS = ("pred_rotmat", "pred_betas")
-# FastMETRO SPEC 8.1: mean hand pose of the surrogate hand, needed by labels only.
-HANDS_MEAN_SEED, HANDS_MEAN_SCALE = 13, 0.1
-
-
-def hand_kit(folder: Path, options: ReplayOptions) -> BodyKit:
-    """-> the surrogate hand of FastMETRO's goldens."""
-    seed = options.get("hands_mean_seed", HANDS_MEAN_SEED)
-    return surrogate_kit("mano", folder, options, drawn_hands_mean(seed, HANDS_MEAN_SCALE))
 
 
 def replay_body(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
     """goldens/loss_body.npz: four runs of the official loop over two batches."""
-    kit = surrogate_kit("smpl", folder, options)
+    kit = surrogate("smpl", folder, options)
     golden = read_golden(folder, "goldens/loss_body.npz")
     yield from _runs(golden, kit)
     yield from _body_labels(golden, kit)
@@ -83,7 +69,7 @@ def replay_body(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
 
 def replay_hand(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
     """goldens/loss_hand.npz: the same of hands, their labels, and the file of predictions."""
-    kit = hand_kit(folder, options)
+    kit = surrogate("mano", folder, options)
     golden = read_golden(folder, "goldens/loss_hand.npz")
     yield from _runs(golden, kit)
     yield from _hand_labels(golden, kit)

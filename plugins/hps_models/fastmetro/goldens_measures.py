@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 
+from hps_models.fastmetro.goldens import surrogate
 from hpscli.body.kit import BodyKit
 from hpscli.nn.mesh.space import mesh_space
 from hpscli.testing.goldens import ArrayCheck, ReplayOptions, compare, read_golden
-from hpscli.testing.mesh_goldens import label_batch, surrogate_kit
+from hpscli.testing.mesh_goldens import label_batch
 from hpscli.testing.mesh_measures import MeshErrors, mesh_errors, official_means
 
 RELATIVE = 1e-4  # SPEC 8.3: metrics
@@ -21,7 +22,7 @@ MEANS = {"mPVPE": "mPVE", "mPJPE": "mPJPE", "PAmPJPE": "PAmPJPE", "count": "coun
 def replay_metrics(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
     """goldens/metrics_body.npz: averages of both runs, and every person of every call."""
     golden = read_golden(folder, "goldens/metrics_body.npz")
-    kit = surrogate_kit("smpl", folder, options)
+    kit = surrogate("smpl", folder, options)
     batches = _batches(golden)
     own = [_errors(arrays, kit, parametric=False) for arrays in batches]
     posed = [_errors(arrays, kit, parametric=True) for arrays in batches]
