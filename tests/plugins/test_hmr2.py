@@ -1,0 +1,252 @@
+"""HMR2.0: its decoder's arithmetic, its losses and measure, and that all of it learns."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hps_models.hmr2.decoder import HEAD_WIDTH, DecoderHead
+from hps_models.hmr2.discriminator import Discriminator, discriminator_loss, generator_loss
+from hps_models.hmr2.losses import hmr2_losses
+from hps_models.hmr2.pck import average, normalised, pck
+from hpscli.body.layer import Body, load_body, matrices, mean_parameters
+from hpscli.body.rotations import rotation6d_to_matrix
+from hpscli.errors import UsageError
+from hpscli.nn.checkpoints import build_model
+from hpscli.records import Batch, Prediction
+from hpscli.testing.conformance import check_model
+
+WEIGHTS = {
+    "keypoints3d": 0.05,
+    "keypoints2d": 0.01,
+    "global_orient": 0.001,
+    "body_pose": 0.001,
+    "betas": 0.0005,
+}
+HEADS, WIDTH, CONTEXT = 2, 24, 20
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    return load_body("smpl", source="free")
+
+
+def tiny(**options: Any) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return build_model("hmr2", preset="tiny", options=options)[0]
+
+
+def batch_of(image: Tensor, targets: dict[str, Tensor], present: Tensor | None = None) -> Batch:
+    count = len(image)
+    there = torch.ones(count, dtype=torch.bool) if present is None else present
+    return Batch(
+        keys=tuple(map(str, range(count))),
+        image=image,
+        targets=targets,
+        present={name: there for name in targets},
+        affine=torch.eye(2, 3).expand(count, 2, 3),
+        flipped=torch.zeros(count, dtype=torch.bool),
+    )
+
+
+def labelled(image: Tensor) -> Batch:
+    """Random people with every label that HMR2.0 learns from."""
+    count = len(image)
+    random = torch.Generator().manual_seed(1)
+    pose = 0.3 * torch.randn(count, 72, generator=random)
+    joints = 0.3 * torch.randn(count, 24, 3, generator=random)
+    sure = torch.ones(count, 24, 1)
+    return batch_of(
+        image,
+        {
+            "smpl.global_orient": pose[:, :3],
+            "smpl.body_pose": pose[:, 3:],
+            "smpl.betas": torch.randn(count, 10, generator=random),
+            "keypoints3d.smpl24": torch.cat([joints, sure], 2),
+            "keypoints2d.smpl24": torch.cat([0.7 * joints[..., :2], sure], 2),
+        },
+    )
+
+
+def plain_decoder(state: dict[str, Tensor], context: Tensor, depth: int) -> Tensor:
+    """The decoder as its paper describes it, in the official names of tensors."""
+
+    def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        q, k, v = (x.view(len(x), -1, HEADS, HEAD_WIDTH).transpose(1, 2) for x in (q, k, v))
+        weights = (q @ k.transpose(-1, -2) / HEAD_WIDTH**0.5).softmax(-1)
+        mixed: Tensor = (weights @ v).transpose(1, 2)
+        return mixed.flatten(2)
+
+    def norm(x: Tensor, name: str) -> Tensor:
+        weight, bias = state[f"{name}.norm.weight"], state[f"{name}.norm.bias"]
+        return functional.layer_norm(x, (WIDTH,), weight, bias, 1e-5)
+
+    def linear(x: Tensor, name: str) -> Tensor:
+        return functional.linear(x, state[f"{name}.weight"], state.get(f"{name}.bias"))
+
+    start = state["transformer.to_token_embedding.bias"] + state["transformer.pos_embedding"]
+    x = start.expand(len(context), 1, -1)
+    for i in range(depth):
+        layer = f"transformer.transformer.layers.{i}"
+        q, k, v = linear(norm(x, f"{layer}.0"), f"{layer}.0.fn.to_qkv").chunk(3, -1)
+        x = x + linear(attention(q, k, v), f"{layer}.0.fn.to_out.0")
+        k, v = linear(context, f"{layer}.1.fn.to_kv").chunk(2, -1)
+        q = linear(norm(x, f"{layer}.1"), f"{layer}.1.fn.to_q")
+        x = x + linear(attention(q, k, v), f"{layer}.1.fn.to_out.0")
+        hidden = functional.gelu(linear(norm(x, f"{layer}.2"), f"{layer}.2.fn.net.0"))
+        x = x + linear(hidden, f"{layer}.2.fn.net.3")
+    asked: Tensor = x[:, 0]
+    return asked
+
+
+def test_one_token_asks_the_patches_as_the_paper_says() -> None:
+    torch.manual_seed(0)
+    head = DecoderHead(context_width=CONTEXT, width=WIDTH, depth=2, heads=HEADS, hidden=30).eval()
+    for parameter in head.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    features = torch.randn(2, CONTEXT, 4, 3)
+    state = head.state_dict()
+    token = plain_decoder(state, features.flatten(2).transpose(1, 2), 2)
+    with torch.no_grad():
+        found = head(features)
+    pose = functional.linear(token, state["decpose.weight"], state["decpose.bias"])
+    assert torch.allclose(found.pose, pose + state["init_body_pose"], atol=1e-4)
+
+
+def test_the_mean_pose_is_laid_out_for_concatenated_rotations() -> None:
+    head = DecoderHead(context_width=CONTEXT, width=WIDTH, depth=1, heads=1, hidden=8)
+    mean = torch.as_tensor(mean_parameters("smpl")["pose6d"]).view(24, 6)
+    expected = rotation6d_to_matrix(mean, "interleaved")
+    found = rotation6d_to_matrix(head.init_body_pose.view(24, 6), "concatenated")
+    assert torch.allclose(found, expected, atol=1e-6)
+
+
+def test_an_eighth_of_the_columns_on_either_side_is_not_looked_at() -> None:
+    module = tiny().eval()
+    image = torch.randn(1, 3, 64, 64)
+    other = image.clone()
+    other[..., :8], other[..., 56:] = 7.0, -7.0
+    with torch.no_grad():
+        assert torch.equal(module(image).camera, module(other).camera)
+        other[..., 8] += 1.0
+        assert not torch.equal(module(image).camera, module(other).camera)
+
+
+def test_keypoint_losses_are_sums_relative_to_the_pelvis(body: Body) -> None:
+    image = torch.zeros(2, 3, 256, 256)
+    random = torch.Generator().manual_seed(0)
+    joints = torch.randn(2, 44, 3, generator=random)
+    target = torch.randn(2, 44, 3, generator=random)
+    confidence = torch.rand(2, 44, 1, generator=random)
+    prediction = Prediction(camera=torch.tensor([[0.9, 0.1, 0.2]] * 2), joints={"hmr2_44": joints})
+    batch = batch_of(image, {"keypoints3d.hmr2_44": torch.cat([target, confidence], 2)})
+    found = hmr2_losses(prediction, batch, body, ["keypoints3d"])["keypoints3d"]
+    error = (joints - joints[:, 39:40]) - (target - target[:, 39:40])
+    assert float(found) == pytest.approx(float((confidence * error.abs()).sum()), rel=1e-5)
+
+
+def test_points_where_they_are_projected_cost_nothing(body: Body) -> None:
+    joints = 0.3 * torch.randn(1, 24, 3)
+    camera = torch.tensor([[0.9, 0.1, 0.2]])
+    depth = joints[..., 2:] + 2 * 5000 / (256 * 0.9)
+    seen = 2 * (5000 / 256) * (joints[..., :2] + camera[:, None, 1:]) / depth
+    target = torch.cat([seen, torch.ones(1, 24, 1)], 2)
+    prediction = Prediction(camera=camera, joints={"smpl24": joints})
+    batch = batch_of(torch.zeros(1, 3, 256, 256), {"keypoints2d.smpl24": target})
+    found = hmr2_losses(prediction, batch, body, ["keypoints2d"])["keypoints2d"]
+    assert float(found) == pytest.approx(0, abs=1e-4)
+
+
+def test_people_without_parameters_do_not_count(body: Body) -> None:
+    image = torch.zeros(2, 3, 64, 64)
+    poses = torch.randn(2, 69)
+    found = matrices({"body_pose": torch.randn(2, 69)})
+    prediction = Prediction(camera=torch.ones(2, 3), parameters=found)
+    batch = batch_of(image, {"smpl.body_pose": poses}, torch.tensor([True, False]))
+    loss = hmr2_losses(prediction, batch, body, ["body_pose"])["body_pose"]
+    error = found["body_pose"] - matrices({"body_pose": poses})["body_pose"]
+    assert float(loss) == pytest.approx(float(error[0].square().sum()), rel=1e-5)
+
+
+def test_an_unknown_loss_is_named_with_the_nearest_one(body: Body) -> None:
+    batch = batch_of(torch.zeros(1, 3, 8, 8), {})
+    with pytest.raises(UsageError, match=r"no loss named 'beta'.*betas"):
+        hmr2_losses(Prediction(camera=torch.ones(1, 3)), batch, body, ["beta"])
+
+
+def test_the_adversary_learns_to_tell_captured_from_made_up() -> None:
+    torch.manual_seed(0)
+    judge = Discriminator()
+    real = matrices({"body_pose": 0.1 * torch.randn(16, 69)})["body_pose"], torch.zeros(16, 10)
+    made = matrices({"body_pose": torch.randn(16, 69)})["body_pose"], torch.randn(16, 10)
+    assert judge(*real).shape == (16, 25)
+    optimizer = torch.optim.Adam(judge.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss = discriminator_loss(judge(*real), judge(*made))
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0]
+    assert float(judge(*real).mean().detach()) > float(judge(*made).mean().detach())
+
+
+def test_the_adversarys_terms_are_sums_of_scores_per_person() -> None:
+    scores = torch.tensor([[1.0, 0.0], [0.5, 2.0]])
+    assert float(generator_loss(scores)) == pytest.approx((0 + 1 + 0.25 + 1) / 2)
+    assert float(discriminator_loss(scores, scores)) == pytest.approx((5.25 + 2.25) / 2)
+
+
+def test_pck_leaves_out_joints_that_nobody_has_seen() -> None:
+    truth = np.zeros((2, 3, 2))
+    predicted = np.array([[[0.04, 0], [0.2, 0], [0, 0]], [[0.06, 0], [0.01, 0], [0, 0]]])
+    confidence = np.array([[1, 1, 0], [1, 0.4, 0.5]])
+    shares = pck(predicted, truth, confidence, 0.05)
+    assert shares[:2].tolist() == [0.5, 0.0]
+    assert np.isnan(shares[2])
+    assert average(shares) == 0.25
+    sized = normalised(np.ones((1, 1, 2)), np.array([300.0]), np.array([[1.0, 0.5]]))
+    assert sized.tolist() == [[[1.5, 1.5]]]
+
+
+@pytest.mark.parametrize("option", [{"size": 100}, {"depth": 0}, {"drop_path": 1.0}])
+def test_options_that_make_no_network_are_refused(option: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="hmr2:"):
+        tiny(**option)
+
+
+def test_training_lowers_every_loss_of_the_tiny_preset(body: Body) -> None:
+    module = tiny().train()
+    batch = labelled(torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(2)))
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
+    found = []
+    for _ in range(15):
+        optimizer.zero_grad()
+        terms = hmr2_losses(module(batch.image), batch, body, list(WEIGHTS))
+        loss = torch.stack([WEIGHTS[name] * value for name, value in terms.items()]).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        found.append({name: float(value.detach()) for name, value in terms.items()})
+    for name in WEIGHTS:
+        assert found[-1][name] < found[0][name], name
+
+
+def test_the_tiny_preset_is_what_a_plugin_must_be() -> None:
+    checks = check_model("hmr2", preset="tiny", onnx=True)
+    assert [check for check in checks if not check.ok] == []
+
+
+def test_the_tiny_preset_compiles_and_takes_batches_of_one_and_three() -> None:
+    module = tiny().eval()
+    images = torch.randn(3, 3, 64, 64)
+    compiled = torch.compile(module, backend="aot_eager")
+    with torch.no_grad():
+        together = module(images)
+        alone = torch.cat([module(images[i : i + 1]).camera for i in range(3)])
+        fast = compiled(images)
+    assert torch.allclose(together.camera, alone, atol=1e-5)
+    assert torch.allclose(together.camera, fast.camera, atol=1e-5)
