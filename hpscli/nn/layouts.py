@@ -135,18 +135,29 @@ def read_rows(rows: Iterable[Row], theirs: Mapping[str, Tensor]) -> dict[str, Te
 def write_rows(
     rows: Iterable[Row], ours: Mapping[str, Tensor], kept: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], list[Row]]:
-    """Our state dict (and tensors kept from the import) -> their state dict, rows left out."""
+    """Our state dict (and tensors kept from the import) -> their state dict, rows left out.
+
+    A tensor that was kept comes back itself while ours is still what was made of it.
+    """
     theirs: dict[str, Tensor] = {}
     absent = []
     for row in rows:
         if row.ours and row.ours in ours:
-            tensor = ours[row.ours]
-            theirs[row.theirs] = row.write(tensor) if row.write else tensor
+            theirs[row.theirs] = _written(row, ours[row.ours], kept.get(row.theirs))
         elif row.theirs in kept:
             theirs[row.theirs] = kept[row.theirs]
         else:
             absent.append(row)
     return theirs, absent
+
+
+def _written(row: Row, tensor: Tensor, kept: Tensor | None) -> Tensor:
+    if kept is not None:
+        made = kept.float() if kept.is_floating_point() else kept
+        made = row.read(made) if row.read else made
+        if made.shape == tensor.shape and torch.equal(made, tensor):
+            return kept
+    return row.write(tensor) if row.write else tensor
 
 
 def official_parameters(rows: Iterable[Row]) -> int:

@@ -1,4 +1,7 @@
-"""Where a checkpoint is: a file, `model.tag`, `model`, a run folder, RUN@EPOCH, RUN@last, RUN@best."""
+"""Where a checkpoint is: a file, `model.tag`, `model`, a run folder, RUN@EPOCH, RUN@last, RUN@best.
+
+`model.tag` is what comes with hps or was imported (`hps models import`).
+"""
 
 import re
 from importlib import resources
@@ -7,6 +10,7 @@ from pathlib import Path
 from hpscli.errors import InvalidData, MissingError, UsageError, did_you_mean
 from hpscli.hooks import ModelSpec, Weights
 from hpscli.nn.files import file_sha256, read_info
+from hpscli.nn.store import stored
 from hpscli.registry import get_registry
 
 FOLDER = "checkpoints"  # inside a run folder
@@ -32,7 +36,7 @@ def find_checkpoint(source: str | Path) -> tuple[Path, str]:
     if at and (path := Path(folder).expanduser()).is_dir():
         run = find_run(path)
         return _in_run(run, which), text if run == path else f"{run}@{which}"
-    return _shipped(text)
+    return _named(text)
 
 
 def numbered(run: Path) -> list[Path]:
@@ -97,31 +101,57 @@ def _in_run(run: Path, which: str) -> Path:
     return epochs[int(which)]
 
 
-def _shipped(text: str) -> tuple[Path, str]:
+def _named(text: str) -> tuple[Path, str]:
+    """ "model.tag", "model" -> what comes with hps, else what was imported."""
     registry = get_registry()
     name, _, tag = text.partition(".")
     if name not in registry.names("model"):
         known = registry.names("model")
+        fix = did_you_mean(name, known) or "See: hps models list"
         raise MissingError(
             f"no checkpoint '{text}': no such file, run folder or model.",
-            did_you_mean(name, known) or "See: hps models list",
+            "\n".join([fix, *registry.broken()]),
         )
     spec = registry.model(name)
-    if tag and tag not in (tags := [w.tag for w in spec.weights]):
+    shipped = [w for w in spec.weights if w.file and tag in ("", w.tag)]
+    if shipped:
+        return _packaged(spec, shipped[0])
+    imported = [entry for entry in stored(name) if tag in ("", entry.tag)]
+    if len(imported) == 1:
+        return imported[0].path, imported[0].name
+    if imported:
+        names = ", ".join(entry.name for entry in imported)
         raise UsageError(
-            f"model '{name}' has no weights '{tag}'.",
-            did_you_mean(tag, tags) or f"See: hps models show {name}",
+            f"model '{name}' has {len(imported)} checkpoints here: {names}.", "Name one of them."
         )
-    chosen = [w for w in spec.weights if w.file and tag in ("", w.tag)]
-    if not chosen:
-        raise MissingError(f"no weights of '{text}' come with hps.", _where_to_get(spec, tag))
-    return _packaged(spec, chosen[0])
+    raise _absent(spec, tag)
+
+
+def _absent(spec: ModelSpec, tag: str) -> MissingError | UsageError:
+    """-> the error for weights that are neither shipped nor imported."""
+    tags = [w.tag for w in spec.weights]
+    if tag and tag not in tags:
+        known = [*tags, *(entry.tag for entry in stored(spec.name))]
+        return UsageError(
+            f"model '{spec.name}' has no weights '{tag}'.",
+            did_you_mean(tag, known) or f"See: hps models show {spec.name}",
+        )
+    released = [w for w in spec.weights if w.official_file and tag in ("", w.tag)]
+    name = f"{spec.name}.{tag}" if tag else spec.name
+    if not released:
+        return MissingError(f"no weights of '{name}' come with hps.", _where_to_get(spec, tag))
+    file = released[0].official_file
+    return MissingError(
+        f"no weights of '{name}' are here: hps does not ship them; their authors call the file "
+        f"{file}.",
+        f"With a copy of it: hps models import {file}\nOr {_where_to_get(spec, tag)}",
+    )
 
 
 def _where_to_get(spec: ModelSpec, tag: str) -> str:
     pages = [w.homepage for w in spec.weights if w.homepage and tag in ("", w.tag)]
     train = "train some: hps train RECIPE model.name=" + spec.name
-    return f"They are at {pages[0]}, or {train}" if pages else train.capitalize()
+    return f"see the project, {pages[0]}, or {train}" if pages else train
 
 
 def _packaged(spec: ModelSpec, weights: Weights) -> tuple[Path, str]:
