@@ -74,12 +74,14 @@ HMR = ModelSpec(
             summary="SPIN's model_checkpoint.pt",
             guess="hps_models.hmr.weights:guess_spin",
             rows="hps_models.hmr.weights:rows_spin",
+            container="model/",
         ),
         Layout(
             name="mmhuman3d",
             summary="a checkpoint of mmhuman3d or hmr-benchmarks",
             guess="hps_models.hmr.weights:guess_mmhuman3d",
             rows="hps_models.hmr.weights:rows_mmhuman3d",
+            container="state_dict/",
             ignored={"body_model_*": _LICENSED},
         ),
         Layout(

@@ -13,6 +13,9 @@ LAYOUT = Layout(
     summary="the Lightning checkpoint of 4D-Humans, as in epoch=35-step=1000000.ckpt",
     guess=f"{HERE}.weights:guess",
     rows=f"{HERE}.weights:rows",
+    container="state_dict/",
+    # Lightning asks for these before it looks at the weights.
+    entries={"epoch": 0, "global_step": 0, "pytorch-lightning_version": "1.8.1"},
     ignored={"smpl.*": "arrays of the licensed SMPL model", "discriminator.*": "the adversary"},
 )
 LICENCE = "MIT (4D-Humans); SMPL, which the file carries, is non-commercial"

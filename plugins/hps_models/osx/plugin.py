@@ -17,6 +17,7 @@ OFFICIAL = Layout(
     summary="OSX's network, as in osx_*.pth.tar",
     guess=f"{HERE}.weights:guess",
     rows=f"{HERE}.weights:rows",
+    container="network/module.",
     renames=OLD_NAMES,
     ignored={"smplx_layer.*": "arrays of the licensed body, which its authors leave out too"},
 )

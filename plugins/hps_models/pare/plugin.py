@@ -16,6 +16,7 @@ LAYOUTS = (
         summary="PARE's Lightning checkpoint, as in pare_checkpoint.ckpt",
         guess=f"{HERE}.weights:guess_official",
         rows=f"{HERE}.weights:rows_official",
+        container="state_dict/model.",
         ignored={
             # registered by PARETrainer; its model lies below `model.`
             "smpl.*": TRAINER,
@@ -35,6 +36,7 @@ LAYOUTS = (
         summary="mmhuman3d's PARE, as in hrnet_w32_conv_pare.pth",
         guess=f"{HERE}.weights:guess",
         rows=f"{HERE}.weights:rows",
+        container="state_dict/",
         ignored={
             "body_model_train.*": "arrays of the licensed SMPL model",
             "body_model_test.*": "arrays of the licensed SMPL model",
