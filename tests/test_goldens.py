@@ -13,6 +13,7 @@ SHIPPED = Path(__file__).parent / "goldens"
 NETWORKS = (  # many seconds of one thread each, so only in `make test-all`
     *("hmr/spin", "hmr/mmhuman3d", "hmr/plus-twins-svt", "hmr/plus-hrnet-w32"),
     "hmr/eth-submission",
+    *("pare/hrnet-w32", "pare/mmhuman3d", "pare/resnet50-softargmax", "hmr2/full"),
 )
 GOLDENS: list[GoldenSpec] = get_registry().all("golden")
 
