@@ -24,7 +24,9 @@ RELATIVE = 1e-4  # of losses
 # single gradients, of their maximum) and by 7e-4 (the global norm in train mode).
 NORM, GLOBAL_NORM, GRADIENT = 4e-4, 2e-3, 4e-4
 RUNNING = 1e-5  # SPEC 9: running statistics within 3e-6 absolute of float64
-RATE = 1e-4  # SPEC 3: Adam, which moves a weight by about this in its first step
+# SPEC 3: 1e-4, and 1e-6 in the very last iteration, which is what a training of one iteration is.
+# Adam's first step moves every weight by about the rate, against the sign of its gradient.
+RATE = 1e-6
 STEP = 0.1 * RATE
 
 Run = Callable[[Mapping[str, Any], str, LoadedModel, Tensor], Iterator[ArrayCheck]]
@@ -94,7 +96,12 @@ def _step(
         yield compare(key, found, golden[key], GRADIENT, "relative")
     optimizer.step()
     for key, name in _theirs(golden, "after_adam_step:", model):
-        yield compare(key, model.module.get_parameter(name), golden[key], STEP)
+        wanted = golden[key]
+        slope = golden[f"grad:{key.partition(':')[2]}"]
+        # Below the tolerance of gradients a sign is noise, and the step may go either way.
+        clear = np.abs(slope) > GRADIENT * np.abs(slope).max()
+        moved = model.module.get_parameter(name).detach().numpy()
+        yield compare(key, np.where(clear, moved, wanted), wanted, STEP)
 
 
 def _terms(
