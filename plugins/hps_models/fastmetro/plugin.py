@@ -173,28 +173,48 @@ GOLDENS = {
 }
 
 
+MEASURED = {  # file, module and function of its replay, what it holds
+    "loss_body": ("goldens_losses:replay_body", "The losses of the body, one step of training."),
+    "loss_hand": ("goldens_losses:replay_hand", "The losses of the hand, labels, FreiHAND's file."),
+    "metrics_body": ("goldens_measures:replay_metrics", "The official validation."),
+    "train_step_S-R50": ("goldens_training:replay_train_step", "Two steps of the whole network."),
+}
+SEEDS = {"body_seed": 7, "hand_seed": 9, "hands_mean_seed": 13}  # of surrogate bodies, SPEC 8.1
+
+
 @hookimpl
 def hps_goldens() -> list[GoldenSpec]:
-    """-> the kinds of golden of networks, masks and codes."""
-    here, source = "hps_models.fastmetro.goldens", "reference/fastmetro/SPEC.md, 8.3"
-    bodies = {"body_seed": 7, "hand_seed": 9, "hands_mean_seed": 13}
+    """-> the kinds of golden of networks, masks and codes, losses, validation, training."""
+    here, source = "hps_models.fastmetro", "reference/fastmetro/SPEC.md, 8.3"
+    pictures = {"noise_seed": 0, "blocks_seed": 1}
     return [
         *(
             GoldenSpec(
                 name=f"fastmetro/{name.lower()}",
                 files=(f"goldens/FastMETRO-{name}.npz", f"keys/FastMETRO-{name}.json"),
-                replay=f"{here}:replay_{name.lower().replace('-', '_')}",
+                replay=f"{here}.goldens:replay_{name.lower().replace('-', '_')}",
                 summary=summary,
                 source=source,
-                options={"noise_seed": 0, "blocks_seed": 1, **bodies},
+                options={**pictures, **SEEDS},
             )
             for name, summary in GOLDENS.items()
         ),
         GoldenSpec(
             name="fastmetro/masks",
             files=("goldens/masks_posenc.npz",),
-            replay=f"{here}:replay_masks",
+            replay=f"{here}.goldens:replay_masks",
             summary="Who may attend to whom, and the 2-D sine codes of image tokens.",
             source=source,
+        ),
+        *(
+            GoldenSpec(
+                name=f"fastmetro/{name.lower().replace('_', '-')}",
+                files=(f"goldens/{name}.npz",),
+                replay=f"{here}.{replay}",
+                summary=summary,
+                source=source,
+                options={"blocks_seed": 1, "label_seed": 100, **SEEDS},
+            )
+            for name, (replay, summary) in MEASURED.items()
         ),
     ]
