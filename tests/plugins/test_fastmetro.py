@@ -151,7 +151,7 @@ def test_training_lowers_the_loss(preset: str, weighting: str) -> None:
         terms = fastmetro_losses(module(batch.image), batch, kit.body(), tuple(weights))
         total = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
         optimizer.zero_grad()
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(module.parameters(), 0.3)
         optimizer.step()
         totals.append(total.item())
@@ -167,7 +167,7 @@ def test_losses_of_the_parameters_do_not_reach_the_mesh() -> None:
 
 
 def test_the_answer_is_the_networks_mesh_or_that_of_its_parameters() -> None:
-    options = {"smpl_parameters": True, "regressor_hidden": 32}
+    options: dict[str, Any] = {"smpl_parameters": True, "regressor_hidden": 32}
     body = load_body("smpl", source="free")
     with torch.no_grad():
         own = complete(network(**options)(images()), body, vertices=True)
