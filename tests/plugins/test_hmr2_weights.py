@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hps_models.hmr2.weights import guess, rows
 from hpscli.errors import InvalidData
-from hpscli.nn.checkpoints import build_model, load_model
+from hpscli.nn.checkpoints import build_model, initialise, load_model
 from hpscli.nn.layouts import Row
 from hpscli.nn.official.counts import count_preset
 from hpscli.nn.options import complete_options
@@ -169,3 +169,19 @@ def test_the_authors_container_is_read_safely(form: str, tmp_path: Path) -> None
         raw = model(torch.randn(1, 3, 64, 64)).raw
     assert raw["joints44"].shape == (1, 44, 3)
     assert raw["keypoints2d"].shape == (1, 44, 2)
+
+
+@pytest.mark.parametrize("prefix", ["", "backbone."])
+def test_an_encoder_of_vitpose_starts_the_network(prefix: str, tmp_path: Path) -> None:
+    module, spec, _ = build_model("hmr2", preset="tiny")
+    table = [row for row in rows(options_of("tiny")) if row.theirs.startswith("backbone.")]
+    state = {f"{prefix}{k[9:]}": v for k, v in filled(table).items() if k.startswith("backbone.")}
+    head = {"keypoint_head.final_layer.weight": torch.ones(17, 256, 1, 1)} if prefix else {}
+    torch.save({"state_dict": {**state, **head}}, tmp_path / "vitpose.pth")
+    before = module.state_dict()["smpl_head.decpose.weight"].clone()
+    said = initialise(module, spec, tmp_path / "vitpose.pth")
+    assert "ViTPose" in said
+    ours = module.state_dict()
+    norm = state[f"{prefix}last_norm.weight"]
+    assert torch.equal(ours["backbone.norm.weight"], norm)
+    assert torch.equal(ours["smpl_head.decpose.weight"], before)

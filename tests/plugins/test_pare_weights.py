@@ -15,7 +15,7 @@ from torch import Tensor
 from hps_models.pare.plugin import LAYOUTS
 from hps_models.pare.weights import guess, rows, rows_official
 from hpscli.errors import InvalidData
-from hpscli.nn.checkpoints import build_model, load_model
+from hpscli.nn.checkpoints import build_model, initialise, load_model
 from hpscli.nn.layouts import Row
 from hpscli.nn.official.counts import count_preset
 from hpscli.nn.options import complete_options
@@ -223,10 +223,28 @@ def test_half_a_file_names_what_is_missing(half: slice, reference: Path) -> None
 
 
 def test_layouts_are_told_apart_by_the_body_that_files_carry() -> None:
-    official, other = LAYOUTS
+    official, other, _ = LAYOUTS
     assert (official.name, other.name) == ("official", "mmhuman3d")
     with_body = {row.theirs: row.shape for row in rows_official(options_of("tiny"))}
     from hps_models.pare.weights import guess_official
 
     assert guess_official(with_body) == guess(with_body)
     assert guess_official({row.theirs: row.shape for row in rows(options_of("tiny"))}) is None
+
+
+@pytest.mark.slow
+def test_a_network_of_2d_pose_starts_the_backbone(tmp_path: Path) -> None:
+    module, spec, _ = build_model("pare", preset="hrnet-w32")
+    state = {
+        key.removeprefix("backbone."): value
+        for key, value in filled(rows(options_of("hrnet-w32"))).items()
+        if key.startswith("backbone.") and ".upsample_stage_" not in key
+    }
+    state["final_layer.weight"] = torch.ones(17, 32, 1, 1)  # joints of COCO, 24 are in PARE's files
+    torch.save(state, tmp_path / "pose_hrnet_w32_256x192.pth")
+    said = initialise(module, spec, tmp_path / "pose_hrnet_w32_256x192.pth")
+    assert "HRNet-W32 for 2D pose" in said
+    assert "start at random" in said
+    ours = module.state_dict()
+    name = "stage4.2.branches.3.3.conv2.weight"
+    assert torch.equal(ours[f"backbone.trunk.{name}"], state[name])

@@ -18,6 +18,19 @@ LAYOUT = Layout(
     entries={"epoch": 0, "global_step": 0, "pytorch-lightning_version": "1.8.1"},
     ignored={"smpl.*": "arrays of the licensed SMPL model", "discriminator.*": "the adversary"},
 )
+ENCODER = Layout(
+    name="vitpose",
+    summary="an encoder of ViTPose, as in vitpose_backbone.pth",
+    guess=f"{HERE}.weights:guess_backbone",
+    rows=f"{HERE}.weights:rows_backbone",
+    ignored={
+        "keypoint_head.*": "heat maps of 2D pose",
+        "associate_keypoint_heads.*": "heat maps of 2D pose",
+    },
+    prefixes=("backbone.",),
+    partial=True,
+)
+RESTATED = "comparison tables of later papers, which restate it; for orientation"
 LICENCE = "MIT (4D-Humans); SMPL, which the file carries, is non-commercial"
 WEIGHTS = (
     Weights(
@@ -28,7 +41,7 @@ WEIGHTS = (
         homepage="https://shubham-goel.github.io/4dhumans/",
         note="the paper's HMR2.0a",
         results={"3dpw PA-MPJPE": 44.4, "3dpw MPJPE": 69.8, "3dpw PVE": 82.2},
-        source="table of CameraHMR's paper; PVE likewise",
+        source=RESTATED,
     ),
     Weights(
         tag="hmr2b",
@@ -38,7 +51,7 @@ WEIGHTS = (
         homepage="https://shubham-goel.github.io/4dhumans/",
         note="the paper's HMR2.0b, which 4D-Humans downloads by itself",
         results={"3dpw PA-MPJPE": 54.3},
-        source="Humans in 4D, ICCV 2023",
+        source=RESTATED,
     ),
 )
 HMR2 = ModelSpec(
@@ -78,7 +91,7 @@ HMR2 = ModelSpec(
     adapt=f"{HERE}.plugin:adapt",
     raw=f"{HERE}.outputs:raw",
     crop="hpscli.data.preparation:HMR2",
-    layouts=(LAYOUT,),
+    layouts=(LAYOUT, ENCODER),
     weights=WEIGHTS,
     assets=("smpl-neutral", "regressor-j19", "regressor-h36m"),
     paper="Goel et al., Humans in 4D: Reconstructing and Tracking Humans with Transformers, "

@@ -40,6 +40,18 @@ def guess(shapes: Shapes) -> dict[str, Any] | None:
     return {**_backbone(shapes), **_head(shapes)}
 
 
+def guess_backbone(shapes: Shapes) -> dict[str, Any] | None:
+    """Bare names of ViTPose's encoder -> the options that they speak of, or None."""
+    named = {f"backbone.{key}": shape for key, shape in shapes.items()}
+    return _backbone(named) if _vit(named) else None
+
+
+def rows_backbone(options: Mapping[str, Any]) -> list[Row]:
+    """Options -> every tensor of the encoder under bare names."""
+    module = on_meta(lambda: build(**options))
+    return vit_rows(module.backbone, ours="backbone.", theirs="")
+
+
 def _vit(shapes: Shapes) -> bool:
     """-> whether there is ViTPose's encoder without the tokens that others lay before it."""
     needed = ("backbone.pos_embed", "backbone.patch_embed.proj.weight")

@@ -45,6 +45,18 @@ LAYOUTS = (
             "disc.*": "the adversary of training",
         },
     ),
+    Layout(
+        name="pose-hrnet",
+        summary="an HRNet-W32 for 2D pose or classes, as in pose_hrnet_w32_256x192.pth",
+        guess=f"{HERE}.weights:guess_backbone",
+        rows=f"{HERE}.weights:rows_backbone",
+        ignored=dict.fromkeys(
+            ("final_layer.*", "classifier.*", "incre_modules.*", "downsamp_modules.*"),
+            "the end of another task's network",
+        ),
+        prefixes=("backbone.",),
+        partial=True,
+    ),
 )
 README = "README of mkocabas/PARE"
 MMHUMAN3D = "configs/pare/README.md of open-mmlab/mmhuman3d"
@@ -82,7 +94,7 @@ WEIGHTS = (
         preset="hrnet-w32",
         official_file="hrnet_w32_conv_pare.pth",
         licence="not stated for the weights; code Apache-2.0, SMPL non-commercial",
-        results={"3dpw PA-MPJPE": 50.78},
+        results={"3dpw MPJPE": 81.81, "3dpw PA-MPJPE": 50.78},
         source=MMHUMAN3D,
     ),
 )

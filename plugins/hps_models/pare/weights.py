@@ -1,6 +1,7 @@
 """The layouts of PARE's files: the authors', mmhuman3d's, the course project's."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from hps_models.pare.network import build
@@ -105,6 +106,24 @@ def rows_official(options: Mapping[str, Any]) -> list[Row]:
     return rows(options) + [
         Row(f"smpl.smpl.{name}", shape, parameter=False, why=SMPL)
         for name, shape in SMPL_SHAPES.items()
+    ]
+
+
+def guess_backbone(shapes: Shapes) -> dict[str, Any] | None:
+    """Bare names of an HRNet -> options, or None; ResNets need no layout, their names are ours."""
+    return {} if "transition1.0.0.weight" in shapes else None
+
+
+def rows_backbone(options: Mapping[str, Any]) -> list[Row]:
+    """Options -> every tensor of the backbone under bare names; its last convolutions may lack."""
+    return [
+        replace(
+            row,
+            theirs=row.theirs.removeprefix("backbone."),
+            required=False if ".upsample_stage_" in row.theirs else None,
+        )
+        for row in rows(options)
+        if row.theirs.startswith("backbone.") and row.ours
     ]
 
 
