@@ -74,6 +74,14 @@ def hps_goldens() -> list[GoldenSpec]:
             options={"image_seed": 0, **BODY_SEEDS, **MEAN_SEEDS},
         ),
         GoldenSpec(
+            name="hmr/augmentations",
+            files=("goldens/augmentations.npz",),
+            replay=f"{here}.augmentations:replay",
+            summary="Erasing, mixing, dropout, occluders, colours, random crop of hmr-benchmarks.",
+            source="reference/hmr/SPEC.md, 5: the same random numbers, so exactly the same",
+            options={"center_x": 50, "center_y": 45, "box_size": 80},
+        ),
+        GoldenSpec(
             name="hmr/rotations",
             files=("goldens/rotations.npz",),
             replay=f"{here}.geometry:replay_rotations",
