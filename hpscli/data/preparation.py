@@ -150,6 +150,14 @@ def place_hmr2(box: np.ndarray | None, image_size: tuple[int, int], window: Wind
     return official_crops.hmr2_box(x, y, x + width, y + height)
 
 
+def place_spin(box: np.ndarray | None, image_size: tuple[int, int], window: Window) -> Place:
+    """No box -> the whole picture about its middle pixel, as SPIN's demo; a box as any other."""
+    if box is not None:
+        return crop_window(box, image_size, window)
+    height, width = image_size
+    return np.array([width // 2, height // 2]), float(max(height, width))
+
+
 def place_shorter_side(
     box: np.ndarray | None, image_size: tuple[int, int], window: Window
 ) -> Place:
@@ -234,12 +242,14 @@ SPIN = Preparation(
     summary="SPIN as all later code runs it: whole-pixel box, scikit-image resize with blur.",
     pixels=partial(square_pixels, official_crops.spin),
     affine=label_affine,
+    place=place_spin,
 )
 SPIN_SCIPY = Preparation(
     name="spin_scipy",
     summary="SPIN as published in 2019: the contrast of every crop is stretched, then Pillow.",
     pixels=partial(square_pixels, official_crops.spin_scipy),
     affine=label_affine,
+    place=place_spin,
 )
 MMHUMAN3D = Preparation(
     name="mmhuman3d",

@@ -10,16 +10,15 @@ import pytest
 
 from hpscli.body.joints import joint_set
 from hpscli.data.official_crops import (
+    hmr2,
     hmr2_box,
     mmhuman3d,
-    official_crop,
     pare_demo,
     spin,
     spin_affine,
     spin_scipy,
 )
 from hpscli.data.official_crops.labels import mmhuman3d_points, spin_points, turned_labels
-from hpscli.errors import UsageError
 
 CASES = range(4)
 SKIMAGE = 1e-3  # tolerances of the reference's SPEC, in normalised units
@@ -154,7 +153,7 @@ def test_hmr2_enlarges_boxes_blurs_and_crops_like_the_official_code(
     center, size_px = hmr2_box(*golden["boxes_xyxy"][number])
     np.testing.assert_allclose(center, golden[f"box{number}_box_center"])
     np.testing.assert_allclose(size_px, golden[f"box{number}_box_size"], rtol=1e-7)
-    crop = official_crop("hmr2")(picture, center, size_px)
+    crop = hmr2(picture, center, size_px)
     assert_like(golden, f"box{number}", crop, OPENCV, step=8)
 
 
@@ -162,11 +161,6 @@ def test_the_pare_demo_crops_like_the_official_code(goldens: Path, picture: np.n
     golden = load(goldens, "pare_demo")
     x, y, width, _ = golden["bbox_cxcywh"]
     assert_like(golden, "", pare_demo(picture, (x, y), float(width)), OPENCV)
-
-
-def test_an_unknown_official_crop_is_named_with_its_neighbour() -> None:
-    with pytest.raises(UsageError, match="Did you mean 'spin'"):
-        official_crop("spinn")
 
 
 def test_a_box_outside_the_picture_gives_a_black_crop() -> None:

@@ -1,4 +1,4 @@
-"""The crops of official code, by name, so that published weights see what they were trained on.
+"""The crops of official code, so that published weights see what they were trained on.
 
 Every function has one signature: picture (H,W,3) uint8 RGB, box centre (2,) px and side in px, and the
 random choices of training -> network input (3,S,S) float32, normalised. Checked against recordings of
@@ -7,7 +7,7 @@ master and cuda11_fix), open-mmlab/mmhuman3d transforms, shubham-goel/4D-Humans 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,22 +18,12 @@ from hpscli.data.official_crops.resample import (
     rotate_linear,
     skimage_resize,
 )
-from hpscli.errors import unknown_name
 
 MEAN = np.array([0.485, 0.456, 0.406])
 STD = np.array([0.229, 0.224, 0.225])
 NO_NOISE = (1.0, 1.0, 1.0)
 HMR2_ASPECT = (192.0, 256.0)  # width, height that boxes are enlarged to
 HMR2_BLUR_FROM = 1.1  # size / side / 2 above which the picture is blurred first
-
-OfficialCrop = Callable[..., np.ndarray]
-
-
-def official_crop(name: str) -> OfficialCrop:
-    """-> the crop of this name: spin, spin_scipy, mmhuman3d, hmr2, pare_demo."""
-    if name not in OFFICIAL_CROPS:
-        raise unknown_name("official crop", name, OFFICIAL_CROPS, "hps info formats")
-    return OFFICIAL_CROPS[name]
 
 
 def spin(
@@ -140,15 +130,6 @@ def pare_demo(
     crop = crop[:, ::-1] if flip else crop
     noisy = np.clip(crop * np.asarray(channel_noise), 0, 255)
     return normalised(noisy.astype(np.float32) / 255.0)
-
-
-OFFICIAL_CROPS: dict[str, OfficialCrop] = {
-    "spin": spin,
-    "spin_scipy": spin_scipy,
-    "mmhuman3d": mmhuman3d,
-    "hmr2": hmr2,
-    "pare_demo": pare_demo,
-}
 
 
 def spin_affine(

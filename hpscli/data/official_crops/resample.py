@@ -91,6 +91,7 @@ def pillow_resize(image: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
     """Image (H,W,C) uint8 -> size, a side or (h,w), uint8: Pillow's resize(BILINEAR), exactly.
 
     A triangle filter as wide as the shrink factor, columns first, rounded to uint8 between passes.
+    Pillow 13 takes rows first for some tall pictures, which differs by one grey level; none before did.
     """
     height, width = (size, size) if isinstance(size, int) else size
     return _triangle_axis(_triangle_axis(image, width, 1), height, 0)
