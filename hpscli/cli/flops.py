@@ -26,26 +26,37 @@ def flops(
         bool, typer.Option("--by-module", help="A line for every module that costs something.")
     ] = False,
     depth: Annotated[int, typer.Option(help="How deep --by-module goes.", min=1)] = 2,
+    params: Annotated[
+        bool, typer.Option("--params", help="Only parameters: no network is run.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Parameters by part, multiply-adds by execution and by mmcv's rule, activations.
+    """Parameters, multiply-adds by execution and by mmcv's rule, activations.
 
-    GMAC counts one multiply-add as one; GFLOP would be twice as much.
+    official_params counts what the authors' files hold, never-used tensors too; used_params what
+    the network computes with. GMAC counts one multiply-add as one; GFLOP would be twice as much.
     """
-    from hpscli.nn.flops import measure_model
+    from hpscli.nn.flops import adapted_to, measure_model
+    from hpscli.nn.official.counts import count_preset
 
     size = parse_shape(shape) if shape else None
     out, rows, broken = Output(json), [], []
     for spec, preset in _wanted(models or []):
         try:
-            cost = measure_model(spec, preset, size or spec.input_size)
+            own = adapted_to(spec, preset)
+            counts = count_preset(spec, preset)
+            cost = None
+            if not params:
+                cost = measure_model(spec, preset, size or own.input_size)
         except HpsError as error:
             if models:
                 raise
             broken.append(error.problem.rstrip("."))
             continue
-        rows.append(_row(spec, preset, size or spec.input_size, cost, depth if by_module else 0))
-    layers = _body_layers({row["body"] for row in rows})
+        rows.append(_row(own, preset, size or own.input_size, counts))
+        if cost:
+            rows[-1] |= _cost(cost, depth if by_module else 0)
+    layers = [] if params else _body_layers({row["body"] for row in rows})
     document = {"models": rows, "body_layers": layers, "broken": broken}
     out.result("flops", document, lambda: _draw(rows, layers, by_module))
     if broken:
@@ -89,13 +100,20 @@ def _default_and_presets(spec: "ModelSpec") -> list[str]:
 
 
 def _row(
-    spec: "ModelSpec", preset: str, size: tuple[int, int], cost: "Cost", depth: int
+    spec: "ModelSpec", preset: str, size: tuple[int, int], counts: dict[str, Any]
 ) -> dict[str, Any]:
-    row: dict[str, Any] = {
+    return {
         "model": spec.name,
         "preset": preset,
         "body": spec.body,
         "shape": list(size),
+        **counts,
+    }
+
+
+def _cost(cost: "Cost", depth: int) -> dict[str, Any]:
+    """-> what running the network once costs."""
+    found: dict[str, Any] = {
         "parameters": cost.parameters,
         "macs": cost.macs,
         "flops": 2 * cost.macs,
@@ -104,12 +122,12 @@ def _row(
         "activations": cost.activations,
     }
     if depth:
-        row["modules"] = [
+        found["modules"] = [
             vars(module)
             for module in cost.modules
             if module.path and module.path.count(".") < depth and (module.macs or module.parameters)
         ]
-    return row
+    return found
 
 
 def _body_layers(kinds: set[str]) -> list[dict[str, Any]]:
@@ -121,33 +139,48 @@ def _body_layers(kinds: set[str]) -> list[dict[str, Any]]:
 
 def _draw(rows: list[dict[str, Any]], layers: list[dict[str, Any]], by_module: bool) -> None:
     table(
-        ("model", "input", "params M", "of which", "GMAC", "mmcv rule", "activations M"),
+        ("model", "input", "official_params", "used_params", "GMAC", "mmcv rule", "activations M"),
         [
             (
                 f"{r['model']}.{r['preset']}" if r["preset"] else r["model"],
                 "x".join(str(side) for side in r["shape"]),
-                r["parameters"]["total"] / 1e6,
-                " + ".join(
-                    f"{name} {count / 1e6:.2f}"
-                    for name, count in r["parameters"].items()
-                    if name != "total"
-                ),
-                f"{r['macs'] / 1e9:.3f}",
-                f"{r['macs_mmcv_rule'] / 1e9:.3f}",
-                r["activations"] / 1e6,
+                _spaced(r["official_params"]),
+                _spaced(r["used_params"]),
+                f"{r['macs'] / 1e9:.3f}" if "macs" in r else "-",
+                f"{r['macs_mmcv_rule'] / 1e9:.3f}" if "macs" in r else "-",
+                r["activations"] / 1e6 if "macs" in r else None,
             )
             for r in rows
         ],
     )
+    for row in rows if len(rows) == 1 else ():
+        _draw_parts(row)
+    print("official_params: what the authors' files hold; used_params: what is computed with.")
     for layer in layers:
         cost = f"{layer['macs'] / 1e6:.1f} MMAC"
         print(f"body layer {layer['body']} (free body): {cost}, not in the rows above")
+    if not layers:
+        return
     print("GMAC: multiply-adds of one image, 1 GMAC = 2 GFLOP. mmcv rule: what mmcv's get_flops")
     print("would print as GFLOPs; attention and functional operations count nothing there.")
     print("activations: numbers that convolutions, matrix products and attention write.")
     if by_module:
         for row in rows:
             _draw_modules(row)
+
+
+def _draw_parts(row: dict[str, Any]) -> None:
+    """Parameters by the first word of the authors' keys."""
+    used = row["used_by_part"]
+    official = row.get("official_by_part", dict.fromkeys(used))
+    table(
+        ("part", "official_params", "used_params"),
+        [(part, _spaced(official[part]), _spaced(used[part])) for part in used],
+    )
+
+
+def _spaced(count: int | None) -> str:
+    return "-" if count is None else f"{count:,}".replace(",", " ")
 
 
 def _draw_modules(row: dict[str, Any]) -> None:

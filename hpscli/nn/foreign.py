@@ -57,6 +57,10 @@ class Recognised:
             if key in whys or why_ignored(self.layout, key)
         }
 
+    def bare(self) -> list[str]:
+        """-> unused keys that lie beside the prefix, not under it."""
+        return [key for key in self.unused() if self.prefix and key in self.foreign.tensors]
+
     def said(self) -> tuple[str, ...]:
         """-> what was recognised, dropped and changed, one line each."""
         return tuple(_report(self))
@@ -90,10 +94,10 @@ def recognise(
     specs = list(get_registry().all("model") if models is None else models)
     pairs = [(spec, at) for spec in specs for at in spec.layouts if partial or not at.partial]
     attempts = [attempt for pair in pairs for attempt in _attempts(foreign, *pair)]
-    best = _best(attempts)
+    best = _best(attempts, foreign)
     if best is None or not preset_of(best.spec, best.options):
         small = [attempt for pair in pairs for attempt in _attempts(foreign, *pair, small=True)]
-        best = _best(small) or best
+        best = _best(small, foreign) or best
     if best is not None:
         return _recognised(best, foreign)
     if not partial:
@@ -101,10 +105,16 @@ def recognise(
     raise _nearest(foreign, attempts, specs)
 
 
-def _best(attempts: Iterable[Attempt]) -> Attempt | None:
-    """-> the attempt without any difference that reads most."""
+def _best(attempts: Iterable[Attempt], foreign: Foreign) -> Attempt | None:
+    """-> the attempt without any difference that reads most, in a container of its layout if any."""
     exact = [attempt for attempt in attempts if not attempt.differences and attempt.matched]
-    return max(exact, key=lambda a: (not a.layout.partial, a.matched), default=None)
+
+    def merit(attempt: Attempt) -> tuple[bool, int, bool]:
+        container = f"{foreign.place}/{attempt.prefix}" if foreign.place else attempt.prefix
+        fits = attempt.layout.container == container
+        return not attempt.layout.partial, attempt.matched, fits
+
+    return max(exact, key=merit, default=None)
 
 
 def _refuse_part(foreign: Foreign, specs: Iterable[ModelSpec]) -> None:

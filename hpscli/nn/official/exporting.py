@@ -2,7 +2,7 @@
 
 import io
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,8 @@ def export_official(
     _check(rows, theirs, given)
     buffer = io.BytesIO()
     # The older form is the one that every torch reads, also those of the authors' time.
-    torch.save(packed(theirs, chosen), buffer, _use_new_zipfile_serialization=False)
+    content = packed(theirs, chosen, given.origin.get("bare", ()))
+    torch.save(content, buffer, _use_new_zipfile_serialization=False)
     write_atomically(out, buffer.getvalue())
     left_out = {row.theirs: row.why or "never used" for row in absent}
     derived = _derived(rows, theirs, given)
@@ -112,11 +113,17 @@ def read_source(source: str | Path) -> Source:
     )
 
 
-def packed(theirs: Mapping[str, Tensor], layout: Layout) -> dict[str, Any]:
-    """Tensors by the keys of the rows -> the content of the file, as its loaders expect it."""
+def packed(
+    theirs: Mapping[str, Tensor], layout: Layout, bare: Collection[str] = ()
+) -> dict[str, Any]:
+    """Tensors by the keys of the rows -> the content of the file, as its loaders expect it.
+
+    bare: keys that lie beside the prefix.
+    """
     *entries, prefix = layout.container.split("/")
     content: dict[str, Any] = OrderedDict(
-        (prefix + key, _alone(tensor.detach().contiguous())) for key, tensor in theirs.items()
+        (key if key in bare else prefix + key, _alone(tensor.detach().contiguous()))
+        for key, tensor in theirs.items()
     )
     for depth, entry in enumerate(reversed(entries), start=1):
         beside = layout.entries if depth == len(entries) else {}

@@ -221,4 +221,5 @@ def precision(found: Recognised) -> dict[str, Any]:
         "dtype": usual,
         "dtypes": {key: dtype for key, dtype in dtypes.items() if dtype != usual},
         "absent": absent,
+        "bare": found.bare(),
     }
