@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from hps_models.fastmetro.attention import sine_code
-from hps_models.fastmetro.constants import Remembered
 from hps_models.fastmetro.regressor import ParameterRegressor
 from hps_models.fastmetro.transformer import Start, Transformer
 from hpscli.body.cameras import project_weak
@@ -25,6 +24,7 @@ from hpscli.nn.mesh.target import (
     joints_from_mesh,
     mesh_target,
 )
+from hpscli.nn.remembered import Remembered
 from hpscli.records import Prediction
 
 CAMERA = 3  # scale, shift in x, shift in y
@@ -189,7 +189,7 @@ class FastMETRO(nn.Module):
             return compute(batch)
         layer = self.transformer_1.decoder.layers[0]
         parameters = [self.joint_token_embed.weight, self.vertex_token_embed.weight]
-        hidden, query = self.remembered(lambda: compute(1), [*parameters, *layer.parameters()])
+        hidden, query = self.remembered(compute, [*parameters, *layer.parameters()], batch)
         return hidden, query
 
     def _positions(self, rows: int, columns: int) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+Results = tuple[Tensor, ...]
+
 
 class Remembered:
     """The last result of a computation without gradients, and what it was made from.
@@ -15,25 +17,29 @@ class Remembered:
 
     def __init__(self) -> None:
         self._made_from: tuple[object, ...] = ()
-        self._result: tuple[Tensor, ...] = ()
+        self._results: Results = ()
 
     def __reduce__(self) -> tuple[type["Remembered"], tuple[()]]:
         return Remembered, ()
 
     def forget(self) -> None:
         """Compute anew next time."""
-        self._made_from, self._result = (), ()
+        self._made_from, self._results = (), ()
 
     def __call__(
-        self, compute: Callable[[], tuple[Tensor, ...]], parameters: Sequence[Tensor]
-    ) -> tuple[Tensor, ...]:
-        """What `compute` gives from these parameters, or gave when they were the same."""
+        self, compute: Callable[[int], Results], parameters: Sequence[Tensor], batch: int
+    ) -> Results:
+        """What `compute(1)` gives from these parameters, or gave when they were the same.
+
+        The result is of one image and fits any number; `batch`, how many there are, is for those
+        who measure what computing all of them would cost.
+        """
         if not _can_wait(parameters):
-            return compute()
+            return compute(1)
         made_from = _state(parameters)
         if made_from != self._made_from:
-            self._result, self._made_from = compute(), made_from
-        return self._result
+            self._results, self._made_from = compute(1), made_from
+        return self._results
 
 
 def _can_wait(parameters: Sequence[Tensor]) -> bool:
