@@ -155,8 +155,14 @@ def _place(key: str) -> int:
 
 
 def is_family(shapes: Mapping[str, tuple[int, ...]]) -> bool:
-    """Keys of a file -> whether its encoders are those of METRO or Mesh Graphormer."""
-    return any(re.match(r"trans_encoder\.\d+\.(bert|cls_head|residual)\b", key) for key in shapes)
+    """Keys of a file -> whether its encoders are those of METRO or Mesh Graphormer.
+
+    Also the first half of such a file, which is a backbone and nothing else.
+    """
+    if any(re.match(r"trans_encoder\.\d+\.(bert|cls_head|residual)\b", key) for key in shapes):
+        return True
+    begins = "backbone.0.weight" in shapes or "backbone.transition1.0.0.weight" in shapes
+    return begins and all(key.startswith("backbone.") for key in shapes)
 
 
 def has_graph(shapes: Mapping[str, tuple[int, ...]]) -> bool:

@@ -1,0 +1,124 @@
+"""METRO as a plugin: its presets, and that they learn."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from hps_models.metro.plugin import METRO
+from hpscli.errors import UsageError
+from hpscli.nn.checkpoints import build_model, load_model, save_checkpoint
+from hpscli.nn.files import CheckpointInfo
+from hpscli.nn.options import adapted, complete_options
+from hpscli.testing.checks import require
+from hpscli.testing.conformance import check_model
+
+TINY = pytest.mark.parametrize("preset", ["tiny", "hand-tiny"])
+
+
+def test_the_hand_is_another_body() -> None:
+    spec = adapted(METRO, complete_options(METRO, "hand-tiny", {}))
+    assert (spec.body, spec.input_size) == ("mano", (64, 64))
+    assert spec.assets == ("mano-right", "sampling-mano")
+    with pytest.raises(UsageError, match="body or hand"):
+        build_model("metro", preset="tiny", options={"target": "foot"})
+
+
+def test_every_weights_record_is_of_a_preset_and_says_where_its_numbers_are_from() -> None:
+    for weights in METRO.weights:
+        assert weights.preset in METRO.presets
+        assert weights.results and weights.source and weights.official_file
+
+
+def test_the_body_mixes_cells_and_the_hand_takes_their_mean() -> None:
+    body, _, _ = build_model("metro", preset="tiny", body_source="free")
+    hand, _, _ = build_model("metro", preset="hand-tiny", body_source="free")
+    assert isinstance(body.mixing, torch.nn.Linear)
+    assert body.mixing.weight.shape == (14 + 431, 16)
+    assert hand.mixing is None
+
+
+def test_widths_follow_the_target_unless_they_are_given() -> None:
+    with torch.device("meta"):
+        made = {
+            preset: build_model("metro", preset=preset, body_source="free")[0].method
+            for preset in ("resnet50", "hand-resnet50", "hand-tiny")
+        }
+    assert made["resnet50"].widths == (1024, 256, 128)
+    assert made["resnet50"].feed_forward == (3072, 3072, 3072)
+    assert made["hand-resnet50"].widths == (1024, 256, 64)
+    assert made["hand-resnet50"].feed_forward == (4096, 1024, 256)
+    assert made["hand-tiny"].widths == (64, 32, 16)
+
+
+def test_a_network_of_ours_is_saved_and_loaded_with_all_its_outputs(tmp_path: Path) -> None:
+    module, spec, options = build_model("metro", preset="hand-tiny", body_source="free")
+    info = CheckpointInfo(
+        model="metro",
+        options=options,
+        input_size=spec.input_size,
+        body={"kind": "mano", "source": "free"},
+    )
+    save_checkpoint(tmp_path / "hand.safetensors", module, info)
+    images = torch.randn(1, 3, *spec.input_size)
+    with torch.no_grad():
+        said = load_model(tmp_path / "hand.safetensors")(images)
+        assert torch.equal(said.camera, module.eval()(images).camera)
+    assert {"mano16", "metro_hand21"} <= set(said.joints)
+    assert {"joints2d", "joints2d_from_mesh", "joints21_from_mesh"} <= set(said.raw)
+
+
+@TINY
+def test_a_tiny_preset_passes_the_conformance_kit(preset: str) -> None:
+    require(check_model("metro", preset=preset))
+
+
+@TINY
+def test_three_pictures_are_three_times_one(preset: str) -> None:
+    module, spec, _ = build_model("metro", preset=preset, body_source="free")
+    images = torch.randn(3, 3, *spec.input_size)
+    with torch.no_grad():
+        together = module.eval()(images).vertices
+        alone = torch.cat([module(image[None]).vertices for image in images])
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("preset", ["hand-tiny", pytest.param("tiny", marks=pytest.mark.slow)])
+def test_training_steps_lower_the_distance_to_a_mesh(preset: str) -> None:
+    torch.manual_seed(0)
+    module, spec, _ = build_model("metro", preset=preset, body_source="free")
+    images, wanted = torch.randn(2, 3, *spec.input_size), 0.3 * torch.randn(2, 1, 3)
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(10):
+        said = module.train()(images)
+        loss = torch.stack([(level - wanted).abs().mean() for level in said.levels]).sum()
+        loss = loss + said.extras["joint_tokens"].square().mean() + said.camera.square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert min(losses[-3:]) < 0.9 * losses[0]
+
+
+@pytest.mark.slow
+@TINY
+def test_a_compiled_network_says_the_same(preset: str) -> None:
+    module, spec, _ = build_model("metro", preset=preset, body_source="free")
+    images = torch.randn(2, 3, *spec.input_size)
+    with torch.no_grad():
+        expected = module.eval()(images)
+        compiled = torch.compile(module)(images)
+    assert torch.allclose(compiled.camera, expected.camera, atol=1e-5)
+    assert torch.allclose(compiled.vertices, expected.vertices, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_tiny_preset_is_exported() -> None:
+    for preset in ("tiny", "hand-tiny"):
+        require(check_model("metro", preset=preset, onnx=True))
+
+
+@pytest.mark.slow
+def test_an_official_size_passes_the_conformance_kit_and_is_exported() -> None:
+    require(check_model("metro", preset="hand-resnet50", onnx=True))
