@@ -209,10 +209,13 @@ def initialise(module: nn.Module, spec: ModelSpec, source: str | Path) -> str:
         return f"all {len(state)} tensors of {path}"
     foreign = open_foreign(path)
     ours = module.state_dict()
-    for candidate in ({}, {"module.": ""}, {"backbone.": ""}):
-        if taken := _start_from_names(module, ours, foreign, candidate):
-            return taken
-    found = recognise(foreign, models=[get_registry().model(spec.name)], partial=True)
+    try:  # whole models before their parts: SPIN's file is also a ResNet
+        found = recognise(foreign, models=[get_registry().model(spec.name)], partial=True)
+    except InvalidData:
+        for candidate in ({}, {"module.": ""}, {"backbone.": ""}):
+            if taken := _start_from_names(module, ours, foreign, candidate):
+                return taken
+        raise
     state = found.state()
     if not found.layout.partial:
         load_weights(module, state, origin=foreign.origin, model=spec.name)

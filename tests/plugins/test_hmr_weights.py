@@ -13,7 +13,13 @@ from hps_models.hmr.backbone_names import from_unfolded, to_unfolded
 from hps_models.hmr.network import build
 from hps_models.hmr.plugin import HMR, PRESETS
 from hpscli.errors import InvalidData
-from hpscli.nn.checkpoints import build_model, initialise, save_checkpoint
+from hpscli.nn.checkpoints import (
+    CheckpointInfo,
+    build_model,
+    initialise,
+    load_model,
+    save_checkpoint,
+)
 from hpscli.nn.foreign import Recognised, open_foreign, recognise
 from hpscli.nn.layouts import Row, describe, on_meta
 from hpscli.nn.options import complete_options
@@ -218,8 +224,6 @@ def test_reordered_weights_merge_patches_as_unfolding_does() -> None:
 
 
 def test_our_own_checkpoint_of_a_preset_loads_again(tmp_path: Path) -> None:
-    from hpscli.nn.checkpoints import CheckpointInfo, load_model
-
     module, spec, options = build_model("hmr", preset="tiny")
     info = CheckpointInfo(
         model="hmr",
@@ -236,3 +240,32 @@ def test_our_own_checkpoint_of_a_preset_loads_again(tmp_path: Path) -> None:
         torch.equal(value, loaded.module.state_dict()[key])
         for key, value in module.state_dict().items()
     )
+
+
+def test_a_whole_file_of_spin_starts_head_and_backbone(tmp_path: Path) -> None:
+    """Its keys are those of a ResNet, too."""
+    module, spec, _ = build_model("hmr", preset="spin")
+    rows = {row.ours: row.theirs for row in rows_of("spin")}
+    state = {rows[key]: torch.full_like(value, 3) for key, value in module.state_dict().items()}
+    torch.save({"model": state, "epoch": 1, "optimizer": {"state": {}}}, tmp_path / "spin.pt")
+    said = initialise(module, spec, tmp_path / "spin.pt")
+    assert said.startswith(f"331 tensors from {tmp_path / 'spin.pt'}\n")
+    assert all(bool((value == 3).all()) for value in module.state_dict().values())
+
+
+@pytest.mark.slow
+def test_a_file_in_its_authors_container_and_half_precision_predicts(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = build_model("hmr", preset="twins-pcpvt")[0].eval()
+    rows = {row.ours: row for row in rows_of("twins-pcpvt")}
+    state = {rows[key].theirs: value.half() for key, value in module.state_dict().items()}
+    state = {f"module.{key}": value for key, value in state.items()}
+    content = {"meta": {"epoch": 3, "time": "x"}, "state_dict": state, "optimizer": {"disc": {}}}
+    file = tmp_path / "twins.pth"
+    torch.save(content, file, _use_new_zipfile_serialization=False)
+    loaded = load_model(file, body_source="free")
+    assert loaded.spec.crop.endswith("MMHUMAN3D")
+    image = torch.randn(1, 3, 224, 224)
+    with torch.no_grad():
+        assert torch.allclose(loaded(image).camera, module(image).camera, atol=1e-2)
+    assert any("float16" in line for line in loaded.said)
