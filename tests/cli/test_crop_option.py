@@ -119,6 +119,7 @@ def test_crops_are_compared_on_a_photograph(
     assert rows["metro"]["greatest_shift_px"] > 0.2 > rows["mmhuman3d"]["greatest_shift_px"]
 
 
+@pytest.mark.slow
 def test_boxes_of_several_sizes_are_compared(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
