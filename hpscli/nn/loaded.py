@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from hpscli.body.kit import BodyKit, body_kit
@@ -38,7 +39,9 @@ class LoadedModel(nn.Module):
         said: tuple[str, ...] = (),  # of a foreign checkpoint: what was recognised, what dropped
     ) -> None:
         super().__init__()
-        self.module, self.body = module, body
+        # Convolutions whose weights keep a pixel's channels together are 3 to 14 % faster on a CPU,
+        # and no network is slower for it (docs/explanation/speed.md).
+        self.module, self.body = module.to(memory_format=torch.channels_last), body
         self.spec, self.options, self.input_size = spec, dict(options), input_size
         self.info, self.sha256, self.name, self.said = info, sha256, name, said
         self.kit = kit if kit is not None else body_kit(spec.body, given=body)
