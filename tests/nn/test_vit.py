@@ -99,6 +99,14 @@ def test_drop_path_acts_in_training_only() -> None:
         assert torch.equal(tokens_and_map(vit, image)[1], tokens_and_map(vit, image)[1])
 
 
+def test_drop_path_grows_linearly_to_its_rate() -> None:
+    blocks = padded_vit(SIZE, WIDTH, 5, HEADS, 0.5).blocks
+    rates = [
+        getattr(part, "drop_prob", 0.0) for b in blocks for part in (b.drop_path1, b.drop_path2)
+    ]
+    assert rates == pytest.approx([0, 0, 0.125, 0.125, 0.25, 0.25, 0.375, 0.375, 0.5, 0.5])
+
+
 def test_a_size_without_whole_patches_is_refused() -> None:
     with pytest.raises(UsageError, match="no whole number of patches"):
         padded_vit((250, 192), WIDTH, 1, HEADS, 0.0)

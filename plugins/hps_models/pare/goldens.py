@@ -133,6 +133,9 @@ def replay_losses(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
     """goldens/loss_pare.npz, whose people are those of loss_spin.npz: every term and their sum."""
     golden = read_golden(folder, "goldens/loss_pare.npz")
     prediction, batch = _scene(read_golden(folder, "goldens/loss_spin.npz"), golden)
+    # The inputs that a seed stands for: wrong ones would make every term wrong.
+    yield from compare_stored(golden, "segm_logits", prediction.extras["part_logits"], 0.0)
+    yield from compare_stored(golden, "gt_segm", batch.targets[PARTS], 0.0)
     from hpscli.body.kit import body_kit
 
     body: Body = body_kit("smpl", given=surrogate(options)).body()
