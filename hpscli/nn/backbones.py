@@ -15,6 +15,7 @@ from hpscli.errors import MissingError, UsageError, did_you_mean
 from hpscli.nn.pose_hrnet import PoseHRNet, upsample_steps
 
 EFFICIENTNET_DROP_PATH, SWIN_DROP_PATH, TWINS_DROP_PATH = 0.2, 0.2, 0.3
+EFFICIENTNET_MOMENTUM = 0.01  # of its batch norms
 VIT_LAYERS = (2, 5, 8, 11)  # whose patch tokens are concatenated
 SWIN_PX = 224  # the windows of timm's network are laid out for one size
 TWINS_STRIDE = 32
@@ -73,6 +74,15 @@ def convolutional_map(name: str, drop_path: float = 0.0) -> nn.Module:
         dropping: list[Any] = [part for part in module.modules() if hasattr(part, "drop_prob")]
         for index, part in enumerate(dropping, start=1):
             part.drop_prob = drop_path * index / len(dropping)
+    return module
+
+
+def efficientnet_map() -> nn.Module:
+    """-> module: image (B,3,H,W) -> map (B,2048,H/32,W/32) of EfficientNet-B5, padded as TensorFlow."""
+    module = convolutional_map("tf_efficientnet_b5", EFFICIENTNET_DROP_PATH)
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.momentum = EFFICIENTNET_MOMENTUM
     return module
 
 
@@ -208,7 +218,7 @@ MAPS: Mapping[str, Callable[[], nn.Module]] = {
     "resnet101": partial(convolutional_map, "resnet101"),
     "resnet152": partial(convolutional_map, "resnet152"),
     "resnext101": FrozenResNeXt,
-    "efficientnet-b5": partial(convolutional_map, "tf_efficientnet_b5", EFFICIENTNET_DROP_PATH),
+    "efficientnet-b5": efficientnet_map,
     "hrnet-w32": PoseHRNet,
     "vit-b": ViTLayers,
     "swin-t": SwinStages,

@@ -88,6 +88,11 @@ def test_the_layer_norms_of_vit_and_twins_have_the_epsilon_of_the_official_code(
     assert (embedding, others) == ({1e-5}, {1e-6})
 
 
+def test_the_batch_norms_of_efficientnet_move_slowly() -> None:
+    norms = [part for part in meta("efficientnet-b5").modules() if isinstance(part, nn.BatchNorm2d)]
+    assert {(norm.eps, norm.momentum) for norm in norms} == {(1e-3, 0.01)}
+
+
 @pytest.mark.parametrize(
     ("name", "highest"),
     [("efficientnet-b5", 0.2), ("swin-t", 0.2), ("twins-svt", 0.51), ("twins-pcpvt", 0.51)],

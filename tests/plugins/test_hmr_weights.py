@@ -21,7 +21,7 @@ from hpscli.nn.checkpoints import (
     save_checkpoint,
 )
 from hpscli.nn.foreign import Recognised, open_foreign, recognise
-from hpscli.nn.layouts import Row, describe, on_meta
+from hpscli.nn.layouts import Row, describe, on_meta, read_rows, write_rows
 from hpscli.nn.options import complete_options
 from hpscli.testing.goldens import read_manifest
 
@@ -221,6 +221,14 @@ def test_reordered_weights_merge_patches_as_unfolding_does() -> None:
     ours.norm.load_state_dict({k: from_unfolded(v) for k, v in norm.state_dict().items()})
     ours.reduction.weight.data = from_unfolded(linear.weight.data)
     assert torch.allclose(ours(tokens), expected, atol=1e-5)
+
+
+def test_what_is_written_back_is_what_was_read() -> None:
+    rows = [row for row in rows_of("swin-t") if row.ours and "stages.3" not in row.theirs]
+    theirs = {row.theirs: torch.randn(row.shape) for row in rows}
+    written, absent = write_rows(rows, read_rows(rows, theirs), {})
+    assert absent == [] and list(written) == list(theirs)
+    assert all(torch.equal(written[key], value) for key, value in theirs.items())
 
 
 def test_our_own_checkpoint_of_a_preset_loads_again(tmp_path: Path) -> None:
