@@ -171,6 +171,7 @@ class GoldenSpec:
     summary: str
     source: str = ""  # where the tolerances come from
     options: Mapping[str, Any] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()  # patterns of arrays that are given, not results to compare
 
 
 class Hooks:
