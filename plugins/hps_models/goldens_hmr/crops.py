@@ -1,6 +1,7 @@
 """Official crops of one synthetic picture, and what happens to labels with them."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,9 @@ from typing import Any
 import numpy as np
 
 from hpscli.body.joints import joint_set
+from hpscli.data.official_augmentations import draws
+from hpscli.data.official_augmentations.boxes import draw_scale_rotation
+from hpscli.data.official_augmentations.colours import apply_channel_noise
 from hpscli.data.official_crops import (
     hmr2,
     hmr2_box,
@@ -18,6 +22,7 @@ from hpscli.data.official_crops import (
     spin_scipy,
 )
 from hpscli.data.official_crops.labels import mmhuman3d_points, spin_points, turned_labels
+from hpscli.data.preparation import crop_window
 from hpscli.data.sample import decode_image
 from hpscli.testing.goldens import ArrayCheck, ReplayOptions, compare, locate, read_golden
 
@@ -28,6 +33,7 @@ AFFINE = 1e-4  # float32 of pixels up to 350
 PIXELS = 2e-3  # mmhuman3d's affine is solved in float32
 BOX_UNIT = 200.0  # px: official boxes are written in units of it
 SIDE = 224
+COARSE = 16  # every so many pixels of the noisy picture are stored
 PICTURE = "goldens/synth_480x640.png"
 VERSIONS = {"master_scipy": spin_scipy, "cuda11_skimage": spin}
 
@@ -109,6 +115,39 @@ def replay_mmhuman3d(folder: Path, options: ReplayOptions) -> Iterator[ArrayChec
         yield compare(key, pose[:3], golden[key], LABELS, "rad")
         key = f"{prefix}smpl_body_pose"
         yield compare(key, pose[3:].reshape(-1, 3), golden[key], LABELS, "rad")
+        yield from _noisy(golden, prefix, picture, place["center"], flip=change["flip"])
+    yield from _boxes(golden, picture, options)
+
+
+def _noisy(
+    golden: Mapping[str, Any], prefix: str, picture: Any, center: Any, *, flip: bool
+) -> Iterator[ArrayCheck]:
+    """The whole picture after channel noise, BGR; the centre of the box, after the mirror."""
+    x, y = center
+    key = f"{prefix}center"
+    if key in golden:
+        mirrored = picture.shape[1] - 1 - x if flip else x
+        yield compare(key, [mirrored, y], golden[key], AFFINE, "px")
+    key = f"{prefix}noise_img_sub{COARSE}"
+    if key in golden:
+        factors = golden[f"{prefix}channel_noise_bgr"].ravel()
+        noisy = apply_channel_noise(picture[..., ::-1], factors)
+        yield compare(key, noisy[::COARSE, ::COARSE], golden[key], 0.0, "grey levels")
+
+
+def _boxes(golden: Mapping[str, Any], picture: Any, options: ReplayOptions) -> Iterator[ArrayCheck]:
+    """Boxes of annotation files -> centres and sides; what training draws for a side of 100 px."""
+    size, window = picture.shape[:2], (SIDE, SIDE)
+    if "bbox_xywhs" in golden:
+        places = [crop_window(box, size, window, margin=1.0) for box in golden["bbox_xywhs"]]
+        found = np.array([[*center, side, side] for center, side in places])
+        yield compare("center_scale", found, golden["center_scale"], AFFINE, "px")
+    for key in golden:
+        if drawn := re.fullmatch(r"scale_rotation_draws_seed(\d+)", key):
+            random, side = draws(int(drawn[1])), options.get("draw_size", 100)
+            rows = [draw_scale_rotation(random) for _ in golden[key]]
+            found = np.array([[side * factor, degrees] for factor, degrees in rows])
+            yield compare(key, found, golden[key], AFFINE, "px, degrees")
 
 
 def replay_hmr2(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:

@@ -38,12 +38,20 @@ NETWORKS = {
     ),
 }
 CROPS = {
-    "spin": "SPIN's training crop, in both published versions.",
-    "spin_demo": "SPIN's demo crop, with a box and without.",
-    "mmhuman3d": "mmhuman3d's crop with channel noise, flip, rotation.",
-    "hmr2": "HMR2's crop with its anti-aliasing blur.",
-    "pare_demo": "PARE's demo crop.",
+    # kind: what it is, which of its arrays are given
+    "spin": ("SPIN's training crop, in both published versions.", ("cases_json", "*_in")),
+    "spin_demo": ("SPIN's demo crop, with a box and without.", ("bbox_xywh",)),
+    "mmhuman3d": (
+        "mmhuman3d's crop with channel noise, flip, rotation.",
+        ("cases_json", "*_in", "bbox_xywhs", "case*_channel_noise_bgr"),
+    ),
+    "hmr2": ("HMR2's crop with its anti-aliasing blur.", ("boxes_xyxy",)),
+    "pare_demo": ("PARE's demo crop.", ("bbox_cxcywh",)),
 }
+MEASURED = (
+    *("gt", "pred", "mask_partial", "verts_gt", "verts_pred", "h36m_gt17"),
+    *("pw3d_gt_pose", "pw3d_gt_betas", "pw3d_gender", "pw3d_pred_pose6d_spin", "pw3d_pred_betas"),
+)
 
 
 @hookimpl
@@ -80,6 +88,7 @@ def hps_goldens() -> list[GoldenSpec]:
             summary="Erasing, mixing, dropout, occluders, colours, random crop of hmr-benchmarks.",
             source="reference/hmr/SPEC.md, 5: the same random numbers, so exactly the same",
             options={"center_x": 50, "center_y": 45, "box_size": 80},
+            inputs=("image_bgr*", "occluder*", "keypoints2d"),
         ),
         GoldenSpec(
             name="hmr/rotations",
@@ -87,6 +96,7 @@ def hps_goldens() -> list[GoldenSpec]:
             replay=f"{here}.geometry:replay_rotations",
             summary="6D in both layouts, axis-angle, the translation that fits 2D joints.",
             source=SOURCE,
+            inputs=("six", "axis_angle", "est_S", "est_joints2d", "est_conf"),
         ),
         GoldenSpec(
             name="hmr/metrics",
@@ -95,6 +105,7 @@ def hps_goldens() -> list[GoldenSpec]:
             summary="MPJPE, PA-MPJPE, PVE, PCK, AUC of mmhuman3d, SPIN and HMR2.",
             source=SOURCE,
             options={**BODY_SEEDS, "male_seed": 17, "female_seed": 18},
+            inputs=MEASURED,
         ),
         *(
             GoldenSpec(
@@ -103,7 +114,9 @@ def hps_goldens() -> list[GoldenSpec]:
                 replay=f"{here}.crops:replay_{name}",
                 summary=summary,
                 source=SOURCE,
+                options={"draw_size": 100} if name == "mmhuman3d" else {},
+                inputs=inputs,
             )
-            for name, summary in CROPS.items()
+            for name, (summary, inputs) in CROPS.items()
         ),
     ]
