@@ -17,7 +17,7 @@ from hpscli.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle, ro
 
 def axis_angles(six: Tensor) -> Tensor:
     """Interleaved six numbers (B,6n) -> axis-angle (B,3n), float32."""
-    rotations = rotation6d_to_matrix(six.float().reshape(len(six), -1, 6), "interleaved")
+    rotations = rotation6d_to_matrix(six.float().reshape(six.shape[0], -1, 6), "interleaved")
     return matrix_to_axis_angle(rotations).flatten(1)
 
 
@@ -60,7 +60,7 @@ def to_matrices(axis_angle: Tensor) -> Tensor:
 
 
 def _by_joint(axis_angle: Tensor) -> Tensor:
-    return axis_angle.reshape(len(axis_angle), -1, 3)
+    return axis_angle.reshape(axis_angle.shape[0], -1, 3)
 
 
 def hand_to_body_cells(coordinates: Tensor, box: Tensor) -> Tensor:

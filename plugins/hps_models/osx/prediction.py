@@ -67,7 +67,7 @@ def to_prediction(
     """What the network said -> camera and parameters; `extras` for losses, else `raw`."""
     pose = _pose(said)
     moved = translation(said.body_numbers.camera)
-    batch = len(moved)
+    batch = moved.shape[0]
     hands = said.hands.coordinates
     left, right = unmirrored_coordinates(hands[:batch]), hands[batch:]
     eye = torch.eye(3, device=moved.device).expand(batch, 3, 3)
@@ -91,7 +91,7 @@ def to_prediction(
 
 def _pose(said: Numbers) -> Pose:
     both = axis_angles(said.hand_numbers)
-    batch = len(both) // 2
+    batch = both.shape[0] // 2
     return Pose(
         root=axis_angles(said.body_numbers.root),
         body=axis_angles(said.body_numbers.body),

@@ -33,7 +33,7 @@ class PositionNet(nn.Module):
     def forward(self, features: Tensor) -> Positions:
         """features (B,C,H,W) -> Positions of the joints; gradients do not move where is sampled."""
         logits = self.volume(features)
-        volume, coordinates = soft_argmax3d(logits.view(len(logits), -1, *self.grid))
+        volume, coordinates = soft_argmax3d(logits.view(logits.shape[0], -1, *self.grid))
         if self.sampled is None:
             return Positions(volume, coordinates, None)
         points = coordinates[..., :2].detach()

@@ -3,8 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from hps_models.osx.geometry import CELL_PX
+from hps_models.osx.geometry import CELL_PX, PICTURE
 from hps_models.osx.parts.layers import deconvolutions
+
+FARTHEST_PICTURES = (
+    4  # heights of the picture between its corner and a box's; trained boxes are inside
+)
 
 
 class Pyramid(nn.Module):
@@ -42,9 +46,12 @@ class SingleLevel(nn.Module):
 def cut_out(features: Tensor, boxes: Tensor, enlargement: int, side: int) -> Tensor:
     """features (B,C,H,W), boxes (B,4) px of the encoder's picture -> (B,C,side,side).
 
-    `enlargement`: how much larger the map is than the encoder's.
+    `enlargement`: how much larger the map is than the encoder's. A network that says nonsense gets its
+    boxes cut, for the number of samples grows with them.
     """
-    rows = torch.arange(len(boxes), device=boxes.device, dtype=boxes.dtype)[:, None]
+    far = FARTHEST_PICTURES * PICTURE[0]
+    boxes = boxes.nan_to_num().clamp(-far, far)
+    rows = torch.arange(boxes.shape[0], device=boxes.device, dtype=boxes.dtype)[:, None]
     regions = torch.cat([rows, boxes * (enlargement / CELL_PX)], dim=1)
     return align(features, regions, side)
 
