@@ -162,9 +162,8 @@ class FastMETRO(nn.Module):
         camera_2 = self.dim_reduce_enc_cam(encoded_1[:, :1])
         places_2 = self.dim_reduce_enc_img(encoded_1[:, 1:])
         tokens_2 = self.dim_reduce_dec(decoded_1)
-        start_2 = self.transformer_2.decoder.start(tokens_2, self.allowed)
         encoded_2, decoded_2 = self.transformer_2(
-            torch.cat([camera_2, places_2], dim=1), start_2, position_2, self.allowed
+            torch.cat([camera_2, places_2], dim=1), tokens_2, position_2, self.allowed
         )
         taps |= {"tap_backbone": features, "tap_conv_1x1": reduced}
         sequences = {"enc1": encoded_1, "dec1": decoded_1, "enc2": encoded_2, "dec2": decoded_2}

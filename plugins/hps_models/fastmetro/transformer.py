@@ -124,11 +124,12 @@ class Transformer(nn.Module):
                 nn.init.xavier_uniform_(parameter)
 
     def forward(
-        self, places: Tensor, start: Start, position: Tensor, allowed: Tensor
+        self, places: Tensor, tokens: Tensor | Start, position: Tensor, allowed: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Camera token and image tokens (B,1+M,C), decoder's start -> both parts' (B,1+M or N,C).
+        """Camera and image tokens (B,1+M,C), tokens (B,N,C) or their start -> both (B,1+M or N,C).
 
         The decoder does not see the camera token.
         """
         encoded = self.encoder(places, position)
+        start = self.decoder.start(tokens, allowed) if isinstance(tokens, Tensor) else tokens
         return encoded, self.decoder(start, encoded[:, 1:], position, allowed)
