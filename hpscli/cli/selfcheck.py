@@ -1,6 +1,7 @@
 """hps selfcheck: what official code returned, against what this installation returns."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,10 @@ from hpscli.cli.output import JsonOption, Output, QuietOption, table
 from hpscli.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
+    from hpscli.testing.coverage import Coverage
     from hpscli.testing.selfcheck import Replayed
+
+SHOWN = 4  # names of arrays in a line of the story
 
 
 def selfcheck(
@@ -40,8 +44,10 @@ def selfcheck(
     """Replay goldens: per array the worst difference, its tolerance and the verdict.
 
     The expected numbers are those stored in DIR. The seeds only say how weights and inputs were
-    made there; change them for goldens that were made with others.
+    made there; change them for goldens that were made with others. Arrays that no replay compares
+    are listed too.
     """
+    from hpscli.testing.coverage import coverage
     from hpscli.testing.goldens import ReplayOptions, parse_values
     from hpscli.testing.selfcheck import find, replay
 
@@ -58,17 +64,36 @@ def selfcheck(
     for spec in found.specs:
         out.say("replaying", f"{spec.name}   {spec.summary}")
         done.append(replay(spec, found.folder, options))
+    covered = coverage(found.folder, done)
     document = {
         "path": str(path),
         "ok": all(replayed.ok for replayed in done),
         "options": {"seed_xor": options.seed_xor, "input_seed": options.input_seed, **values},
         "goldens": [_described(replayed) for replayed in done],
+        "coverage": [
+            {
+                "file": one.file,
+                "compared": len(one.compared),
+                "inputs": len(one.inputs),
+                "not_compared": list(one.left_out),
+            }
+            for one in covered
+        ],
         "no_replay": list(found.unknown),
     }
     out.result("selfcheck", document, lambda: _draw(done))
     if found.unknown:
-        out.say("not run", f"{len(found.unknown)} files: no replay registered for them")
-    _conclude(out, done)
+        out.say("not run", f"no replay registered for {_some(found.unknown)}")
+    for one in covered:
+        if one.left_out:
+            out.say("left out", f"{one.file}: no replay compares {_some(one.left_out)}")
+    _conclude(out, done, covered)
+
+
+def _some(names: Sequence[str]) -> str:
+    """-> how many there are, and the first of them."""
+    more = ", ..." if len(names) > SHOWN else ""
+    return f"{len(names)}: {', '.join(names[:SHOWN])}{more}"
 
 
 def _number(option: str, text: str) -> int:
@@ -81,7 +106,7 @@ def _number(option: str, text: str) -> int:
         ) from None
 
 
-def _conclude(out: Output, done: "list[Replayed]") -> None:
+def _conclude(out: Output, done: "list[Replayed]", covered: "Sequence[Coverage]") -> None:
     arrays = sum(len(replayed.checks) for replayed in done)
     failed = [(r.spec.name, c) for r in done for c in r.checks if not c.ok]
     empty = [replayed.spec.name for replayed in done if not replayed.checks]
@@ -93,7 +118,9 @@ def _conclude(out: Output, done: "list[Replayed]") -> None:
             f"{len(failed)} of {arrays} arrays differ; first: {kind} {check.name}: "
             + (check.note or f"{check.worst:.3g} {check.unit}, tolerance {check.tolerance:.3g}")
         )
-    out.say("ok", f"{arrays} arrays of {len(done)} goldens within tolerance")
+    left_out = sum(len(one.left_out) for one in covered)
+    tail = f"; {left_out} arrays not compared" if left_out else ""
+    out.say("ok", f"{arrays} arrays of {len(done)} goldens within tolerance{tail}")
 
 
 def _described(replayed: "Replayed") -> dict[str, Any]:

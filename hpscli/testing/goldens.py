@@ -7,6 +7,7 @@ own key name by `fill`, in the layout that a manifest (`keys/*.json`) lists.
 import json
 import os
 import re
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -177,13 +178,27 @@ def fill_manifest(
     return state
 
 
-def read_golden(folder: Path, name: str) -> dict[str, Any]:
+class Golden(dict[str, Any]):
+    """The arrays of one golden by name; one that is not there is bad data."""
+
+    def __init__(self, path: Path, arrays: Mapping[str, Any]) -> None:
+        super().__init__(arrays)
+        self.path = path
+
+    def __missing__(self, name: str) -> Any:
+        """-> never: says which array is wanted of which file."""
+        raise InvalidData(f"{self.path} has no array '{name}', which this replay needs.")
+
+
+def read_golden(folder: Path, name: str) -> Golden:
     """Reference folder, "goldens/x.npz" -> its arrays; nothing pickled is ever loaded."""
     path = locate(folder, name)
+    if not zipfile.is_zipfile(path):
+        raise InvalidData(f"{path} is not a readable golden: it is no .npz archive.")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, KeyError) as error:
+            return Golden(path, {key: archive[key] for key in archive.files})
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise InvalidData(f"{path} is not a readable golden: {error}.") from None
 
 

@@ -77,7 +77,8 @@ def replay(spec: GoldenSpec, folder: Path, options: "ReplayOptions") -> Replayed
     except HpsError as error:
         checks.append(_failure(str(error)))
     except Exception as error:  # a replay runs a plugin's network: anything may happen
-        checks.append(_failure(" ".join(f"{type(error).__name__}: {error}".split())))
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        checks.append(_failure(f"the replay stopped; do the stored shapes fit together? {said}"))
     return Replayed(spec, tuple(checks))
 
 

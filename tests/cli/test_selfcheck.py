@@ -64,7 +64,7 @@ def test_files_without_a_replay_are_counted_not_failed(
     assert run(["selfcheck", str(folder), "--json"]) == 0
     shown = capsys.readouterr()
     assert json.loads(shown.out)["no_replay"] == ["future.npz"]
-    assert "1 files: no replay registered" in shown.err
+    assert "no replay registered for 1: future.npz" in shown.err
 
 
 def test_seeds_are_stored_with_the_verdict(
@@ -98,3 +98,26 @@ def test_wrong_options_are_usage_errors(
 def test_a_folder_that_is_not_there_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["selfcheck", "nowhere"]) == 3
     assert "nowhere" in capsys.readouterr().err
+
+
+def test_arrays_that_no_replay_knows_are_listed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / "goldens" / "rotations.npz"
+    with np.load(path) as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    np.savez(path, **arrays, unheard_of=np.ones(3))
+    assert run(["selfcheck", str(folder), "--json"]) == 0
+    shown = capsys.readouterr()
+    (told,) = json.loads(shown.out)["coverage"]
+    assert told["compared"] == 5
+    assert told["inputs"] == 5
+    assert told["not_compared"] == ["unheard_of"]
+    assert "unheard_of" in shown.err
+
+
+def test_crops_kept_here_are_compared_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["selfcheck", str(GOLDENS), "--only", "preprocess*", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["coverage"]
+    assert len(told) == 5
+    assert [one["not_compared"] for one in told if one["not_compared"]] == []

@@ -217,6 +217,30 @@ def test_a_golden_with_pickled_objects_is_refused(tmp_path: Path) -> None:
         read_golden(tmp_path, "x.npz")
 
 
+def test_an_array_that_a_golden_lacks_is_named_with_its_file(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", a=np.ones(3))
+    golden = read_golden(tmp_path, "x.npz")
+    with pytest.raises(InvalidData, match=r"x\.npz has no array 'b'"):
+        golden["b"]
+    assert golden.get("b", 2) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"some words", b"PK damaged"])
+def test_a_file_that_is_no_archive_is_no_golden(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(InvalidData, match="not a readable golden"):
+        read_golden(tmp_path, "x.npz")
+
+
+def test_a_flipped_bit_in_a_golden_is_found(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", a=np.ones(100))
+    data = bytearray((tmp_path / "x.npz").read_bytes())
+    data[300] ^= 1
+    (tmp_path / "x.npz").write_bytes(data)
+    with pytest.raises(InvalidData, match="not a readable golden"):
+        read_golden(tmp_path, "x.npz")
+
+
 def test_options_are_those_that_a_kind_declares() -> None:
     assert parse_values(["body_seed=9"], {"body_seed": 7}) == {"body_seed": 9}
     with pytest.raises(UsageError, match="no golden here has an option 'bod_seed'") as error:

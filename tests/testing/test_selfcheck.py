@@ -85,6 +85,17 @@ def test_a_golden_that_lacks_an_array_fails_and_says_which(folder: Path) -> None
     assert "rot6d_hmr2" in replayed.checks[-1].note
 
 
+def test_arrays_of_other_shapes_stop_one_replay_with_one_sentence(folder: Path) -> None:
+    path = folder / "goldens" / "rotations.npz"
+    with np.load(path) as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    np.savez(path, **{**arrays, "six": arrays["six"][:, :5]})
+    (check,) = replay(find(folder).specs[0], folder, ReplayOptions()).checks
+    assert not check.ok
+    assert check.note.startswith("the replay stopped; do the stored shapes fit together?")
+    assert "\n" not in check.note
+
+
 def compares_nothing(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
     yield from ()
 
