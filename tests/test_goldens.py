@@ -14,6 +14,11 @@ NETWORKS = (  # many seconds of one thread each, so only in `make test-all`
     *("hmr/spin", "hmr/mmhuman3d", "hmr/plus-twins-svt", "hmr/plus-hrnet-w32"),
     "hmr/eth-submission",
     *("pare/hrnet-w32", "pare/mmhuman3d", "pare/resnet50-softargmax", "hmr2/full"),
+    *("graphormer/body-hrnet-w64", "graphormer/hand-hrnet-w64", "metro/body-hrnet-w64"),
+    *("metro/body-resnet50", "metro/hand-hrnet-w64", "metro/hand-resnet50"),
+    *("metro-graphormer/losses-end-to-end", "metro-graphormer/train-step"),
+    *("fastmetro/s-r50-body", "fastmetro/m-r50-body", "fastmetro/l-h64-body"),
+    *("fastmetro/l-h64-hand", "fastmetro/l-h64-body-smpl", "fastmetro/train-step-s-r50"),
 )
 GOLDENS: list[GoldenSpec] = get_registry().all("golden")
 
