@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from hpscli.errors import MissingError, UsageError, did_you_mean
 from hpscli.nn.pose_hrnet import PoseHRNet, upsample_steps
@@ -178,6 +179,38 @@ class SwinStages(nn.Module):
         return torch.cat([maps[0], *finer], dim=1)
 
 
+class WindowAttention(nn.Module):
+    """tokens (B,H*W,C), (H,W) -> (B,H*W,C): attention within windows, with the tensors of timm's.
+
+    timm's has windows in a dimension of their own, for which neither ONNX nor the fused kernels
+    have a form; here they are further images of the batch. There is no dropout in these networks.
+    """
+
+    def __init__(self, theirs: Any) -> None:
+        super().__init__()
+        self.qkv, self.proj = theirs.qkv, theirs.proj
+        self.heads, self.side = int(theirs.num_heads), int(theirs.ws)
+
+    def forward(self, tokens: Tensor, size: tuple[int, int]) -> Tensor:
+        """tokens (B,H*W,C), (H,W) -> (B,H*W,C)."""
+        batch, _, channels = tokens.shape
+        (height, width), side = size, self.side
+        right, below = -width % side, -height % side
+        image = functional.pad(
+            tokens.reshape(batch, height, width, channels), (0, 0, 0, right, 0, below)
+        )
+        down, across = (height + below) // side, (width + right) // side
+        windows = image.reshape(batch, down, side, across, side, channels).transpose(2, 3)
+        parts = self.qkv(windows.reshape(-1, side * side, channels))
+        parts = parts.reshape(-1, side * side, 3, self.heads, channels // self.heads)
+        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
+        mixed = functional.scaled_dot_product_attention(query, key, value).transpose(1, 2)
+        image = mixed.reshape(batch, down, across, side, side, channels).transpose(2, 3)
+        image = image.reshape(batch, down * side, across * side, channels)[:, :height, :width]
+        result: Tensor = self.proj(image.reshape(batch, height * width, channels))
+        return result
+
+
 class TwinsMap(nn.Module):
     """image (B,3,H,W) -> map (B,C,H/32,W/32) of a Twins transformer, normalised at the end."""
 
@@ -197,6 +230,9 @@ class TwinsMap(nn.Module):
                 part.drop_prob = 1 - (1 - part.drop_prob) ** 2
         for embed in self.trunk.patch_embeds:
             embed.norm.eps = 1e-5
+        for block in (block for stage in self.trunk.blocks for block in stage):
+            if hasattr(block.attn, "ws"):
+                block.attn = WindowAttention(block.attn)
         self.channels = int(self.trunk.num_features)
 
     def forward(self, image: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from hpscli.errors import UsageError
-from hpscli.nn.backbones import MAPS, backbone, chunked_mean
+from hpscli.nn.backbones import MAPS, WindowAttention, backbone, chunked_mean
 from hpscli.nn.layouts import on_meta
 from hpscli.nn.pose_hrnet import PoseHRNet, official_key, upsample_steps
 
@@ -101,6 +101,18 @@ def test_paths_are_dropped_as_often_as_in_the_official_code(name: str, highest: 
     rates = [part.drop_prob for part in meta(name).modules() if hasattr(part, "drop_prob")]
     assert max(rates) == pytest.approx(highest)
     assert rates == sorted(rates)
+
+
+@pytest.mark.parametrize("size", [(14, 14), (10, 13)])
+def test_windows_as_images_of_the_batch_attend_as_timms_do(size: tuple[int, int]) -> None:
+    from timm.models.twins import LocallyGroupedAttn
+
+    torch.manual_seed(0)
+    theirs = LocallyGroupedAttn(12, 3, ws=7)
+    ours = WindowAttention(theirs)
+    tokens = torch.randn(2, size[0] * size[1], 12)
+    assert ours.state_dict().keys() == theirs.state_dict().keys()
+    assert torch.allclose(ours(tokens, size), theirs(tokens, size), atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "side"), [("swin-t", 192), ("twins-svt", 100)])
