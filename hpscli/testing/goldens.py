@@ -41,6 +41,10 @@ class ReplayOptions:
         """-> the seed of the first random input."""
         return default if self.input_seed is None else self.input_seed
 
+    def first_seed(self, name: str, default: int) -> int:
+        """-> the seed of the first random input, which the option of this name decides before all."""
+        return self.get(name, self.image_seed(default))
+
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayCheck:
@@ -284,7 +288,8 @@ def parse_values(words: list[str], declared: Mapping[str, Any]) -> dict[str, Any
                 did_you_mean(name, declared) or f"Known: {', '.join(sorted(declared)) or 'none'}",
             )
         try:
-            values[name] = type(declared[name])(text)
+            kind = type(declared[name])
+            values[name] = int(text, 0) if kind is int else kind(text)
         except ValueError:
             raise UsageError(f"{name}={text}: expected {type(declared[name]).__name__}.") from None
     return values

@@ -10,6 +10,7 @@ import pytest
 
 from hpscli.errors import InvalidData, MissingError, UsageError
 from hpscli.testing.goldens import (
+    ReplayOptions,
     Rule,
     compare,
     compare_stored,
@@ -243,6 +244,7 @@ def test_a_flipped_bit_in_a_golden_is_found(tmp_path: Path) -> None:
 
 def test_options_are_those_that_a_kind_declares() -> None:
     assert parse_values(["body_seed=9"], {"body_seed": 7}) == {"body_seed": 9}
+    assert parse_values(["body_seed=0x10"], {"body_seed": 7}) == {"body_seed": 16}
     with pytest.raises(UsageError, match="no golden here has an option 'bod_seed'") as error:
         parse_values(["bod_seed=9"], {"body_seed": 7})
     assert "body_seed" in error.value.fix
@@ -250,3 +252,10 @@ def test_options_are_those_that_a_kind_declares() -> None:
         parse_values(["body_seed=x"], {"body_seed": 7})
     with pytest.raises(UsageError, match="NAME=VALUE"):
         parse_values(["body_seed"], {"body_seed": 7})
+
+
+def test_the_option_of_a_seed_counts_more_than_the_seed_of_all_first_inputs() -> None:
+    assert ReplayOptions().first_seed("fusion_seed", 62) == 62
+    assert ReplayOptions(input_seed=5).first_seed("fusion_seed", 62) == 5
+    named = ReplayOptions(input_seed=5, values={"fusion_seed": 8})
+    assert named.first_seed("fusion_seed", 62) == 8

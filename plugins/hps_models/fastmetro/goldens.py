@@ -76,7 +76,7 @@ def image(tag: str, count: int, options: ReplayOptions) -> Any:
         coarse = 2 * draw.standard_normal((count, 3, BLOCKS, BLOCKS))
         pixels = np.kron(coarse, np.ones((SIDE // BLOCKS, SIDE // BLOCKS)))
     else:
-        draw = np.random.RandomState(options.image_seed(options.get("noise_seed", 0)))
+        draw = np.random.RandomState(options.first_seed("noise_seed", 0))
         pixels = draw.standard_normal((count, 3, SIDE, SIDE))
     return pixels.astype(np.float32)
 

@@ -107,7 +107,7 @@ def run(state: Mapping[str, Tensor], batch: Tensor, options: ReplayOptions) -> M
 
 def images(count: int, options: ReplayOptions) -> Tensor:
     """-> the random images (count,3,224,224) that the goldens were made with."""
-    random = np.random.RandomState(options.image_seed(options.get("image_seed", 0)))
+    random = np.random.RandomState(options.first_seed("image_seed", 0))
     return torch.from_numpy(random.standard_normal((count, 3, CROP_PX, CROP_PX)).astype(np.float32))
 
 

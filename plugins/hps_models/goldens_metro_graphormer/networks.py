@@ -98,7 +98,7 @@ def filled_state(folder: Path, name: str, options: ReplayOptions) -> dict[str, T
 
 def pictures_a(count: int, options: ReplayOptions) -> Tensor:
     """-> (B,3,224,224) of normal numbers."""
-    random = np.random.RandomState(options.image_seed(options.get("image_seed", 0)))
+    random = np.random.RandomState(options.first_seed("image_seed", 0))
     return torch.from_numpy(random.standard_normal((count, 3, CROP_PX, CROP_PX)).astype(np.float32))
 
 

@@ -62,7 +62,7 @@ def replay_full(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
     """goldens/hmr2_full_vit_h.npz: the whole network."""
     golden = read_golden(folder, "goldens/hmr2_full_vit_h.npz")
     model = load_model(filled(folder, options), body=surrogate(options))
-    random = np.random.RandomState(options.image_seed(options.get("image_seed", 0)))
+    random = np.random.RandomState(options.first_seed("image_seed", 0))
     shape = (len(golden["camera"]), 3, CROP_PX, CROP_PX)
     image = torch.from_numpy(random.standard_normal(shape).astype(np.float32))
     with torch.no_grad():
@@ -79,7 +79,7 @@ def replay_head(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
     head = on_meta(lambda: resolve(spec.build)(**complete_set)).get_submodule("smpl_head")
     state = read_rows(table, filled(folder, options, HEAD))
     head.load_state_dict({key.removeprefix(HEAD): v for key, v in state.items()}, assign=True)
-    random = np.random.RandomState(options.image_seed(int(golden["feature_seed"])))
+    random = np.random.RandomState(options.get("feature_seed", int(golden["feature_seed"])))
     shape = (len(golden["camera"]), 1280, 16, 12)
     features = torch.from_numpy(random.standard_normal(shape).astype(np.float32))
     kit = body_kit("smpl", given=surrogate(options))

@@ -98,7 +98,7 @@ def outputs(
 ) -> Iterator[ArrayCheck]:
     """Images of the golden's seed -> every array that it stores."""
     count = len(golden["rotmat"])
-    random = np.random.RandomState(options.image_seed(options.get("image_seed", 0)))
+    random = np.random.RandomState(options.first_seed("image_seed", 0))
     image = random.standard_normal((count, 3, CROP_PX, CROP_PX)).astype(np.float32)
     with torch.no_grad():
         found = load_model(state, body=surrogate(options))(torch.from_numpy(image)).raw
