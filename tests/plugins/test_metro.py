@@ -17,9 +17,11 @@ TINY = pytest.mark.parametrize("preset", ["tiny", "hand-tiny"])
 
 
 def test_the_hand_is_another_body() -> None:
-    spec = adapted(METRO, complete_options(METRO, "hand-tiny", {}))
-    assert (spec.body, spec.input_size) == ("mano", (64, 64))
+    spec = adapted(METRO, complete_options(METRO, "hand-hrnet-w64", {}))
+    assert (spec.body, spec.input_size) == ("mano", (224, 224))
     assert spec.assets == ("mano-right", "sampling-mano")
+    tiny = adapted(METRO, complete_options(METRO, "hand-tiny", {}))
+    assert (tiny.body, tiny.input_size, tiny.crop, tiny.assets) == ("mano", (64, 64), "fast", ())
     with pytest.raises(UsageError, match="body or hand"):
         build_model("metro", preset="tiny", options={"target": "foot"})
 

@@ -29,54 +29,96 @@ class BackboneSizes(NamedTuple):
     stride: int
 
 
+class HRNetMaps(nn.Module):
+    """image (B,3,H,W) -> both maps of an HRNet, whose layers keep timm's names.
+
+    The grid of official Graphormer is what `final_layer` reads; the map is what it gives.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        _take_layers(self, network)
+
+    def forward(self, image: Tensor) -> ImageFeatures:
+        """image (B,3,H,W) -> grid (B,1024,H/32,W/32), map (B,2048,H/32,W/32)."""
+        part: Any = self  # its layers are timm's, which types do not know
+        stem = part.act2(part.bn2(part.conv2(part.act1(part.bn1(part.conv1(image))))))
+        stem = part.layer1(stem)
+        scales = part.stage2([transition(stem) for transition in part.transition1])
+        for transitions, stage in (
+            (part.transition2, part.stage3),
+            (part.transition3, part.stage4),
+        ):
+            # Known scales pass; a new one comes from the coarsest.
+            scales = stage(
+                [
+                    scales[i] if isinstance(transition, nn.Identity) else transition(scales[-1])
+                    for i, transition in enumerate(transitions)
+                ]
+            )
+        grid = part.incre_modules[0](scales[0])
+        for i, down in enumerate(part.downsamp_modules, start=1):
+            grid = part.incre_modules[i](scales[i]) + down(grid)
+        return ImageFeatures(grid, part.final_layer(grid))
+
+
+class ResNetMaps(nn.Module):
+    """image (B,3,H,W) -> the last map of a ResNet, and the one before as its grid.
+
+    Our own choice for Graphormer, which cannot run with a ResNet as its authors wrote it: cells of
+    the third stage are joined by fours.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        _take_layers(self, network)
+
+    def forward(self, image: Tensor) -> ImageFeatures:
+        """image (B,3,H,W) -> grid (B,1024,H/32,W/32), map (B,2048,H/32,W/32)."""
+        part: Any = self
+        stem = part.maxpool(part.act1(part.bn1(part.conv1(image))))
+        third = part.layer3(part.layer2(part.layer1(stem)))
+        return ImageFeatures(functional.avg_pool2d(third, 2), part.layer4(third))
+
+
+class SmallMaps(SmallBackbone):
+    """image (B,3,H,W) -> both maps of the small backbone."""
+
+    def forward(self, image: Tensor) -> ImageFeatures:
+        """image (B,3,H,W) -> grid (B,64,H/16,W/16), map (B,128,H/16,W/16)."""
+        return ImageFeatures(*super().forward(image))
+
+
+def read(network: nn.Module, image: Tensor) -> ImageFeatures:
+    """A network of `mesh_backbone`, image (B,3,H,W) -> its maps."""
+    features: ImageFeatures = network(image)
+    return features
+
+
 def mesh_backbone(name: str) -> tuple[nn.Module, Reader, BackboneSizes]:
-    """ "hrnet_w64", "hrnet_w40", "resnet50" or others of timm, "small" -> network, reader, sizes.
+    """ "hrnet_w64", "hrnet_w40", "resnet50" or others of timm, "small" -> network, `read`, sizes.
 
     The network keeps timm's names of its tensors. Weights are random.
     """
     if name == "small":
-        small = SmallBackbone()
-        return small, _read_small, BackboneSizes(small.map_channels, small.grid_channels, 16)
+        small = SmallMaps()
+        return small, read, BackboneSizes(small.map_channels, small.grid_channels, 16)
     network, _ = timm_backbone(name)
     if hasattr(network, "incre_modules") and hasattr(network, "final_layer"):
-        _drop(network, "global_pool", "head_drop", "classifier")
         after, before = network.get_parameter("final_layer.0.weight").shape[:2]
-        return network, _read_hrnet, BackboneSizes(after, before, 32)
-    if all(hasattr(network, f"layer{i}") for i in (1, 2, 3, 4)):
-        _drop(network, "global_pool", "fc")
-        channels = [entry["num_chs"] for entry in network.feature_info]  # type: ignore[union-attr]
-        return network, _read_resnet, BackboneSizes(channels[-1], channels[-2], 32)
+        return HRNetMaps(network), read, BackboneSizes(after, before, 32)
+    if all(hasattr(network, f"layer{i}") for i in (1, 2, 3, 4)) and hasattr(network, "conv1"):
+        stages: Any = network
+        channels = [stage["num_chs"] for stage in stages.feature_info]
+        return ResNetMaps(network), read, BackboneSizes(channels[-1], channels[-2], 32)
     raise UsageError(
         f"mesh networks cannot read the grid of backbone '{name}'.",
         "Known: hrnet_w64, hrnet_w40 and other hrnet_*, resnet50 and other resnet*, small.",
     )
 
 
-def _drop(network: nn.Module, *names: str) -> None:
-    """Heads own no tensors here, but would show in lists of modules."""
-    for name in names:
-        if hasattr(network, name):
-            setattr(network, name, nn.Identity())
-
-
-def _read_hrnet(network: Any, image: Tensor) -> ImageFeatures:
-    """The grid of official Graphormer is what `final_layer` reads; the map is what it gives."""
-    stem = network.act1(network.bn1(network.conv1(image)))
-    stem = network.act2(network.bn2(network.conv2(stem)))
-    scales = network.stages(stem)
-    grid = network.incre_modules[0](scales[0])
-    for i, down in enumerate(network.downsamp_modules, start=1):
-        grid = network.incre_modules[i](scales[i]) + down(grid)
-    return ImageFeatures(grid, network.final_layer(grid))
-
-
-def _read_resnet(network: Any, image: Tensor) -> ImageFeatures:
-    """Ours: the authors' Graphormer cannot run with a ResNet. The third stage, cells joined by fours."""
-    stem = network.maxpool(network.act1(network.bn1(network.conv1(image))))
-    third = network.layer3(network.layer2(network.layer1(stem)))
-    return ImageFeatures(functional.avg_pool2d(third, 2), network.layer4(third))
-
-
-def _read_small(network: Any, image: Tensor) -> ImageFeatures:
-    grid, features = network(image)
-    return ImageFeatures(grid, features)
+def _take_layers(ours: nn.Module, network: nn.Module) -> None:
+    """Take the layers of a network, in their order; its head, which owns nothing here, stays away."""
+    for name, layer in network.named_children():
+        if name not in ("global_pool", "head_drop", "classifier", "fc"):
+            ours.add_module(name, layer)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from hpscli.body.kit import BodyKit
 from hpscli.errors import UsageError
-from hpscli.nn.mesh.backbones import mesh_backbone
+from hpscli.nn.mesh.backbones import mesh_backbone, read
 from hpscli.nn.mesh.projection import project_all
 from hpscli.nn.mesh.target import (
     MeshTarget,
@@ -62,7 +62,7 @@ class MeshTransformer(nn.Module):
         super().__init__()
         _check(method)
         self.method, self.target = method, mesh_target(method.target)
-        self.backbone, self._read, sizes = mesh_backbone(method.backbone)
+        self.backbone, _, sizes = mesh_backbone(method.backbone)
         # Every halving rounds up, so a cell more at the border.
         self.cells = math.ceil(method.input_px / sizes.stride) ** 2
         self._keep(self.target, kit, any(method.graph))
@@ -125,7 +125,7 @@ class MeshTransformer(nn.Module):
         self, image: Tensor, joint_mask: Tensor | None = None, vertex_mask: Tensor | None = None
     ) -> Prediction:
         """image (B,3,H,W), masks (B,J,1) and (B,V,1) or drawn in training -> Prediction."""
-        features = self._read(self.backbone, image)
+        features = read(self.backbone, image)
         cells = features.map.flatten(2)
         self._check_cells(cells, image)
         pooled = cells.mean(dim=2)
