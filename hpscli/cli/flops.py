@@ -42,6 +42,7 @@ def flops(
     size = parse_shape(shape) if shape else None
     out, rows, broken = Output(json), [], []
     for spec, preset in _wanted(models or []):
+        out.say("counting", f"{spec.name}.{preset}" if preset else spec.name)
         try:
             own = adapted_to(spec, preset)
             counts = count_preset(spec, preset)

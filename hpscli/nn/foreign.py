@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hpscli.errors import HpsError, InvalidData
 from hpscli.hooks import Layout, ModelSpec
-from hpscli.nn.layouts import Differences, Row, differences, read_rows, renamed, rows_at
+from hpscli.nn.layouts import Differences, Row, counted, differences, read_rows, renamed, rows_at
 from hpscli.nn.official.containers import Foreign as Foreign
 from hpscli.nn.official.containers import open_foreign as open_foreign
 from hpscli.nn.options import adapted, complete_options, preset_of, title
@@ -244,7 +244,7 @@ def _where(found: Recognised) -> str:
 
 def _some(keys: list[str]) -> str:
     """-> "3 tensors, bert.pooler.dense.weight ..." """
-    return f"{len(keys)} tensor{'s' * (len(keys) > 1)}, {keys[0]}{' ...' * (len(keys) > 1)}"
+    return f"{counted(len(keys))}, {keys[0]}{' ...' * (len(keys) > 1)}"
 
 
 def _nearest(foreign: Foreign, attempts: list[Attempt], specs: Iterable[ModelSpec]) -> InvalidData:

@@ -160,6 +160,11 @@ def _written(row: Row, tensor: Tensor, kept: Tensor | None) -> Tensor:
     return row.write(tensor) if row.write else tensor
 
 
+def counted(count: int) -> str:
+    """-> "1 tensor", "2 tensors"."""
+    return f"{count} tensor{'s' * (count != 1)}"
+
+
 def official_parameters(rows: Iterable[Row]) -> int:
     """-> the number of parameters as the authors count them, never-used ones included."""
     return sum(torch.Size(row.shape).numel() for row in rows if row.parameter)

@@ -1,6 +1,7 @@
 """hps flops."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -19,8 +20,7 @@ def test_hmr_costs_what_other_counters_measured(capsys: pytest.CaptureFixture[st
     # reference/metrics/tables.json, "HMR-ResNet50 (backbone without fc + 3-iteration HMR head) 224"
     assert row["parameters"]["total"] == 26_977_501
     assert row["flops"] == 2 * row["macs"] == 8_195_076_096
-    # our pooling is a module, which that rule sees (2048 x 7 x 7); in the measured one it was a mean
-    assert row["macs_mmcv_rule"] == 4_130_177_536 + 2048 * 7 * 7
+    assert row["macs_mmcv_rule"] == 4_130_177_536
     assert row["parameters"]["backbone"] + row["parameters"]["regressor"] == 26_977_501
     assert sum(row["macs_by_part"].values()) == row["macs"]
     assert document["body_layers"][0]["body"] == "smpl"
@@ -45,10 +45,30 @@ def test_modules_are_shown_on_demand(capsys: pytest.CaptureFixture[str]) -> None
     assert "backbone.blocks.0.conv1" in capsys.readouterr().out
 
 
-def test_every_preset_of_every_model_is_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["flops"]) == 0
+def test_every_preset_of_every_model_is_in_the_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in get_registry().names("model"):
+        if name != "pare":
+            monkeypatch.setenv("HPS_DISABLE", f"{os.environ.get('HPS_DISABLE', '')},{name}")
+    get_registry.cache_clear()
+    try:
+        assert run(["flops", "--params"]) == 0
+    finally:
+        get_registry.cache_clear()
     shown = capsys.readouterr().out
-    assert all(f"hmr.{name}" in shown for name in ("resnet50", "hrnet_w32", "vit_base", "tiny"))
+    assert all(f"pare.{name}" in shown for name in ("hrnet-w32", "resnet50", "tiny"))
+    assert "official_params" in shown and "32 861 502" in shown and "32 860 710" in shown
+
+
+def test_what_authors_count_and_what_is_used_are_both_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["flops", "fastmetro.l-hrnet-w64", "--params", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["models"]
+    # reference/fastmetro/keys/param_counts.json, FastMETRO-L-H64-body; less HRNet's classifier
+    assert row["official_params"] == 153_739_838
+    assert row["used_params"] == 153_739_838 - 2048 * 1000 - 1000
 
 
 @pytest.mark.parametrize(("text", "sides"), [("256x192", (256, 192)), ("224", (224, 224))])
@@ -103,11 +123,13 @@ def test_one_broken_model_is_named_and_the_others_are_counted(
     (tmp_path / "broken_net_plugin.py").write_text(BROKEN_MODEL)
     monkeypatch.setenv("HPS_PLUGINS", str(tmp_path / "broken_net_plugin.py"))
     monkeypatch.setattr(sys, "path", list(sys.path))
+    others = ["fastmetro", "graphormer", "hmr", "hmr2", "metro", "osx"]
+    monkeypatch.setenv("HPS_DISABLE", ",".join(others))
     get_registry.cache_clear()
     try:
-        assert run(["flops", "--shape", "64"]) == 4
+        assert run(["flops", "--params"]) == 4
     finally:
         get_registry.cache_clear()
     shown = capsys.readouterr()
-    assert "hmr.tiny" in shown.out
+    assert "pare.tiny" in shown.out
     assert "broken-net" in shown.err and "no such layer" in shown.err

@@ -21,7 +21,8 @@ def test_the_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["models", "list", "hm*", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["schema"] == "hps/models/1"
-    assert [m["name"] for m in document["models"]] == ["hmr"]
+    assert [m["name"] for m in document["models"]] == ["hmr", "hmr2"]
+    assert document["models"][0]["weights"][0]["licence"]
 
 
 def test_a_pattern_without_a_match_says_what_is_known(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,24 +45,48 @@ def test_a_pattern_without_a_match_names_the_plugin_that_is_broken(
 
 
 def test_a_model_is_shown_with_options_and_presets(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["models", "show", "hmr", "--json"]) == 0
+    assert run(["models", "show", "hmr", "--quick", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["options"]["backbone"] == "resnet50"
     assert document["presets"]["tiny"]["backbone"] == "tiny"
     assert "parameters" not in document
 
 
-def test_parameters_are_counted_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["models", "show", "hmr", "--params", "--json"]) == 0
-    counted = json.loads(capsys.readouterr().out)["parameters"]
-    # reference/metrics/tables.json: HMR with ResNet-50 and the regressor of three iterations
-    assert counted["resnet50"]["total"] == 26_977_501
+def test_parameters_are_counted_by_part_when_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["models", "show", "pare", "--params", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    for preset, parts in document["parameters"].items():
+        assert parts["total"] == document["variants"][preset]["used_params"]
+        assert parts["backbone"] > 0
+
+
+def test_show_prints_what_authors_count_and_what_is_used(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["models", "show", "graphormer", "--json"]) == 0
+    variant = json.loads(capsys.readouterr().out)["variants"]["hrnet-w64"]
+    # the log of the official code, reference/metro_graphormer/SPEC.md
+    assert variant["official_by_part"]["trans_encoder"] == 83_318_598
+    assert variant["official_by_part"]["backbone"] == 128_059_944
+    assert variant["used_params"] < variant["official_params"]
+
+
+def test_show_says_which_assets_a_preset_needs_and_lacks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["models", "show", "graphormer", "--quick", "--json"]) == 0
+    variants = json.loads(capsys.readouterr().out)["variants"]
+    assert {"id": "sampling-smpl", "present": False} in variants["hrnet-w64"]["assets"]
+    assert {"id": "sampling-mano", "present": False} in variants["hand-hrnet-w64"]["assets"]
+    assert variants["hand-hrnet-w64"]["body"] == "mano"
 
 
 def test_show_for_people_has_every_option(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["models", "show", "hmr"]) == 0
+    assert run(["models", "show", "hmr", "--quick"]) == 0
     shown = capsys.readouterr().out
-    assert all(word in shown for word in ("backbone", "iterations", "hrnet_w32", "Apache-2.0"))
+    assert all(word in shown for word in ("backbone", "iterations", "hrnet-w32", "Apache-2.0"))
 
 
 def test_a_near_miss_is_suggested(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,7 +94,9 @@ def test_a_near_miss_is_suggested(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Did you mean 'hmr'?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["models", "show", "hmr"], ["plugins", "list"]])
+@pytest.mark.parametrize(
+    "arguments", [["models", "list"], ["models", "show", "hmr", "--quick"], ["plugins", "list"]]
+)
 def test_looking_things_up_never_imports_torch(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom hpscli.cli.app import run\n"

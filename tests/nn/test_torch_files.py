@@ -263,7 +263,9 @@ def test_a_file_without_a_dictionary_is_said_so(content: Any, tmp_path: Path) ->
 
 def test_a_whole_model_is_not_a_dictionary_of_weights(tmp_path: Path) -> None:
     path = save(torch.nn.Linear(2, 2), tmp_path / "a.pth", "zip")
-    with pytest.raises(InvalidData, match=r"a whole pickled network \(torch.nn.modules.linear.Linear\)"):
+    with pytest.raises(
+        InvalidData, match=r"a whole pickled network \(torch.nn.modules.linear.Linear\)"
+    ):
         load_torch_file(path)
 
 

@@ -15,7 +15,7 @@ from hpscli.errors import CheckFailed, InvalidData, UsageError
 from hpscli.hooks import Layout, ModelSpec
 from hpscli.nn.files import file_sha256, is_ours, read_info, read_tensors
 from hpscli.nn.foreign import open_foreign, recognise
-from hpscli.nn.layouts import Row, read_rows, write_rows
+from hpscli.nn.layouts import Row, counted, read_rows, write_rows
 from hpscli.nn.official.counts import layout_named, rows_of, rows_of_authors
 from hpscli.nn.official.importing import kept_tensors, precision
 from hpscli.nn.options import complete_options, title
@@ -159,7 +159,7 @@ def _refuse_homeless(given: Source, layout: Layout, rows: tuple[Row, ...]) -> No
     places = {row.ours for row in rows}
     if homeless := [key for key in given.state if key not in places]:
         raise InvalidData(
-            f"layout '{layout.name}' has no place for {len(homeless)} tensors of {given.name}, "
+            f"layout '{layout.name}' has no place for {counted(len(homeless))} of {given.name}, "
             f"{homeless[0]} ...",
             f"The weights or the plugin are of another version: hps models verify {given.name}",
         )
@@ -226,7 +226,7 @@ def _report(
     ]
     for why in dict.fromkeys(left_out.values()):
         keys = [key for key, reason in left_out.items() if reason == why]
-        lines.append(f"left out {len(keys)} tensors, {keys[0]} ...: {why}")
+        lines.append(f"left out {counted(len(keys))}, {keys[0]}{' ...' * (len(keys) > 1)}: {why}")
     lines += [f"derived {key}: {why}" for key, why in derived.items()]
     if given.origin.get("dtype", "float32") != "float32":
         lines.append(f"kept the precision of the imported file: {given.origin['dtype']}")

@@ -15,7 +15,7 @@ from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
 from hpscli.nn.checkpoints import foreign_info, key_differences
 from hpscli.nn.files import CheckpointInfo, file_sha256, is_ours, save_checkpoint
 from hpscli.nn.foreign import Recognised, open_foreign, recognise
-from hpscli.nn.layouts import Row
+from hpscli.nn.layouts import Row, counted
 from hpscli.nn.meta import meta_network
 from hpscli.nn.official.digest import state_sha256
 from hpscli.nn.store import (
@@ -94,7 +94,7 @@ def import_file(
     info = _info(found, path, sha256, state, kept)
     if kept:
         write_atomically(side_file(target), save(kept, {"of": chosen}), SPACE)
-        said.append(f"kept {len(kept)} tensors for export-official: {side_file(target).name}")
+        said.append(f"kept {counted(len(kept))} for export-official: {side_file(target).name}")
     else:
         side_file(target).unlink(missing_ok=True)
     save_checkpoint(target, state, info)
@@ -134,7 +134,7 @@ def _refuse_misfits(found: Recognised, state: Mapping[str, Tensor]) -> None:
 
 def _warnings(state: Mapping[str, Tensor]) -> list[str]:
     bad = not_finite(state)
-    return [f"attention: NaN or infinity in {len(bad)} tensors, {bad[0]}"] if bad else []
+    return [f"attention: NaN or infinity in {counted(len(bad))}, {bad[0]}"] if bad else []
 
 
 def not_finite(state: Mapping[str, Tensor]) -> list[str]:

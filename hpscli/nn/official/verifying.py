@@ -11,6 +11,7 @@ from hpscli.hooks import ModelSpec
 from hpscli.nn.checkpoints import key_differences
 from hpscli.nn.files import CheckpointInfo, file_sha256, is_ours, read_info, read_tensors
 from hpscli.nn.foreign import open_foreign, recognise
+from hpscli.nn.layouts import counted
 from hpscli.nn.meta import meta_network
 from hpscli.nn.official.counts import layout_named, rows_of
 from hpscli.nn.official.digest import state_sha256
@@ -110,7 +111,7 @@ def _recorded(name: str) -> str:
 
 def _unnatural(state: Mapping[str, Tensor]) -> list[str]:
     bad = not_finite(state)
-    return [f"NaN or infinity in {len(bad)} tensors, {bad[0]}"] if bad else []
+    return [f"NaN or infinity in {counted(len(bad))}, {bad[0]}"] if bad else []
 
 
 def _layout_problems(

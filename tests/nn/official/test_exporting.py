@@ -135,7 +135,7 @@ def test_weights_that_no_row_has_a_place_for_are_not_dropped(stick: None, tmp_pa
     path = import_file(released(tmp_path / "a.pth", authors_file())).path
     assert path is not None
     save_checkpoint(path, {**read_tensors(path), "new": torch.zeros(1)}, read_info(path))
-    with pytest.raises(InvalidData, match="no place for 1 tensors of .*, new"):
+    with pytest.raises(InvalidData, match="no place for 1 tensor of .*, new"):
         export_official(path, tmp_path / "back.pth")
 
 

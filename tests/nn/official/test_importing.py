@@ -288,7 +288,7 @@ def test_nan_in_the_weights_is_said(tmp_path: Path) -> None:
     state = authors_file()
     state["fc.bias"][3] = torch.nan
     done = import_file(saved(tmp_path / "a.bin", state))
-    assert "attention: NaN or infinity in 1 tensors, head.bias" in done.said
+    assert "attention: NaN or infinity in 1 tensor, head.bias" in done.said
 
 
 def test_what_is_no_foreign_file_is_refused(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_nan_is_found(imported: Path) -> None:
     state, info = read_tensors(imported), read_info(imported)
     state["head.bias"][0] = torch.inf
     save_checkpoint(imported, state, info)
-    assert "NaN or infinity in 1 tensors, head.bias" in verify("stick.a").problems
+    assert "NaN or infinity in 1 tensor, head.bias" in verify("stick.a").problems
 
 
 def test_weights_that_do_not_fit_their_model_are_found(imported: Path) -> None:
