@@ -82,6 +82,7 @@ def hps_goldens() -> list[GoldenSpec]:
                 summary=f"{summary} Pictures A and B, hidden tokens, what lies between the layers.",
                 source=SOURCE,
                 options={"image_seed": 0, "block_seed": 1, **SEEDS},
+                inputs=("mask_*",),
             )
             for name, summary in NETWORKS.items()
         ),
