@@ -136,6 +136,7 @@ def hps_goldens() -> list[GoldenSpec]:
             summary="The decoder alone, on random features.",
             source=SOURCE,
             options=SEEDS,
+            inputs=("feature_seed",),
         ),
         GoldenSpec(
             name="hmr2/losses",
@@ -143,6 +144,7 @@ def hps_goldens() -> list[GoldenSpec]:
             replay=f"{HERE}.goldens:replay_losses",
             summary="HMR2.0's losses on random people.",
             source=SOURCE,
+            inputs=("pred_*", "gt_*", "has_param"),
         ),
         GoldenSpec(
             name="hmr2/pck",
@@ -150,5 +152,6 @@ def hps_goldens() -> list[GoldenSpec]:
             replay=f"{HERE}.goldens:replay_pck",
             summary="The share of 2D joints near the truth, as HMR2.0 counts it.",
             source=SOURCE,
+            inputs=("pred_*", "gt_*", "box_size", "scale"),
         ),
     ]

@@ -179,5 +179,6 @@ def hps_goldens() -> list[GoldenSpec]:
             summary="PARE's losses on SPIN's inputs and random part labels.",
             source=SOURCE,
             options=BODY_SEEDS,
+            inputs=("*_seed",),
         ),
     ]
