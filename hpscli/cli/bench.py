@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hpscli.cli.bench_crops import crops
+from hpscli.cli.bench_latency import latency
 from hpscli.cli.output import JsonOption, Output, QuietOption, pairs, table
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ app = typer.Typer(
 WINDOW = (224, 224)
 BATCH = 32
 app.command()(crops)
+app.command()(latency)
 ROUNDS = 5  # turns of each kind; rates are the best of them
 TEMPORARY = {"count": 192, "size_px": 256, "seed": 1}  # people made when no shards are given
 
