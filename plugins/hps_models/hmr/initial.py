@@ -88,7 +88,6 @@ def _for_model(row: Row, theirs: str) -> Row:
 
 def _backbone(options: Mapping[str, Any]) -> Any:
     module: Any = on_meta(lambda: build(**options))
-
     return module.backbone
 
 

@@ -64,7 +64,6 @@ def rows_mmhuman3d(options: Mapping[str, Any]) -> list[Row]:
 
 def _rows(options: Mapping[str, Any], *, backbone: str, head: str) -> list[Row]:
     module: Any = on_meta(lambda: build(**options))
-
     rows = [
         replace(row, theirs=backbone + row.theirs, ours=row.ours and f"backbone.{row.ours}")
         for row in backbone_rows(str(options["backbone"]), module.backbone)
