@@ -90,8 +90,8 @@ def _in_hand_boxes(targets: Targets, boxes: Collection[tuple[slice, Tensor]]) ->
 
 
 def masked(predicted: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """-> mean of |predicted - target| * valid over every element."""
-    return ((predicted - target).abs() * valid).mean()
+    """-> |predicted - target| * valid, element by element."""
+    return (predicted - target).abs() * valid
 
 
 def smplx_pose(scene: Scene) -> Tensor:
@@ -221,5 +221,13 @@ def osx_terms(
     prediction: Prediction, targets: Targets, body: Body, names: Collection[str]
 ) -> dict[str, Tensor]:
     """Prediction in training, targets in OSX's frames -> {name: scalar}, unweighted."""
+    elements = osx_elements(prediction, targets, body, names)
+    return {name: values.mean() for name, values in elements.items()}
+
+
+def osx_elements(
+    prediction: Prediction, targets: Targets, body: Body, names: Collection[str]
+) -> dict[str, Tensor]:
+    """The same before the mean: {name: (B,...)}, zero where nothing is labelled."""
     scene = Scene(prediction, targets, body)
     return {name: TERMS[name](scene) for name in names}

@@ -100,6 +100,7 @@ OSX = ModelSpec(
 )
 
 NETWORKS = ("osx_b", "osx_b_wo_decoder", "osx_b_wo_face_decoder", "osx_l", "osx_l_wo_decoder")
+HOW_IT_WAS_MADE = ("image_seed", "key_xor")
 BODY_SEEDS = {"body_seed": 11, "landmark_seed": 13}
 
 
@@ -120,6 +121,7 @@ def hps_goldens() -> list[GoldenSpec]:
             summary="The whole network, from the picture to projected joints.",
             source=SOURCE,
             options={"image_seed": 0, **BODY_SEEDS},
+            inputs=HOW_IT_WAS_MADE,
         )
         for name in NETWORKS
     ]
@@ -132,6 +134,7 @@ def hps_goldens() -> list[GoldenSpec]:
             summary="Every loss term of two variants, and the gradients of their sum.",
             source=SOURCE,
             options={"image_seed": 0, **BODY_SEEDS},
+            inputs=("*/in/*", *HOW_IT_WAS_MADE),
         ),
         GoldenSpec(
             name="osx/units",
@@ -148,6 +151,7 @@ def hps_goldens() -> list[GoldenSpec]:
                 "hand_means_seed": 16,
                 **BODY_SEEDS,
             },
+            inputs=("*_in", "*_in_*", "msda_ref", "restore_center", "restore_size", "roi_boxes"),
         ),
         GoldenSpec(
             name="osx/preprocess",
@@ -156,5 +160,6 @@ def hps_goldens() -> list[GoldenSpec]:
             summary="Boxes, patches with and without changes, the order of random draws.",
             source=SOURCE,
             options={"draw_seed": 0},
+            inputs=("image_uint8", "process_bbox_in", "aug*_params"),
         ),
     ]

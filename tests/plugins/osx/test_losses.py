@@ -121,7 +121,7 @@ def test_a_part_that_is_not_in_the_picture_has_no_box(body: Body) -> None:
 def test_means_are_over_all_elements() -> None:
     predicted, target = torch.ones(2, 4), torch.zeros(2, 4)
     valid = torch.tensor([[1.0], [0.0]])
-    assert masked(predicted, target, valid) == 0.5
+    assert masked(predicted, target, valid).mean() == 0.5
 
 
 def test_roots_are_read_for_every_joint() -> None:

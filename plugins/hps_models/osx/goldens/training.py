@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from hps_models.osx.goldens.bodies import surrogate_smplx
 from hps_models.osx.goldens.networks import official_model, random_images
-from hps_models.osx.losses import osx_terms
+from hps_models.osx.losses import osx_elements
 from hps_models.osx.targets import Targets
 from hps_models.osx.weights import rows, their_name
 from hpscli.nn.layouts import Row, official_parameters
@@ -81,10 +81,12 @@ def _replay(
         child.eval()
     targets = read_targets(golden)
     prediction = network(random_images(seed, len(targets.pose)))
-    terms = osx_terms(prediction, targets, model.body, list(names.values()))
-    losses = {name: terms[ours] * weights.get(name, 1.0) for name, ours in names.items()}
+    terms = osx_elements(prediction, targets, model.body, list(names.values()))
+    losses = {name: terms[ours].mean() * weights.get(name, 1.0) for name, ours in names.items()}
     for name, loss in losses.items():
         yield compare(f"loss_mean/{name}", loss, golden[f"loss_mean/{name}"], LOSS, "relative")
+        shape = np.array(terms[names[name]].shape)
+        yield compare(f"loss_shape/{name}", shape, golden[f"loss_shape/{name}"], 0.0)
     total = torch.stack(list(losses.values())).sum()
     yield compare("total", total, golden["total"], LOSS, "relative")
     torch.autograd.backward(total)

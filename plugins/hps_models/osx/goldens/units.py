@@ -16,6 +16,7 @@ from hps_models.osx.parts.position_nets import sample_points, soft_argmax2d, sof
 from hps_models.osx.parts.roi import align
 from hps_models.osx.pose import axis_angles, flat_hand, to_matrices, translation
 from hpscli.body.kit import body_kit
+from hpscli.body.regressors import NECK_CHAIN
 from hpscli.testing.goldens import ArrayCheck, ReplayOptions, compare, fill, read_golden
 
 TOLERANCE = 1e-4  # README: "most below 1e-4"
@@ -130,6 +131,8 @@ def _mean_hands(golden: Mapping[str, Any], options: ReplayOptions) -> Iterator[A
     for side, letter in (("left", "l"), ("right", "r")):
         mean = torch.as_tensor(body.hand_means[f"hands_mean{letter}"], dtype=torch.float32)
         parameters[f"{side}_hand_pose"] = flat_hand(given[f"{side}_hand_pose"], mean)
+    chain = np.array(NECK_CHAIN[::-1])
+    yield compare("smplx_neck_kin_chain", chain, golden["smplx_neck_kin_chain"], 0.0)
     vertices, joints = body(parameters)
     package = body.regress(vertices, PACKAGE_SET, joints=joints, parameters=parameters)
     key = "smplx_handmean_joints144"
