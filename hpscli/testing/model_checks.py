@@ -11,6 +11,7 @@ from hpscli.hooks import ModelSpec
 from hpscli.records import Prediction
 from hpscli.registry import get_registry, resolve
 from hpscli.testing.checks import Check, Checks, option_complaint
+from hpscli.testing.layout_checks import check_layouts
 from hpscli.testing.prediction_checks import output_complaint, unit_complaint
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def check_model(
     taken = {**spec.defaults, **({"kit": None} if spec.takes_kit else {})}
     checks.run("options", lambda: (option_complaint(spec.build, taken, 0), ""))
     checks.run("functions", lambda: _functions(spec))
+    check_layouts(checks, spec, [preset] if preset else ())
     spec = _adapted(spec, preset, options)
     built: list[nn.Module] = []
 
