@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hpscli.body.kit import BodyKit, body_kit
 from hpscli.errors import MissingError
@@ -125,3 +125,12 @@ def gradients() -> Iterator[None]:
     """Gradients on, whatever the caller of a replay has switched off."""
     with torch.inference_mode(False), torch.enable_grad():
         yield
+
+
+def in_training_format(module: nn.Module) -> nn.Module:
+    """-> the module with its weights laid out as trainings have them.
+
+    A loaded model has them as predictions are fastest; its batch norms then sum in another order,
+    and batch statistics of a few pictures differ by 1e-5.
+    """
+    return module.to(memory_format=torch.contiguous_format)

@@ -25,7 +25,7 @@ from hpscli.testing.goldens import (
     read_golden,
     read_manifest,
 )
-from hpscli.testing.mesh_goldens import gradients, label_batch
+from hpscli.testing.mesh_goldens import gradients, in_training_format, label_batch
 
 # SPEC 8.3: totals and gradient norms of both steps, norms of changes, single numbers of changes.
 STEP, CHANGE, ENTRY = 1e-3, 1e-2, 1e-1
@@ -47,6 +47,7 @@ def replay_train_step(folder: Path, options: ReplayOptions) -> Iterator[ArrayChe
         filled |= fill_manifest(missing, xor=options.seed_xor)
         state = {key: filled[key].clone() for key in entries}
         model = load_model(state, body=kit)
+        in_training_format(model.module)
         with gradients():
             checks = list(_run(golden, run, model, batch, kit))
         yield from checks

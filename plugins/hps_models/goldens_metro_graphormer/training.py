@@ -17,13 +17,15 @@ from hpscli.nn.mesh.space import mesh_space
 from hpscli.nn.mesh.weightings import METRO
 from hpscli.registry import resolve
 from hpscli.testing.goldens import ArrayCheck, ReplayOptions, compare, read_golden
-from hpscli.testing.mesh_goldens import gradients, label_batch
+from hpscli.testing.mesh_goldens import gradients, in_training_format, label_batch
 
 RELATIVE = 1e-4  # of losses
 # Of gradients. SPEC 9: against float64 the official float32 numbers are wrong by 4e-5 (norms, and
 # single gradients, of their maximum) and by 7e-4 (the global norm in train mode).
 NORM, GLOBAL_NORM, GRADIENT = 4e-4, 2e-3, 4e-4
-RUNNING = 1e-5  # SPEC 9: running statistics within 3e-6 absolute of float64
+RUNNING = (
+    3e-5  # SPEC 9: official running statistics are within 3e-6 absolute of float64; ten times that
+)
 # SPEC 3: 1e-4, and 1e-6 in the very last iteration, which is what a training of one iteration is.
 # Adam's first step moves every weight by about the rate, against the sign of its gradient.
 RATE = 1e-6
@@ -57,6 +59,7 @@ def _each(
     matches = (re.fullmatch(r"((\w+)_(body|hand))_total", key) for key in golden)
     for prefix, method, target in (match.groups() for match in matches if match):
         model = filled_model(folder, f"{method}-{target}-{backbone}", options)
+        in_training_format(model.module)
         arrays = given(inputs, target)
         images = pictures_a(len(arrays["pose"]), options)
         with gradients():
