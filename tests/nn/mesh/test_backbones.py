@@ -35,6 +35,14 @@ def test_the_grid_of_an_hrnet_is_what_its_final_layer_reads() -> None:
     assert features.shape[1] == sizes.map == 2048
 
 
+def test_an_untrained_hrnet_stays_within_bounds_in_eval_mode() -> None:
+    torch.manual_seed(0)
+    network, read, _ = mesh_backbone("hrnet_w18")
+    with torch.no_grad():
+        _, features = read(network.eval(), torch.randn(1, 3, 64, 64))
+    assert features.std() < 100
+
+
 def test_a_backbone_holds_no_classifier() -> None:
     for name in ("hrnet_w18_small", "resnet18"):
         keys = mesh_backbone(name)[0].state_dict()
