@@ -15,6 +15,7 @@ from hpscli.nn import files, sources
 from hpscli.nn.files import CheckpointInfo as CheckpointInfo
 from hpscli.nn.files import is_ours, read_info, read_tensors
 from hpscli.nn.foreign import Foreign, Recognised, open_foreign, recognise
+from hpscli.nn.layouts import counted
 from hpscli.nn.loaded import LoadedModel as LoadedModel
 from hpscli.nn.meta import without_random_numbers
 from hpscli.nn.options import adapted, adapted_by_name, complete_options, title
@@ -191,12 +192,14 @@ def key_differences(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) ->
     return lines
 
 
-def initialise(module: nn.Module, spec: ModelSpec, source: str | Path) -> str:
+def initialise(
+    module: nn.Module, spec: ModelSpec, source: str | Path, *, body_source: str = ""
+) -> str:
     """Start a module from weights: ours, a foreign file of this model, or a bare backbone.
 
-    -> what was taken, and what was not.
+    -> what was taken, what was not, one line each.
     """
-    path, _ = sources.find_checkpoint(source)
+    path, name = sources.find_checkpoint(source)
     if path.name.endswith(".state.pt"):
         raise UsageError(
             f"{path} is the state of a run, not weights.",
@@ -204,50 +207,65 @@ def initialise(module: nn.Module, spec: ModelSpec, source: str | Path) -> str:
             f"--init {path.with_name(path.name.removesuffix('.state.pt') + '.safetensors')}",
         )
     if is_ours(path):  # all or nothing
-        state, model = read_tensors(path), read_info(path).model
-        load_weights(module, state, origin=f"{path} (model '{model}')", model=spec.name)
-        return f"all {len(state)} tensors of {path}"
+        state, info = read_tensors(path), read_info(path)
+        origin = f"{path} (model '{info.model}')"
+        load_weights(module, state, origin=origin, model=spec.name)
+        _check_start(spec, info.body.get("topology", ""), body_source, origin)
+        return f"all {counted(len(state))} of {name}"
     foreign = open_foreign(path)
-    ours = module.state_dict()
     try:  # whole models before their parts: SPIN's file is also a ResNet
         found = recognise(foreign, models=[get_registry().model(spec.name)], partial=True)
     except InvalidData:
-        for candidate in ({}, {"module.": ""}, {"backbone.": ""}):
-            if taken := _start_from_names(module, ours, foreign, candidate):
+        for prefix in ("", "module.", "backbone."):
+            if taken := _start_from_names(module, foreign, prefix):
                 return taken
         raise
-    state = found.state()
     if not found.layout.partial:
-        load_weights(module, state, origin=foreign.origin, model=spec.name)
-    elif wrong := [line for line in key_differences(ours, state) if not line.startswith("missing")]:
+        _check_start(spec, official_topology(found.spec), body_source, foreign.origin)
+    return _start_from_layout(module, found, path)
+
+
+def _check_start(spec: ModelSpec, topology: str, body_source: str, origin: str) -> None:
+    """Vertices of one mesh are no start for those of another."""
+    if spec.takes_kit and topology:
+        check_topology(spec, topology, body_kit(spec.body, _body_source(body_source)), origin)
+
+
+def _start_from_layout(module: nn.Module, found: Recognised, path: Path) -> str:
+    """A recognised file, whole or a part -> what was taken."""
+    ours, state = module.state_dict(), found.state()
+    wrong = key_differences(ours, state)
+    if found.layout.partial:
+        wrong = [line for line in wrong if not line.startswith("missing")]
+    if wrong:
         raise InvalidData(
             f"{path} holds {found.layout.summary} ({title(found.spec, found.options)}), which does "
-            f"not fit this model.\n" + "\n".join(wrong[:SHOWN_KEYS]),
-            "Set model.preset or model.options to the backbone of the file.",
+            f"not fit this model: {counted(len(wrong))} differ.\n" + "\n".join(wrong[:SHOWN_KEYS]),
+            "Set model.preset or model.options to what the file is of.",
         )
-    else:
-        module.load_state_dict({**ours, **state})
+    module.load_state_dict({**ours, **state})
     rest = len(ours) - len(state)
-    start = f"; {rest} tensors start at random" if rest else ""
-    return "\n".join([f"{len(state)} tensors from {path}{start}", *found.said()])
+    start = f"; {counted(rest)} start at random" if rest else ""
+    return "\n".join([f"{counted(len(state))} from {path}{start}", *found.said()])
 
 
-def _start_from_names(
-    module: nn.Module, ours: Mapping[str, Tensor], foreign: Foreign, prefixes: Mapping[str, str]
-) -> str:
+def _start_from_names(module: nn.Module, foreign: Foreign, prefix: str) -> str:
     """A state dict with our names, or a bare backbone with its own -> what was taken, or ""."""
-    state = dict(foreign.tensors)
-    for prefix in prefixes:
-        state = {key.removeprefix(prefix): value for key, value in state.items()}
+    ours = module.state_dict()
+    state = {key.removeprefix(prefix): value for key, value in foreign.tensors.items()}
     if not key_differences(ours, state):
         module.load_state_dict(state)
-        return f"all {len(state)} tensors of {foreign.origin}"
+        return f"all {counted(len(state))} of {foreign.origin}"
     backbone = {k: v for k, v in ours.items() if k.startswith("backbone.")}
     found = {k: state[k[9:]] for k in backbone if k[9:] in state}
     if not backbone or key_differences(backbone, found):
         return ""
     module.load_state_dict({**ours, **found})
-    return f"{len(found)} tensors of the backbone from {foreign.origin}; the head starts at random"
+    left = len(state) - len(found)
+    return (
+        f"{counted(len(found))} of the backbone from {foreign.origin}; the head starts at random"
+        + (f"; {counted(left)} of the file not used" if left else "")
+    )
 
 
 def _body_source(source: str) -> Any:

@@ -62,7 +62,8 @@ def start(
     )
     taken = ""
     if recipe.model.init and not resume:
-        taken = initialise(module, spec, recipe.model.init)
+        start, body = recipe.model.init, recipe.model.body
+        taken = initialise(module, spec, start, body_source=body)
     run, diary = processes.run, Diary(processes.run, say, mute=not processes.first)
     if processes.first and not resume:
         processes.prepare_folder(to_toml(recipe), environment(processes.device, processes.world))
