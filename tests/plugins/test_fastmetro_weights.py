@@ -85,3 +85,7 @@ def assert_replayed(reference: Path, kind: str) -> None:
     found = find(reference / "fastmetro", [kind])
     result = replay(found.specs[0], found.folder, ReplayOptions())
     assert result.ok, [check for check in result.checks if not check.ok][:5]
+
+
+def test_silhouettes_are_those_of_the_authors_drawings(reference: Path) -> None:
+    assert_replayed(reference, "fastmetro/pictures")

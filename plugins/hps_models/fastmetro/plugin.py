@@ -196,6 +196,7 @@ def hps_goldens() -> list[GoldenSpec]:
                 summary=summary,
                 source=source,
                 options={**pictures, **SEEDS},
+                inputs=("*__stride",),
             )
             for name, summary in GOLDENS.items()
         ),
@@ -205,6 +206,15 @@ def hps_goldens() -> list[GoldenSpec]:
             replay=f"{here}.goldens:replay_masks",
             summary="Who may attend to whom, and the 2-D sine codes of image tokens.",
             source=source,
+            inputs=("mask_*_shape",),
+        ),
+        GoldenSpec(
+            name="fastmetro/pictures",
+            files=("goldens/render_pyrender.npz",),
+            replay=f"{here}.goldens_pictures:replay_pictures",
+            summary="Silhouettes of the authors' drawings; colours are not compared.",
+            source=source,
+            inputs=("vertices*", "faces", "cam", "image", "grid_of_two_shape"),
         ),
         *(
             GoldenSpec(
@@ -214,6 +224,7 @@ def hps_goldens() -> list[GoldenSpec]:
                 summary=summary,
                 source=source,
                 options={"blocks_seed": 1, "label_seed": 100, **SEEDS},
+                inputs=("in__*",),
             )
             for name, (replay, summary) in MEASURED.items()
         ),
