@@ -81,14 +81,20 @@ def used_forms(module: nn.Module, images: Tensor) -> list[str]:
 
 
 def forms_of(module: nn.Module, images: Tensor, *, compiled: bool) -> list[Form]:
-    """Network, images -> the plain form, ours, and plain with one thing of ours at a time."""
+    """Network, images -> the plain form, ours, and plain with one thing of ours at a time.
+
+    The network itself gets the memory layout of loaded models; the others are copies.
+    """
     usual = deepcopy(module).to(memory_format=torch.contiguous_format)
-    ours = deepcopy(module).to(memory_format=torch.channels_last)
+    layout = getattr(module, "memory_format", torch.channels_last)  # as models are loaded
+    ours = module.to(memory_format=layout)
+    last = ours if layout == torch.channels_last else deepcopy(usual)
+    last = last.to(memory_format=torch.channels_last)
     used = used_forms(module, images)
     off = {name: FORMS[name] for name in used}
     forms = [Form(PLAIN, usual, tuple(off.values())), Form(OURS, ours)]
     if any(isinstance(part, nn.Conv2d) for part in module.modules()):
-        forms.append(Form(LAYOUT, ours, tuple(off.values())))
+        forms.append(Form(LAYOUT, last, tuple(off.values())))
     for name in used:
         rest = tuple(context for other, context in off.items() if other != name)
         forms.append(Form(name, usual, rest))
