@@ -27,10 +27,11 @@ class without_random_numbers(TorchFunctionMode):  # noqa: N801 - reads as a stat
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> object:
-        name = getattr(func, "__name__", "")
-        if (name in RANDOM or getattr(func, "__module__", "") == "torch.nn.init") and args:
-            return args[0]
-        return func(*args, **(kwargs or {}))
+        given = kwargs or {}
+        name, module = getattr(func, "__name__", ""), getattr(func, "__module__", "")
+        if name in RANDOM or module == "torch.nn.init":
+            return args[0] if args else given["tensor"]  # torch.nn.init passes it by name
+        return func(*args, **given)
 
 
 def free_kit(kind: str) -> BodyKit:
