@@ -10,18 +10,19 @@ if TYPE_CHECKING:
     from hpscli.nn.loaded import LoadedModel
     from hpscli.testing.latency import Stage, Timing
 
+FORMS = 8  # about so many, for the bar of progress
 SMALL_SHARE = 0.03  # parts of parts that take less of the whole are not shown
 
 
 def latency(
     model: Annotated[str, typer.Argument(help="MODEL, MODEL.PRESET, or a file of weights.")],
-    batch: Annotated[str, typer.Option(help="Numbers of images at a time.")] = "1",
+    batch: Annotated[str, typer.Option(help="Numbers of images at a time.")] = "1,8",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
     turns: Annotated[int, typer.Option(min=3, help="Of every form.")] = 7,
     stages: Annotated[bool, typer.Option("--stages", help="The time of every part.")] = False,
     compile_: Annotated[
-        bool, typer.Option("--compile", help="torch.compile too; compiling takes minutes.")
-    ] = False,
+        bool, typer.Option("--compile/--no-compile", help="torch.compile too, which takes minutes.")
+    ] = True,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     least: Annotated[float, typer.Option(min=0.0, help="Exit 4 below this gain.")] = 0.0,
     json: JsonOption = False,
@@ -40,11 +41,13 @@ def latency(
     show = Output(json, quiet)
     sizes, loaded = _sizes(batch), _network(model, device)
     torch.set_num_threads(threads)
+    if compile_:
+        show.say("compiling", "takes minutes; --no-compile leaves it out")
     rows: list[dict[str, Any]] = []
     worst = float("inf")
     for count in sizes:
         images = measuring.random_images(loaded[1], count, device)
-        with show.progress(f"batch {count}", 8 * (turns + 1)) as advance:
+        with show.progress(f"batch {count}", FORMS * (turns + 1)) as advance:
             found = measuring.measure(
                 loaded[0], images, turns=turns, compiled=compile_, advance=advance
             )

@@ -102,9 +102,10 @@ def forms_of(module: nn.Module, images: Tensor, *, compiled: bool) -> list[Form]
     mixed = partial(torch.autocast, device, dtype=torch.bfloat16)
     forms.append(Form(MIXED, ours, (mixed,), OURS))
     if compiled:
-        forms.append(Form(COMPILED, torch.compile(ours), (), OURS))
+        program = torch.compile(ours, dynamic=False)
+        forms.append(Form(COMPILED, program, (), OURS))
         if device == "cuda":
-            forms.append(Form(f"{COMPILED}, {MIXED}", torch.compile(ours), (mixed,), OURS))
+            forms.append(Form(f"{COMPILED}, {MIXED}", program, (mixed,), OURS))
     return forms
 
 

@@ -77,8 +77,8 @@ def test_parts_have_times_that_add_up(network: nn.Module) -> None:
 
 
 def test_the_command_prints_gains_and_parts(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["bench", "latency", "fastmetro.tiny", "--stages", "--turns", "3", "--json", "-q"]
-    assert run(words) == 0
+    words = ["fastmetro.tiny", "--stages", "--turns", "3", "--batch", "1", "--json", "-q"]
+    assert run(["bench", "latency", *words, "--no-compile"]) == 0
     document = json.loads(capsys.readouterr().out)
     forms = {form["form"]: form for form in document["batches"][0]["forms"]}
     assert forms["as loaded"]["gain"] > 0.5
@@ -91,7 +91,7 @@ def test_the_command_prints_gains_and_parts(capsys: pytest.CaptureFixture[str]) 
         (["fastmetro.tiny", "--batch", "two"], 2, "--batch two"),
         (["fastmetro.huge"], 2, "no preset 'huge'"),
         (["fastmetro.tiny", "--device", "tpu"], 2, "no device 'tpu'"),
-        (["hmr.tiny", "--turns", "3", "--least", "99"], 4, "below 99"),
+        (["hmr.tiny", "--turns", "3", "--no-compile", "--least", "99"], 4, "below 99"),
     ],
 )
 def test_what_cannot_be_measured_is_said(
@@ -99,3 +99,10 @@ def test_what_cannot_be_measured_is_said(
 ) -> None:
     assert run(["bench", "latency", *words]) == code
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_compiled_network_is_measured_too(network: nn.Module) -> None:
+    timings = measure(network, random_images(SIDE, 1), turns=3, compiled=True)
+    assert timings[-1].form == "torch.compile"
+    assert timings[-1].note == "" and timings[-1].gain > 0
