@@ -241,19 +241,26 @@ class MeshJoints:
         return np.stack(rows)
 
     def _face(self, vertices: Tensor) -> Tensor:
-        return self._pick(
-            vertices, self._landmarks["lmk_faces_idx"], self._landmarks["lmk_bary_coords"]
-        )
+        faces, weights = self._landmark("lmk_faces_idx"), self._landmark("lmk_bary_coords")
+        return self._pick(vertices, faces, weights)
 
     def _contour(self, vertices: Tensor, rotations: Tensor | None) -> Tensor:
-        faces = self._landmarks["dynamic_lmk_faces_idx"].astype(np.int64)
-        weights = self._landmarks["dynamic_lmk_bary_coords"]
+        faces = self._landmark("dynamic_lmk_faces_idx").astype(np.int64)
+        weights = self._landmark("dynamic_lmk_bary_coords")
         if rotations is None:  # seen from the front
             return self._pick(vertices, faces[0], weights[0])
         row = contour_row(rotations)
         corners = torch.from_numpy(self._faces[faces]).to(row.device)[row]
         shares = torch.from_numpy(weights).to(row.device, vertices.dtype)[row]
         return landmarks(vertices, corners, shares)
+
+    def _landmark(self, name: str) -> Array:
+        if name not in self._landmarks:
+            raise InvalidData(
+                f"the body that is used has no face landmarks: '{name}' is missing.",
+                "Give it with them, as its owner ships it: lmk_*, dynamic_lmk_*.",
+            )
+        return self._landmarks[name]
 
     def _pick(self, vertices: Tensor, faces: Array, weights: Array) -> Tensor:
         corners = torch.from_numpy(self._faces[faces.astype(np.int64)]).to(vertices.device)
