@@ -99,7 +99,8 @@ OSX = ModelSpec(
     paper="Lin et al., One-Stage 3D Whole-Body Mesh Recovery with Component Aware Transformer, CVPR 2023",
 )
 
-NETWORKS = ("osx_b", "osx_b_wo_decoder", "osx_b_wo_face_decoder", "osx_l", "osx_l_wo_decoder")
+VARIANTS = ("", "_wo_decoder", "_wo_face_decoder")
+NETWORKS = tuple(f"osx_{size}{variant}" for size in "bl" for variant in VARIANTS)
 HOW_IT_WAS_MADE = ("image_seed", "key_xor")
 BODY_SEEDS = {"body_seed": 11, "landmark_seed": 13}
 
@@ -160,6 +161,6 @@ def hps_goldens() -> list[GoldenSpec]:
             summary="Boxes, patches with and without changes, the order of random draws.",
             source=SOURCE,
             options={"draw_seed": 0},
-            inputs=("image_uint8", "process_bbox_in", "aug*_params"),
+            inputs=("image_uint8", "process_bbox_in", "aug*_params", "aug*_bbox", "test_bbox"),
         ),
     ]

@@ -51,6 +51,7 @@ replay_osx_b = partial(replay_network, name="osx_b")
 replay_osx_b_wo_decoder = partial(replay_network, name="osx_b_wo_decoder")
 replay_osx_b_wo_face_decoder = partial(replay_network, name="osx_b_wo_face_decoder")
 replay_osx_l = partial(replay_network, name="osx_l")
+replay_osx_l_wo_face_decoder = partial(replay_network, name="osx_l_wo_face_decoder")
 replay_osx_l_wo_decoder = partial(replay_network, name="osx_l_wo_decoder")
 
 
