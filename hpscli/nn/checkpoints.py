@@ -80,17 +80,21 @@ def load_model(
     origin = f"{path} (model '{info.model}')"
     check_topology(spec, info.body.get("topology", ""), kit, origin)
     load_weights(module, read_tensors(path), origin=origin, model=spec.name)
-    return LoadedModel(
-        module=module.eval(),
-        spec=spec,
-        options=options,
-        input_size=info.input_size,
-        body=kit.body(gender=info.body.get("gender") or "neutral"),
-        info=info,
-        sha256=files.file_sha256(path),
-        name=name,
-        kit=kit,
-    ).to(device)
+    return (
+        LoadedModel(
+            module=module,
+            spec=spec,
+            options=options,
+            input_size=info.input_size,
+            body=kit.body(gender=info.body.get("gender") or "neutral"),
+            info=info,
+            sha256=files.file_sha256(path),
+            name=name,
+            kit=kit,
+        )
+        .eval()
+        .to(device)
+    )
 
 
 def _load_foreign(
@@ -108,18 +112,22 @@ def _load_foreign(
         module, spec, options = build_model(found.spec.name, options=found.options, kit=kit)
     load_weights(module, found.state(), origin=foreign.origin, model=spec.name)
     info = foreign_info(found, sha256)
-    return LoadedModel(
-        module=module.eval(),
-        spec=spec,
-        options=options,
-        input_size=spec.input_size,
-        body=kit.body(),
-        info=info,
-        sha256=sha256,
-        name=name,
-        kit=kit,
-        said=found.said(),
-    ).to(device)
+    return (
+        LoadedModel(
+            module=module,
+            spec=spec,
+            options=options,
+            input_size=spec.input_size,
+            body=kit.body(),
+            info=info,
+            sha256=sha256,
+            name=name,
+            kit=kit,
+            said=found.said(),
+        )
+        .eval()
+        .to(device)
+    )
 
 
 def foreign_info(found: Recognised, sha256: str) -> CheckpointInfo:
