@@ -40,8 +40,9 @@ class LoadedModel(nn.Module):
     ) -> None:
         super().__init__()
         # Convolutions whose weights keep a pixel's channels together are 3 to 14 % faster on a CPU,
-        # and no network is slower for it (docs/explanation/speed.md).
-        self.module, self.body = module.to(memory_format=torch.channels_last), body
+        # and no network is slower for it (docs/explanation/speed.md). A network may want another.
+        layout = getattr(module, "memory_format", torch.channels_last)
+        self.module, self.body = module.to(memory_format=layout), body
         self.spec, self.options, self.input_size = spec, dict(options), input_size
         self.info, self.sha256, self.name, self.said = info, sha256, name, said
         self.kit = kit if kit is not None else body_kit(spec.body, given=body)

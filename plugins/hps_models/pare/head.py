@@ -40,7 +40,7 @@ class JointLinear(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """features (B,C,J) -> (B,J,O)."""
-        return torch.einsum("bcj,ocj->bjo", features, self.weight[0, ..., 0, 0])
+        return (features[:, None] * self.weight[..., 0, 0]).sum(dim=2).transpose(1, 2)
 
 
 class PareHead(nn.Module):
@@ -116,10 +116,11 @@ def soft_points(maps: Tensor, temperature: Tensor) -> Tensor:
     """maps (B,J,h,w) -> where they are expected to peak (B,J,2): x, y, corners' centres at -1, 1."""
     height, width = maps.shape[-2:]
     chances = (maps.flatten(2).float() * temperature).softmax(dim=-1)
-    chances = chances.view(*maps.shape)
-    x = (chances.sum(dim=2) * line(width, chances)).sum(dim=-1)
-    y = (chances.sum(dim=3) * line(height, chances)).sum(dim=-1)
-    return torch.stack([x, y], dim=-1)
+    # Summed in pixels, as the official code does: its rounding is that of numbers around 28.
+    x = torch.arange(width, dtype=chances.dtype, device=chances.device).repeat(height)
+    y = torch.arange(height, dtype=chances.dtype, device=chances.device).repeat_interleave(width)
+    pixels = (chances[:, :, None] * torch.stack([x, y])).sum(dim=-1)
+    return pixels / pixels.new_tensor([width - 1, height - 1]) * 2 - 1
 
 
 def peaks(maps: Tensor) -> Tensor:
@@ -129,11 +130,6 @@ def peaks(maps: Tensor) -> Tensor:
     places = places * (values > 0)
     x, y = places % width, places.div(width, rounding_mode="floor")
     return torch.stack([2.0 * x / (width - 1) - 1, 2.0 * y / (height - 1) - 1], dim=-1)
-
-
-def line(count: int, like: Tensor) -> Tensor:
-    """-> (count,) from -1 to 1."""
-    return torch.linspace(-1, 1, count, dtype=like.dtype, device=like.device)
 
 
 def sample(features: Tensor, points: Tensor) -> Tensor:

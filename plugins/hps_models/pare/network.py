@@ -1,5 +1,6 @@
 """PARE: image -> map -> part attention -> SMPL parameters and a weak-perspective camera."""
 
+import torch
 from torch import Tensor, nn
 
 from hps_models.pare.head import GROWTHS, MAPS, HeadOutput, PareHead
@@ -34,6 +35,10 @@ class PARE(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.head = head
+        if head.maps in ("softargmax", "argmax"):
+            # Six numbers sampled at one point may be tiny, and the rotation made of them then shows
+            # in which order convolutions add: this is the order of the official code.
+            self.memory_format = torch.contiguous_format
 
     def forward(self, image: Tensor) -> Prediction:
         """image (B,3,H,W) -> Prediction(camera, global_orient, body_pose, betas).
