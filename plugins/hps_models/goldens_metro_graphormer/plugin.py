@@ -22,14 +22,18 @@ OTHERS = (
         summary="Every term of the losses on fixed predictions, body and hand, and their labels.",
         source=f"{SOURCE}; 3.1, 3.2",
         options={"body_prediction_seed": 31, "hand_prediction_seed": 33, **SEEDS},
+        inputs=("*_in_*", "*_pred_*"),
+        inputs=("*_in_*", "*_pred_*"),
     ),
     GoldenSpec(
         name="metro-graphormer/losses-end-to-end",
         files=("goldens/losses_end_to_end.npz", *KEYS),
         replay=f"{HERE}.training:replay_end_to_end",
         summary="Losses of four whole networks with hidden tokens, and their gradients.",
+        inputs=("*_in_*",),
         source=SOURCE,
         options={"image_seed": 0, **SEEDS},
+        inputs=("*_in_*",),
     ),
     GoldenSpec(
         name="metro-graphormer/train-step",
@@ -46,6 +50,8 @@ OTHERS = (
         summary="The official validation: mPVE, MPJPE, PA-MPJPE with its averages; Procrustes.",
         source="reference/fastmetro/SPEC.md, 8.3, of the same validation",
         options=SEEDS,
+        inputs=("body_in_*", "*_has_*", "procrustes_S?"),
+        inputs=("body_in_*", "body_*_has_*", "procrustes_S1", "procrustes_S2"),
     ),
     GoldenSpec(
         name="metro-graphormer/fusion",
