@@ -18,6 +18,7 @@ from hpscli.body.kit import BodyKit
 from hpscli.body.layer import Body, matrices
 from hpscli.body.regressors import METRO_TIPS
 from hpscli.errors import unknown_name
+from hpscli.nn.mesh.precision import full_precision
 
 # Finger tips of the layer that makes METRO's template and labels; its regressor of predicted joints
 # takes vertex 445 for the middle finger (METRO_TIPS). Official parity needs both.
@@ -97,12 +98,9 @@ def joint_regressor(target: MeshTarget, kit: BodyKit) -> Tensor:
 
 
 def joints_from_mesh(regressor: Tensor, vertices: Tensor) -> Tensor:
-    """regressor (J,V), vertices (B,V,3) metres -> joints (B,J,3), float32 also in mixed precision."""
-    device = vertices.device.type
-    if device != "meta" and torch.is_autocast_enabled(device):
-        with torch.autocast(device, enabled=False):
-            return torch.matmul(regressor.float(), vertices.float())
-    return torch.matmul(regressor.to(vertices.dtype), vertices)
+    """regressor (J,V), vertices (B,V,3) metres -> joints (B,J,3), also in mixed precision exact."""
+    with full_precision(vertices):
+        return torch.matmul(regressor.to(vertices.dtype), vertices)
 
 
 def tokens_of(target: MeshTarget, joints: Tensor) -> Tensor:

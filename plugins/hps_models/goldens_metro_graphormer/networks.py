@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from hpscli.body.kit import BodyKit
-from hpscli.errors import InvalidData
 from hpscli.nn.checkpoints import LoadedModel, load_model
 from hpscli.registry import get_registry, resolve
 from hpscli.testing.goldens import (
@@ -58,8 +57,9 @@ def replay_network(folder: Path, options: ReplayOptions, name: str) -> Iterator[
             if prefix == "A_":
                 yield from _template(golden, raw)
                 yield from _alone(golden, model, picture, raw)
-        masks = (torch.from_numpy(golden[f"mask_{part}"]) for part in ("joint", "vertex"))
-        yield from _stored(golden, "A_masked_", model.module(pictures[0], *masks).raw)
+        if "mask_joint" in golden and "mask_vertex" in golden:
+            masks = (torch.from_numpy(golden[f"mask_{part}"]) for part in ("joint", "vertex"))
+            yield from _stored(golden, "A_masked_", model.module(pictures[0], *masks).raw)
 
 
 def filled_model(folder: Path, name: str, options: ReplayOptions) -> LoadedModel:
@@ -111,7 +111,7 @@ def pictures_b(count: int, options: ReplayOptions) -> Tensor:
 
 
 def _template(golden: Mapping[str, Any], raw: Mapping[str, Tensor]) -> Iterator[ArrayCheck]:
-    for key in ("template_joints", "template_vertices"):
+    for key in (name for name in ("template_joints", "template_vertices") if name in golden):
         yield compare(key, raw[key], golden[key], ABSOLUTE, "m")
 
 
@@ -120,9 +120,10 @@ def _alone(
 ) -> Iterator[ArrayCheck]:
     """One picture alone is what it is beside another; the authors drop the batch of a lone camera."""
     alone = model(picture[:1])
-    key = "batch1_camera_official_shape"
-    yield compare(key, np.asarray(alone.camera[0].shape), golden[key], 0.0)
-    key = "batch1_maxdiff_vs_batch2"
+    if (key := "batch1_camera_official_shape") in golden:
+        yield compare(key, np.asarray(alone.camera[0].shape), golden[key], 0.0)
+    if (key := "batch1_maxdiff_vs_batch2") not in golden:
+        return
     names = [name for name in alone.raw if name == "camera" or name.startswith("vertices_")]
     worst = max(float((alone.raw[n] - together[n][:1]).abs().max()) for n in names)
     yield compare(key, worst, golden[key], ABSOLUTE)
@@ -142,7 +143,11 @@ def _stored(
         part = None if name in raw else _PART.search(name)
         name = name[: part.start()] if part else name
         if name not in raw:
-            raise InvalidData(f"the network has no output '{name}', which the golden stores.")
+            note = f"the network has no output '{name}'"
+            yield ArrayCheck(
+                name=key, worst=float("inf"), tolerance=ABSOLUTE, unit="", ok=False, note=note
+            )
+            continue
         value = raw[name].numpy()
         yield compare(key, _part(value, name, part[1] if part else ""), expected, ABSOLUTE)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hpscli.nn.mesh.precision import full_precision
 from hpscli.nn.mesh.transformer.graph import NORM_EPSILON, GraphBlock
 
 # Rows of the position table, of which a network uses as many as it has tokens: as BERT.
@@ -78,8 +79,10 @@ class MeshEncoder(nn.Module):
         dropout: float,
         tokens: int,
         graph: bool = False,
+        points: bool = False,  # what comes out are points: full precision
     ) -> None:
         super().__init__()
+        self.points = points
         self.embed = nn.Linear(before, width)
         self.position = nn.Parameter(torch.empty(max(MOST_TOKENS, tokens), width))
         self.drop = nn.Dropout(dropout)
@@ -105,4 +108,8 @@ class MeshEncoder(nn.Module):
         inner = self.drop(self.embed(tokens) + self.position[: tokens.shape[1]])
         for layer in self.layers:
             inner = layer(inner, adjacency, joints)
-        return self.head(inner) + self.residual(tokens)  # type: ignore[no-any-return]
+        if not self.points:
+            return self.head(inner) + self.residual(tokens)  # type: ignore[no-any-return]
+        with full_precision(inner):
+            dtype = self.head.weight.dtype
+            return self.head(inner.to(dtype)) + self.residual(tokens.to(dtype))  # type: ignore[no-any-return]

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from hpscli.body.hierarchy import Hierarchy
+from hpscli.nn.mesh.precision import full_precision
 
 
 class CameraHead(nn.Module):
@@ -20,8 +22,9 @@ class CameraHead(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         """points (B,N,3) -> camera (B,3)."""
-        values = self.per_point(points).squeeze(-1)
-        return self.output(self.inner(values))  # type: ignore[no-any-return]
+        with full_precision(points):
+            values = self.per_point(points.to(self.output.weight.dtype)).squeeze(-1)
+            return self.output(self.inner(values))  # type: ignore[no-any-return]
 
 
 class LearnedUpsampling(nn.Module):
@@ -57,10 +60,7 @@ class FixedUpsampling(nn.Module):
         return tuple(levels)
 
 
-def _over_vertices(step: nn.Module, vertices: Tensor) -> Tensor:
-    """Full precision: bfloat16 would cost millimetres."""
-    device = vertices.device.type
-    if device != "meta" and torch.is_autocast_enabled(device):
-        with torch.autocast(device, enabled=False):
-            return step(vertices.float().transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return]
-    return step(vertices.transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return]
+def _over_vertices(step: Any, vertices: Tensor) -> Tensor:
+    with full_precision(vertices):
+        columns = vertices.to(step.weight.dtype).transpose(1, 2)
+        return step(columns).transpose(1, 2)  # type: ignore[no-any-return]

@@ -81,8 +81,10 @@ class MeshTransformer(nn.Module):
                 dropout=method.dropout,
                 tokens=queries + (self.cells if method.grid_tokens else 0),
                 graph=graph,
+                points=number == len(method.outputs),
             )
-            for before, inside, after, feed_forward, graph in zip(
+            for number, before, inside, after, feed_forward, graph in zip(
+                range(1, len(befores) + 1),
                 befores,
                 method.widths,
                 method.outputs,
@@ -139,7 +141,7 @@ class MeshTransformer(nn.Module):
         for number, encoder in enumerate(self.encoders):
             tokens = encoder(tokens, self.adjacency if self.method.graph[number] else None, joints)
             raw[f"encoder{number}_out"] = tokens
-        points = tokens[:, : joints + len(self.template_vertices)].float()
+        points = tokens[:, : joints + len(self.template_vertices)]
         camera = self.camera(points if self.target.camera_reads_joints else points[:, joints:])
         levels = self.upsampling(points[:, joints:])
         raw |= {"pooled_feature": pooled, "grid_feature": features.grid, "featmap": features.map}

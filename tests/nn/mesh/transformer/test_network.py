@@ -171,6 +171,26 @@ def test_options_that_make_no_network_are_refused(changes: dict[str, object], wo
         MeshTransformer(replace(METRO, **changes), kit_of(METRO))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("method", [METRO, MIXED, GRAPHORMER])
+def test_mixed_precision_rounds_no_points(method: Method) -> None:
+    made = network(method)
+    with torch.no_grad():
+        exact = made(pictures())
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = made(pictures())
+    for said in (mixed.camera, mixed.vertices, *mixed.levels, *mixed.joints.values()):
+        assert said is not None and said.dtype == torch.float32
+        assert not torch.equal(said, said.bfloat16().float())
+    assert torch.allclose(mixed.camera, exact.camera, atol=0.02)
+
+
+def test_a_network_works_in_double_precision() -> None:
+    made = network(GRAPHORMER).double()
+    with torch.no_grad():
+        said = made(pictures().double())
+    assert said.vertices is not None and said.vertices.dtype == torch.float64
+
+
 @pytest.mark.parametrize("method", [MIXED, GRAPHORMER])
 def test_a_network_can_be_built_and_run_without_numbers(method: Method) -> None:
     with torch.device("meta"):
