@@ -29,7 +29,6 @@ OTHERS = (
         files=("goldens/losses_end_to_end.npz", *KEYS),
         replay=f"{HERE}.training:replay_end_to_end",
         summary="Losses of four whole networks with hidden tokens, and their gradients.",
-        inputs=("*_in_*",),
         source=SOURCE,
         options={"image_seed": 0, **SEEDS},
         inputs=("*_in_*",),
