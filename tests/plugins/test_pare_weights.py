@@ -222,6 +222,13 @@ def test_half_a_file_names_what_is_missing(half: slice, reference: Path) -> None
         load_model(state)
 
 
+@pytest.mark.parametrize(("maps", "channels_last"), [("parts", True), ("softargmax", False)])
+def test_sampling_keeps_the_usual_order_of_numbers(maps: str, channels_last: bool) -> None:
+    state = filled(rows({**options_of("tiny"), "maps": maps}))
+    weight = load_model(state).module.get_parameter("head.keypoint_deconv_layers.0.weight")
+    assert weight.is_contiguous(memory_format=torch.channels_last) is channels_last
+
+
 def test_layouts_are_told_apart_by_the_body_that_files_carry() -> None:
     official, other, _ = LAYOUTS
     assert (official.name, other.name) == ("official", "mmhuman3d")
