@@ -4,6 +4,8 @@ from hpscli.hooks import GoldenSpec, hookimpl
 
 SOURCE = "reference/metro_graphormer/SPEC.md, 9 (tolerances), 5 (crops and labels), 7 (demo)"
 
+GIVEN = ("center", "scale", "flip", "pn", "rot", "sc")  # of every case
+
 
 @hookimpl
 def hps_goldens() -> list[GoldenSpec]:
@@ -22,6 +24,7 @@ def hps_goldens() -> list[GoldenSpec]:
                 summary=f"METRO's crop of a {target}: picture, labels, random numbers, masks.",
                 source=SOURCE,
                 options={"first_seed": 0},
+                inputs=tuple(f"{target}*_{given}" for given in GIVEN),
             )
             for target in ("body", "hand")
         ),

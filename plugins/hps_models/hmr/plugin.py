@@ -149,6 +149,9 @@ def _chosen(option: str, name: str, table: Mapping[str, str]) -> str:
     return table[name]
 
 
+INPUTS = ("pred_*", "gt_*", "target_*", "has_*", "valid_fit", "adv_real_*")  # of losses
+
+
 @hookimpl
 def hps_models() -> list[ModelSpec]:
     """-> HMR; how it differs from the published code is in README.md beside this file."""
@@ -168,6 +171,7 @@ def hps_goldens() -> list[GoldenSpec]:
             summary="mmhuman3d's losses in three families, their gradients, the discriminator.",
             source=source,
             options=seeds,
+            inputs=INPUTS,
         ),
         GoldenSpec(
             name="hmr/loss-spin",
@@ -176,5 +180,6 @@ def hps_goldens() -> list[GoldenSpec]:
             summary="SPIN's losses and their gradients.",
             source=source,
             options=seeds,
+            inputs=INPUTS,
         ),
     ]
