@@ -15,6 +15,7 @@ from hpscli.errors import UsageError
 from hpscli.nn.checkpoints import build_model
 from hpscli.nn.mesh.weightings import FASTMETRO
 from hpscli.testing.mesh_goldens import label_batch
+from hpscli.testing.model_checks import check_model
 
 SIDE = 64  # px of the tiny presets
 LEVELS = {"tiny": (431, 1723, 6890), "hand-tiny": (195, 778)}
@@ -201,3 +202,10 @@ def test_a_compiled_network_gives_the_same(preset: str) -> None:
         expected = module(pictures).vertices
         compiled = torch.compile(module, fullgraph=True)(pictures).vertices
     assert torch.allclose(compiled, expected, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["tiny", "hand-tiny"])
+def test_tiny_presets_are_what_a_model_has_to_be(preset: str) -> None:
+    checks = check_model("fastmetro", preset=preset, onnx=True)
+    assert [check for check in checks if not check.ok] == []
