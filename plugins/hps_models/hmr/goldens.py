@@ -13,10 +13,12 @@ from torch import Tensor
 from hps_models.hmr import losses
 from hps_models.hmr.discriminator import JOINTS as JUDGED
 from hps_models.hmr.discriminator import Discriminator, discriminator_losses, generator_loss
+from hps_models.hmr.network import rotations_of
 from hps_models.hmr.raw import project_px, project_spin
+from hpscli.body.joints import joint_set
 from hpscli.body.kit import body_kit
 from hpscli.body.layer import Body
-from hpscli.body.rotations import axis_angle_to_matrix
+from hpscli.body.rotations import axis_angle_to_matrix, rotation6d_to_matrix
 from hpscli.records import Batch, Prediction
 from hpscli.testing.goldens import (
     ArrayCheck,
@@ -30,11 +32,12 @@ from hpscli.testing.goldens import (
 from hpscli.testing.surrogates import surrogate_body, surrogate_regressor
 
 SIZE_PX = 224
-VERTICES = 6890
+VERTICES, JOINTS = 6890, 24
 LOSS = 1e-5  # of losses, relative, as SPEC 8 says
 GRADIENT = 1e-4  # sums over thousands of vertices in another order, relative to the largest
 POINTS = 1e-4  # metres, and crop units: what networks are allowed
 SCORE = 1e-4
+ROTATION = 1e-5
 # Ours -> theirs, of mmhuman3d's terms.
 MM_TERMS = {
     "keypoints3d": "keypoints3d_loss",
@@ -57,6 +60,7 @@ SPIN_TERMS = {
 def replay_mmhuman3d(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
     """goldens/loss_hmr_mmhuman3d.npz: every term of three families, with and without flags."""
     golden = read_golden(folder, "goldens/loss_hmr_mmhuman3d.npz")
+    yield from _rotations(golden, "pred_pose6d_spin_layout")
     body = surrogate(options)
     with torch.inference_mode(False), torch.enable_grad():
         pose = parameters_of(golden, "gt_pose_axis_angle", "gt_betas", "has_smpl")
@@ -74,6 +78,9 @@ def replay_mmhuman3d(folder: Path, options: ReplayOptions) -> Iterator[ArrayChec
                 table = losses.mmhuman3d_terms(replace(terms, flagged=flagged))
                 yield from _mm_family(golden, prefix, partial(losses._losses, table), batch, body)
         yield from _projected(golden, body)
+    yield from _rotations(golden, "pred_pose6d_spin_layout")
+    key = "smpl54_joint_mask"  # every joint is one that the body has
+    yield compare(key, np.ones((len(golden["pred_cam"]), len(joint_set("smpl54")))), golden[key], 0)
     yield from _adversarial(folder, golden, options)
 
 
@@ -92,12 +99,22 @@ def _mm_family(
     yield from _gradients(golden, total, leaves, prefix, {"pose": 0, "betas": 1, "cam": 2})
 
 
+def _rotations(golden: Mapping[str, Any], key: str) -> Iterator[ArrayCheck]:
+    """The 6D rotations of a prediction are those matrices."""
+    if key in golden:
+        found = rotations_of(torch.from_numpy(golden[key]))
+        yield compare("pred_rotmat", found, golden["pred_rotmat"], ROTATION)
+
+
 def _projected(golden: Mapping[str, Any], body: Body) -> Iterator[ArrayCheck]:
     """Joints of training and their projection, in pixels from the centre."""
     joints = joints_of(golden, body, "smpl54")
     key = "pred_keypoints3d_smpl54"
     yield compare(key, joints, golden[key], POINTS, "m")
     pixels = project_px(joints, torch.from_numpy(golden["pred_cam"]))
+    if "smpl54_joint_mask" in golden:  # which of the 54 the body gives
+        given = torch.isfinite(joints).all(dim=-1).float()
+        yield compare("smpl54_joint_mask", given, golden["smpl54_joint_mask"], 0.0)
     key = "pred_keypoints2d_px_centered"
     yield compare(key, pixels, golden[key], LOSS, "relative")
 
@@ -130,6 +147,7 @@ def _adversarial(
 def replay_spin(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
     """goldens/loss_spin.npz: every term, the weighted sum, its gradients."""
     golden = read_golden(folder, "goldens/loss_spin.npz")
+    yield from _rotations(golden, "pred_pose6d")
     body = surrogate(options)
     with torch.inference_mode(False), torch.enable_grad():
         targets = {
@@ -152,6 +170,14 @@ def replay_spin(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
         shown = project_spin(joints, torch.from_numpy(golden["pred_cam"]))
         key = "pred_keypoints2d_norm"
         yield compare(key, shown, golden[key], LOSS, "relative")
+    yield from _rotations(golden, "pred_pose6d")
+
+
+def _rotations(golden: Mapping[str, Any], given: str) -> Iterator[ArrayCheck]:
+    """The rotations of the prediction, out of the six numbers of each that they were made of."""
+    six = torch.from_numpy(golden[given]).view(-1, JOINTS, 6)
+    found = rotation6d_to_matrix(six, "interleaved")
+    yield compare("pred_rotmat", found, golden["pred_rotmat"], POINTS)
 
 
 def _gradients(
