@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from hps_models.fastmetro.losses import TERMS, fastmetro_losses
+from hpscli.body.kit import body_kit
 from hpscli.errors import UsageError
 from hpscli.nn.mesh.weightings import FASTMETRO
 from hpscli.records import Prediction
@@ -128,6 +129,20 @@ def test_pose_and_betas_are_means_of_squares() -> None:
     losses = measured(wrong, right, ("smpl_pose", "smpl_betas"))
     assert losses["smpl_betas"] == pytest.approx(0.25, rel=1e-5)
     assert losses["smpl_pose"] == pytest.approx(0.01 / 24, rel=1e-3)
+
+
+def test_a_mesh_that_was_first_asked_for_without_gradients_serves_a_training() -> None:
+    right = truth("smpl")
+    kit = body_kit("smpl", given=right.body)
+    terms = FASTMETRO["body"]
+    with torch.inference_mode():
+        fastmetro_losses(right.prediction, right.batch, kit, terms)
+    prediction = spoilt(right.prediction)
+    for level in prediction.levels:
+        level.requires_grad_()
+    losses = fastmetro_losses(prediction, right.batch, kit, terms)
+    torch.stack(list(losses.values())).sum().backward()
+    assert all(level.grad is not None for level in prediction.levels)
 
 
 def test_every_weighting_names_losses_that_there_are() -> None:

@@ -54,16 +54,17 @@ class MeshSpace:
     @cached_property
     def edges(self) -> Tensor:
         """-> (E,2): of the graph of the middle level; of the hand every edge of every face."""
-        if self._is_fine:
-            return face_edges(self.body.faces).to(self.regressor.device)
-        return graph_edges(self._graph).to(self.regressor.device)
+        with torch.inference_mode(False):  # kept for later, where somebody may want gradients
+            found = face_edges(self.body.faces) if self._is_fine else graph_edges(self._graph)
+            return found.to(self.regressor.device)
 
     @cached_property
     def faces(self) -> Tensor:
         """-> (F,3): triangles of the graph of the middle level; the faces of the hand."""
-        if self._is_fine:
-            return torch.from_numpy(self.body.faces).long().to(self.regressor.device)
-        return graph_triangles(graph_edges(self._graph)).to(self.regressor.device)
+        with torch.inference_mode(False):
+            if self._is_fine:
+                return torch.from_numpy(self.body.faces).long().to(self.regressor.device)
+            return graph_triangles(graph_edges(self._graph)).to(self.regressor.device)
 
     @property
     def _is_fine(self) -> bool:
@@ -77,7 +78,8 @@ class MeshSpace:
 def mesh_space(given: Body | BodyKit) -> MeshSpace:
     """The body of a training, or a kit -> its mesh, on the body's device."""
     body = given.body() if isinstance(given, BodyKit) else given
-    return _space(given, body.template.device)
+    with torch.inference_mode(False):  # kept for later, where somebody may want gradients
+        return _space(given, body.template.device)
 
 
 @lru_cache(maxsize=KEPT)
