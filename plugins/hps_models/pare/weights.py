@@ -51,7 +51,7 @@ def _bare(shapes: Shapes) -> bool:
 def _backbone(shapes: Shapes) -> dict[str, Any]:
     blocks = {key.split(".")[2] for key in shapes if key.startswith("backbone.layer3.")}
     if not blocks:
-        return {"backbone": "hrnet-w32"}
+        return {"backbone": "small" if "backbone.stem.weight" in shapes else "hrnet-w32"}
     return {"backbone": RESNETS.get(len(blocks), "resnet50")}
 
 
