@@ -41,6 +41,7 @@ def examine(*, quick: bool = False) -> list[Finding]:
         _disk,
         _plugins,
         _assets,
+        _checkpoints,
         _extras,
     ]
     if not quick:
@@ -132,6 +133,16 @@ def _assets() -> Iterator[Finding]:
     present = sorted(path.stem for path in folder.glob("*.safetensors"))
     found = " ".join(present) if present else "free bodies only (nothing licensed is imported)"
     yield Finding("body models", True, f"{found}   {folder}")
+
+
+def _checkpoints() -> Iterator[Finding]:
+    from hpscli.nn.store import model_folder, stored
+
+    entries = stored()
+    damaged = [entry.name for entry in entries if not entry.about]
+    names = " ".join(entry.name for entry in entries) or "none imported"
+    fix = f"hps models verify {' '.join(damaged)}" if damaged else ""
+    yield Finding("checkpoints", not damaged, f"{names}   {model_folder()}", fix)
 
 
 def _extras() -> Iterator[Finding]:

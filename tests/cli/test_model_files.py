@@ -141,3 +141,15 @@ def test_verify_looks_at_everything_that_is_here(
 def test_an_absent_release_says_which_file_to_import(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["models", "verify", "stick.h36m"]) == 3
     assert "hps models import stick_h36m_state_dict.bin" in capsys.readouterr().err
+
+
+def test_the_doctor_sees_what_is_here(
+    file: str, own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["models", "import", file]) == 0
+    capsys.readouterr()
+    assert run(["doctor", "--quick"]) == 0
+    assert "stick.h36m" in capsys.readouterr().out
+    (own_home / "models" / "stick.h36m.safetensors").write_bytes(b"cut")
+    assert run(["doctor", "--quick"]) == 0
+    assert "hps models verify stick.h36m" in capsys.readouterr().out
