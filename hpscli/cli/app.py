@@ -32,7 +32,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "flops": ("hpscli.cli.flops:flops", "Parameters, multiply-adds, activations.", PEOPLE),
     "bench": ("hpscli.cli.bench:app", "Measure speed on this machine.", PEOPLE),
     "selfcheck": ("hpscli.cli.selfcheck:selfcheck", "Replay goldens of the official code.", PEOPLE),
-    "models": ("hpscli.cli.models:app", "Models: list, show, import, export-official, verify.", DATA),
+    "models": (
+        "hpscli.cli.models:app",
+        "Models: list, show, import, verify ...",
+        DATA,
+    ),
     "datasets": ("hpscli.cli.datasets:app", "Data sets and shards: list, show, audit ...", DATA),
     "recipes": ("hpscli.cli.recipes:app", "Recipes: list, show, diff, check.", DATA),
     "protocols": ("hpscli.cli.protocols:app", "Evaluation protocols: list, show.", DATA),
