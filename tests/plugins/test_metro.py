@@ -65,7 +65,8 @@ def test_a_network_of_ours_is_saved_and_loaded_with_all_its_outputs(tmp_path: Pa
     images = torch.randn(1, 3, *spec.input_size)
     with torch.no_grad():
         said = load_model(tmp_path / "hand.safetensors")(images)
-        assert torch.equal(said.camera, module.eval()(images).camera)
+        # Loaded networks may have another memory layout, whose kernels round differently.
+        assert torch.allclose(said.camera, module.eval()(images).camera, atol=1e-5)
     assert {"mano16", "metro_hand21"} <= set(said.joints)
     assert {"joints2d", "joints2d_from_mesh", "joints21_from_mesh"} <= set(said.raw)
 
