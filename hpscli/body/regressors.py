@@ -166,12 +166,13 @@ class MeshJoints:
         smpl45 = torch.cat([own, vertices[:, list(SMPL_VERTICES)]], dim=1)
         if name == "smpl45":
             return smpl45
+        if name == "hmr2_44" and (self.source == "imported" or "j19" in self._matrices):
+            openpose = smpl45[:, list(SPIN_49[:OPENPOSE_COUNT])]  # none of the extra joints
+            return torch.cat([openpose, self._times("j19", vertices)], dim=1)
         smpl54 = torch.cat([smpl45, self._times("extra", vertices)], dim=1)
         if name == "smpl54":
             return smpl54
         smpl49 = smpl54[:, list(SPIN_49)]
-        if name == "hmr2_44" and (self.source == "imported" or "j19" in self._matrices):
-            return torch.cat([smpl49[:, :OPENPOSE_COUNT], self._times("j19", vertices)], dim=1)
         return smpl49[:, : len(joint_set(name))]
 
     def _times(self, name: str, vertices: Tensor) -> Tensor:
