@@ -67,7 +67,6 @@ class ModelSpec:
         default_factory=dict
     )  # name -> options that differ from defaults
     weights: tuple[Weights, ...] = ()
-    convert: str = ""  # target(state dict) -> state dict of ours, for foreign checkpoints
     layouts: tuple[Layout, ...] = ()  # of foreign checkpoints that it reads and writes
     adapt: str = ""  # target(spec, options) -> the spec at these options: body, sizes, crop ...
     takes_kit: bool = False  # build(..., kit=BodyKit): it is built around a body's mesh

@@ -230,7 +230,7 @@ def _checked(hook: str, answer: object, record_type: type) -> tuple[list[Any], l
 
 
 TARGETS = ("build", "samples", "write", "check", "run", "replay", "losses")
-OPTIONAL_TARGETS = ("convert", "parallel", "adapt", "raw")
+OPTIONAL_TARGETS = ("parallel", "adapt", "raw")
 BODIES = ("smpl", "smplx", "mano")
 OUTPUTS = ("camera", "vertices", "joints", "parameters", "levels")
 ACCESS = ("open", "register", "request", "withdrawn", "generated")

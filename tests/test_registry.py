@@ -129,7 +129,7 @@ def test_an_entry_point_that_cannot_be_loaded_is_named() -> None:
         ({"name": "two words"}, "the name must be a word"),
         ({"name": "a.b"}, "must not contain '.'"),
         ({"more": "presets={'big': {'depth': 9}}"}, "'depth'"),
-        ({"more": "convert='not a target'"}, "convert"),
+        ({"more": "raw='not a target'"}, "raw"),
         ({"more": "losses=None"}, "losses"),
     ],
 )

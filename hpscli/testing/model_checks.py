@@ -296,7 +296,7 @@ def _functions(spec: ModelSpec) -> tuple[str, str]:
     """Whatever the record names can be imported."""
     layouts = [target for layout in spec.layouts for target in (layout.guess, layout.rows)]
     crop = "" if spec.crop == ModelSpec.crop else spec.crop
-    named = (spec.build, spec.losses, spec.convert, spec.adapt, spec.raw, crop, *layouts)
+    named = (spec.build, spec.losses, spec.adapt, spec.raw, crop, *layouts)
     for target in filter(None, named):
         resolve(target)
     return "", ""

@@ -177,7 +177,7 @@ def test_what_is_wrong_is_named(kind: str, name: str, says: str) -> None:
         ({"build": f"{__name__}:build_hiding_an_option"}, "options", "takes 'secret'"),
         ({"build": "nowhere_at_all:build"}, "builds", "cannot load"),
         ({"losses": "nowhere_at_all:losses"}, "functions", "nowhere_at_all"),
-        ({"convert": f"{__name__}:nobody"}, "functions", "nobody"),
+        ({"raw": f"{__name__}:nobody"}, "functions", "nobody"),
         ({"defaults": {"kind": "Nobody"}}, "builds", "KeyError"),
     ],
 )
