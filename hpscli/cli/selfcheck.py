@@ -32,11 +32,17 @@ def selfcheck(
     ] = "0",
     input_seed: Annotated[
         str,
-        typer.Option(metavar="N", help="Seed of the first random input, when not the usual one."),
+        typer.Option(
+            metavar="N", help="Seed of the random images of networks, when not the usual one."
+        ),
     ] = "",
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Another seed that a kind declares."),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Another seed that a kind declares; a wrong name lists them.",
+        ),
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,

@@ -30,7 +30,7 @@ class ReplayOptions:
     """What a replay may vary: seeds that the golden was made with, when they are not the usual."""
 
     seed_xor: int = 0  # the fill seed of a key is crc32(key) ^ seed_xor
-    input_seed: int | None = None  # instead of the seed of the first random input
+    input_seed: int | None = None  # instead of the usual seed of random images
     values: Mapping[str, Any] = field(default_factory=dict)  # options that the GoldenSpec declares
 
     def get(self, name: str, default: int) -> int:
@@ -38,11 +38,11 @@ class ReplayOptions:
         return int(self.values.get(name, default))
 
     def image_seed(self, default: int) -> int:
-        """-> the seed of the first random input."""
+        """-> the seed of the random images that a network is given."""
         return default if self.input_seed is None else self.input_seed
 
     def first_seed(self, name: str, default: int) -> int:
-        """-> the seed of the first random input, which the option of this name decides before all."""
+        """-> the seed of random images, which the option of this name decides before all."""
         return self.get(name, self.image_seed(default))
 
 

@@ -254,8 +254,8 @@ def test_options_are_those_that_a_kind_declares() -> None:
         parse_values(["body_seed"], {"body_seed": 7})
 
 
-def test_the_option_of_a_seed_counts_more_than_the_seed_of_all_first_inputs() -> None:
-    assert ReplayOptions().first_seed("fusion_seed", 62) == 62
-    assert ReplayOptions(input_seed=5).first_seed("fusion_seed", 62) == 5
-    named = ReplayOptions(input_seed=5, values={"fusion_seed": 8})
-    assert named.first_seed("fusion_seed", 62) == 8
+def test_the_option_of_a_seed_counts_more_than_the_seed_of_all_images() -> None:
+    assert ReplayOptions().first_seed("noise_seed", 62) == 62
+    assert ReplayOptions(input_seed=5).first_seed("noise_seed", 62) == 5
+    named = ReplayOptions(input_seed=5, values={"noise_seed": 8})
+    assert named.first_seed("noise_seed", 62) == 8

@@ -72,7 +72,7 @@ def _replay(folder: Path, target: Target, options: ReplayOptions) -> Iterator[Ar
             raise InvalidData(f"the golden has case {number}, {place}.img.tsv has no such row.")
         key, label = labels[number][0], json.loads(labels[number][-1])[0]
         yield from _case(golden, target, number, _decoded(pictures[number][-1]), key, label)
-    yield from _draws(golden, target, options.first_seed("first_seed", 0))
+    yield from _draws(golden, target, options.get("first_seed", 0))
 
 
 def _case(

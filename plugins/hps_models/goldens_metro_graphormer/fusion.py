@@ -26,7 +26,7 @@ NOISE, SPREAD = 0.01, 0.1
 def replay_fusion(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
     """goldens/multiscale_fusion.npz: inputs by rule, joints and vertices fused separately."""
     golden = read_golden(folder, "goldens/multiscale_fusion.npz")
-    draw = np.random.RandomState(options.first_seed("fusion_seed", SEED))
+    draw = np.random.RandomState(options.get("fusion_seed", SEED))
     shapes = {name: golden[name].shape for name in ("joints", "vertices")}
     base = {name: SPREAD * draw.standard_normal(shape) for name, shape in shapes.items()}
     runs: dict[tuple[float, int], dict[str, Any]] = {}

@@ -48,8 +48,10 @@ def replay_network(folder: Path, options: ReplayOptions, name: str) -> Iterator[
     """goldens/NAME.npz, e.g. "graphormer-body-hrnet_w64": the network through the public path."""
     golden = read_golden(folder, f"goldens/{name}.npz")
     model = filled_model(folder, name, options)
-    count = len(golden["A_camera"])
-    pictures = pictures_a(count, options), pictures_b(count, options)
+    pictures = (
+        pictures_a(len(golden["A_camera"]), options),
+        pictures_b(len(golden["B_camera"]), options),
+    )
     with torch.inference_mode():
         for prefix, picture in zip(("A_", "B_"), pictures, strict=True):
             raw = model(picture).raw

@@ -27,10 +27,9 @@ def replay_crops(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
     rejected = np.full(4, np.nan)
     found = np.stack([rejected if box is None else box for box in boxes])
     yield compare("process_bbox_out", found, golden["process_bbox_out"], EXACT, "px")
-    count = sum(key.startswith("aug") and key.endswith("_params") for key in golden)
-    for number in range(count):
-        change = _change(golden[f"aug{number}_params"])
-        yield from _patch(golden, f"aug{number}_", picture, change)
+    for key, numbers in golden.items():
+        if case := re.fullmatch(r"(aug\d+_)params", key):
+            yield from _patch(golden, case[1], picture, _change(numbers))
     yield from _patch(golden, "test_", picture, osx.UNCHANGED)
     yield _draws(golden, options)
 

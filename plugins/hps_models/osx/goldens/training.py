@@ -63,7 +63,7 @@ def replay_losses(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
         xor = options.seed_xor or int(golden.get("key_xor", 0))
         model = official_model(folder, manifest, xor, surrogate_smplx(options))
         weights = dict.fromkeys(weighted, weight)
-        seed = options.image_seed(options.get("image_seed", int(golden.get("image_seed", 0))))
+        seed = options.first_seed("image_seed", int(golden.get("image_seed", 0)))
         for check in _replay(part, model, weights, seed):
             yield _named(check, variant)
 
