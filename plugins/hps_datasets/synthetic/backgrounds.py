@@ -28,7 +28,8 @@ def make_background(rng: Rng, size_px: int, horizon_px: float, floor_px: float) 
     if rng.random() < 0.6:
         blur = rng.uniform(0.3, 1.6) * size_px / 128
         picture = cv2.GaussianBlur(picture, (0, 0), blur)
-    return np.clip(picture, 0, 1)
+    clipped: Picture = np.clip(picture, 0, 1)
+    return clipped
 
 
 def colour(rng: Rng, saturation: tuple[float, float], value: tuple[float, float]) -> Any:
@@ -40,7 +41,7 @@ def colour(rng: Rng, saturation: tuple[float, float], value: tuple[float, float]
 def noise(rng: Rng, size_px: int, cells: int, channels: int = 1) -> Picture:
     """-> (H,W,channels) smooth noise of standard deviation about 1, `cells` blobs across."""
     grid = rng.standard_normal((cells + 2, cells + 2, channels), dtype=np.float32)
-    smooth = cv2.resize(grid, (size_px, size_px), interpolation=cv2.INTER_CUBIC)
+    smooth: Picture = cv2.resize(grid, (size_px, size_px), interpolation=cv2.INTER_CUBIC)
     return smooth.reshape(size_px, size_px, channels)
 
 

@@ -108,7 +108,8 @@ class FreeBody:
         data = self._data
         corner = np.concatenate([data["lmk_faces_idx"], data["dynamic_lmk_faces_idx"][0]])
         weights = np.concatenate([data["lmk_bary_coords"], data["dynamic_lmk_bary_coords"][0]])
-        return np.einsum("lcx,lc->lx", vertices[self.faces[corner]], weights)
+        marks: Array = np.einsum("lcx,lc->lx", vertices[self.faces[corner]], weights)
+        return marks
 
 
 @lru_cache(maxsize=6)

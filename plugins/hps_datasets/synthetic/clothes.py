@@ -69,7 +69,8 @@ def skin_tone(rng: Rng) -> Array:
     place = rng.uniform(0, len(SKIN) - 1)
     low = min(int(place), len(SKIN) - 2)
     tone = SKIN[low] + (place - low) * (SKIN[low + 1] - SKIN[low])
-    return np.clip(tone / 255 * rng.normal(1, [0.03, 0.03, 0.04]), 0.05, 1)
+    skin: Array = np.clip(tone / 255 * rng.normal(1, [0.03, 0.03, 0.04]), 0.05, 1)
+    return skin
 
 
 def garment_colour(rng: Rng) -> Array:
@@ -155,4 +156,5 @@ def _hand_skin(rng: Rng, template: Array) -> Array:
     reach = np.clip((np.abs(x - 0.09) - 0.13) / 0.05, 0, 1)[:, None]
     colours *= 1 - reach * np.array([0.0, 0.08, 0.08])
     colours *= (1 + 0.03 * np.sin(200 * x) * np.sin(180 * z))[:, None]
-    return np.clip(colours, 0, 1).astype(np.float32)
+    clipped: Array = np.clip(colours, 0, 1).astype(np.float32)
+    return clipped

@@ -53,4 +53,5 @@ def _curls(rng: Rng, gesture: str) -> Array:
         return bent + noise
     if gesture == "free":
         return np.clip(rng.uniform(-0.05, 1.0) + rng.normal(0, 0.3, 5), -0.05, 1.0)
-    return rng.uniform(0.10, 0.38) + noise + np.array([-0.04, 0, 0.08, 0.04, 0])
+    relaxed: Array = rng.uniform(0.10, 0.38) + noise + np.array([-0.04, 0, 0.08, 0.04, 0])
+    return relaxed

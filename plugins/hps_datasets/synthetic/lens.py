@@ -73,7 +73,7 @@ def _shape(rng: Rng, mask: Array, box: Array) -> None:
         cv2.ellipse(mask, ellipse, 255, -1, cv2.LINE_AA)
 
 
-def expose(rng: Rng, picture: Picture) -> NDArray[np.uint8]:
+def expose(rng: Rng, picture: Array) -> NDArray[np.uint8]:
     """-> the picture as a camera stores it (uint8): vignetting, blur, exposure, noise."""
     size = len(picture)
     if rng.random() < 0.5:
@@ -86,4 +86,5 @@ def expose(rng: Rng, picture: Picture) -> NDArray[np.uint8]:
     picture = picture * (gain * cast).astype(np.float32) + np.float32(lift)
     grain = abs(rng.normal(0, 0.022))
     picture += rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(grain)
-    return np.clip(picture * 255 + 0.5, 0, 255).astype(np.uint8)
+    stored: NDArray[np.uint8] = np.clip(picture * 255 + 0.5, 0, 255).astype(np.uint8)
+    return stored

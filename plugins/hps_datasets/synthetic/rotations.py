@@ -27,7 +27,8 @@ def matrices(vectors: Array) -> Array:
     cross = np.zeros((len(vectors), 3, 3))
     cross[:, 2, 1], cross[:, 0, 2], cross[:, 1, 0] = axis.T
     cross -= cross.transpose(0, 2, 1)
-    return IDENTITY + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
+    turned: Array = IDENTITY + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
+    return turned
 
 
 def vectors(rotations: Array) -> Array:
@@ -48,7 +49,9 @@ def vectors(rotations: Array) -> Array:
     q = np.where(q[:, :1] < 0, -q, q)
     length = np.linalg.norm(q[:, 1:], axis=1, keepdims=True)
     angle = 2 * np.arctan2(length, q[:, :1])
-    return np.where(length > 1e-9, q[:, 1:] * angle / np.maximum(length, 1e-9), 2 * q[:, 1:])
+    axis = q[:, 1:]
+    found: Array = np.where(length > 1e-9, axis * angle / np.maximum(length, 1e-9), 2 * axis)
+    return found
 
 
 def shortest(start: Array, goal: Array) -> Array:
@@ -57,9 +60,11 @@ def shortest(start: Array, goal: Array) -> Array:
     if cos < -1 + 1e-9:  # opposite: any half turn across `start` will do
         side = np.cross(start, IDENTITY[int(np.argmin(np.abs(start)))])
         side /= np.linalg.norm(side)
-        return 2 * np.outer(side, side) - IDENTITY
+        half_turn: Array = 2 * np.outer(side, side) - IDENTITY
+        return half_turn
     cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
-    return IDENTITY + cross + cross @ cross / (1 + cos)
+    smallest: Array = IDENTITY + cross + cross @ cross / (1 + cos)
+    return smallest
 
 
 def mirrored(rotation_vectors: Array) -> Array:

@@ -68,11 +68,10 @@ def make_sample(
     vertices, normals, joints = body.pose(rotations, person.shape)
     view = place_camera(rng, vertices, kind, size_px, pitch)
     colours = dress(rng, body)
-    faces = body.faces
-    mesh = vertices, normals, colours
+    mesh = vertices, normals, colours, body.faces
     if kind == "mano":
-        *mesh, faces = add_forearm(rng, body, hand, rotations[0], mesh)
-    picture, occluder = paint(rng, view, (*mesh, faces), size_px, shadow=kind != "mano")
+        mesh = add_forearm(rng, body, hand, rotations[0], mesh[:3])
+    picture, occluder = paint(rng, view, mesh, size_px, shadow=kind != "mano")
     arrays, meta = labels(body, person, rotations[0], vertices, joints, view, occluder, size_px)
     return Sample(key=key, image=encode_image(picture, ".jpg", quality), arrays=arrays, meta=meta)
 
@@ -166,7 +165,7 @@ def labels(
     arrays: dict[str, Array] = {f"{kind}.{k}": v for k, v in person.parameters.items()}
     arrays[f"{kind}.global_orient"] = vectors(root[None])[0]
     arrays[f"{kind}.transl"] = shift
-    hidden: list[str] = []
+    hidden: list[int] = []
     for number, (name, points) in enumerate(body.joint_sets(vertices, joints).items()):
         placed = points + shift
         flat = view.project(placed)
