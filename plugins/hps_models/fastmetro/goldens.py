@@ -28,6 +28,9 @@ from hpscli.testing.goldens import (
 from hpscli.testing.mesh_goldens import drawn_hands_mean, surrogate_kit
 
 ABSOLUTE = 1e-4  # SPEC 8.3: network outputs and rotations
+# Of maps between the layers, of their largest number: with HRNet they reach 2600 under the goldens'
+# weights, where a step of float32 is 2e-4 and another number of threads moves them by 1e-3.
+BETWEEN = 1e-5
 SIDE, BLOCKS = 224, 7  # px of an image; blocks along its side
 HANDS_MEAN_SCALE = 0.1  # SPEC 8.1
 
@@ -85,18 +88,20 @@ def _check(golden: Mapping[str, Any], key: str, raw: Mapping[str, Any]) -> Itera
     """One stored array: a whole output, or a summary of one (flattened in C order)."""
     _, name, *summary = key.split("__")
     value = raw[name].numpy() if name in raw else np.full(1, np.nan)
+    largest = float(np.abs(value).max(initial=0.0)) if name.startswith("tap_") else 0.0
+    tolerance = max(ABSOLUTE, BETWEEN * largest)
     if not summary:
-        yield compare(key, value, golden[key], ABSOLUTE)
+        yield compare(key, value, golden[key], tolerance)
     elif summary[0] == "shape":
         yield compare(key, value.shape, golden[key], 0.0)
     elif summary[0] == "first64":
-        yield compare(key, value.reshape(-1)[:64], golden[key], ABSOLUTE)
+        yield compare(key, value.reshape(-1)[:64], golden[key], tolerance)
     elif summary[0] == "mean_std":
         exact = value.astype(np.float64)
-        yield compare(key, [exact.mean(), exact.std()], golden[key], ABSOLUTE)
+        yield compare(key, [exact.mean(), exact.std()], golden[key], tolerance)
     elif summary[0] == "strided":
         step = int(golden[key.removesuffix("strided") + "stride"])
-        yield compare(key, value.reshape(-1)[::step], golden[key], ABSOLUTE)
+        yield compare(key, value.reshape(-1)[::step], golden[key], tolerance)
 
 
 def replay_masks(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
