@@ -17,7 +17,8 @@ from hpscli.body.layer import Body
 from hpscli.body.loading import EXPRESSIONS
 from hpscli.body.official.found import Found, Piece
 from hpscli.body.official.recognise import recognise
-from hpscli.body.official.sampling import join_adjacency
+from hpscli.body.official.records import Sparse
+from hpscli.body.official.sampling import join_adjacency, recognise_sampling
 from hpscli.body.regressors import FACE_ROWS, row_slots, wanted_slots
 from hpscli.errors import HpsError, InvalidData, MissingError, UsageError, did_you_mean
 
@@ -32,6 +33,8 @@ BODY_ARRAYS = (
     "kintree_table",
     "f",
 )
+SAMPLING = ("A", "U", "D")  # neighbours, up, down: lists of matrices, fine to coarse
+ADJACENCY = {"adjmat_indices": "index", "adjmat_values": "value"}  # ends of names
 BODY_EXTRAS = ("hands_", "lmk_", "dynamic_lmk_")  # beginnings of what some bodies have besides
 # Official name of a regressor -> our name, by kind of body.
 REGRESSORS = {
@@ -137,27 +140,60 @@ def read_given(kind: str, given: Any) -> GivenAssets:
 
 
 def _add_arrays(assets: GivenAssets, kind: str, given: Mapping[str, Any]) -> None:
+    """Arrays by official names; a value may be a file, or a dictionary of the same kind."""
     _add_files(assets, [Path(v) for v in given.values() if isinstance(v, str | Path)])
     own: dict[str, Array] = {}
+    pieces: list[Piece] = []
+    if set(given) >= set(SAMPLING):
+        _add_sampling(assets, {name: given[name] for name in SAMPLING})
     for name, value in given.items():
-        if isinstance(value, str | Path):
+        if isinstance(value, str | Path) or name in SAMPLING:
             continue
-        array = np.asarray(value)
-        if name in BODY_ARRAYS or name.startswith(BODY_EXTRAS):
-            own[name] = array
+        if isinstance(value, Mapping):
+            _add_arrays(assets, kind, value)
+        elif name in BODY_ARRAYS or name.startswith(BODY_EXTRAS):
+            own[name] = np.asarray(value)
         elif name in REGRESSORS:
-            _add_named_regressor(assets, name, array)
+            _add_named_regressor(assets, name, np.asarray(value))
+        elif part := next((part for end, part in ADJACENCY.items() if name.endswith(end)), ""):
+            pieces.append(Piece(kind="adjacency", part=part, value=np.asarray(value)))
         else:
+            known = [*BODY_ARRAYS, *REGRESSORS, *SAMPLING]
             raise UsageError(
                 f"body has an entry '{name}', which is no official name.",
-                did_you_mean(name, [*BODY_ARRAYS, *REGRESSORS])
-                or f"Known: {', '.join([*BODY_ARRAYS, *REGRESSORS])}, or files.",
+                did_you_mean(name, known) or f"Known: {', '.join(known)}, or files.",
             )
+    _join_adjacency(assets, pieces)
     if own:
         if missing := [name for name in BODY_ARRAYS if name not in own]:
             raise InvalidData(f"the body that was given has no {', '.join(missing)}.")
         word = "right" if kind == "mano" else "neutral"
         assets.assets[f"{kind}-{word}"] = (own, {})
+
+
+def _add_sampling(assets: GivenAssets, matrices: Mapping[str, Any]) -> None:
+    """A, U, D: lists of sparse (scipy) or dense matrices, as in mesh_downsampling.npz."""
+    triplets = {name: [_triplets(matrix) for matrix in value] for name, value in matrices.items()}
+    found = recognise_sampling(triplets, "the given matrices")
+    if not isinstance(found, Found):
+        raise InvalidData("the matrices A, U, D that were given are of no mesh that is known here.")
+    assets.add(found)
+
+
+def _triplets(matrix: Any) -> Sparse:
+    if not hasattr(matrix, "tocoo"):
+        dense = np.asarray(matrix)
+        row, column = np.nonzero(dense)
+        shape = (dense.shape[0], dense.shape[1])
+        return Sparse(row, column, dense[row, column], shape)
+    entries = matrix.tocoo()
+    return Sparse(entries.row, entries.col, entries.data, tuple(entries.shape))
+
+
+def _join_adjacency(assets: GivenAssets, pieces: list[Piece]) -> None:
+    for index in [piece for piece in pieces if piece.part == "index"]:
+        if found := join_adjacency([index, *(p for p in pieces if p.part == "value")]):
+            assets.add(found)
 
 
 def _add_named_regressor(assets: GivenAssets, name: str, array: Array) -> None:
@@ -199,6 +235,4 @@ def _add_files(assets: GivenAssets, paths: list[Path]) -> None:
             except HpsError:
                 if alone:
                     raise
-    for index in [piece for piece in pieces if piece.part == "index"]:
-        if found := join_adjacency([index, *(p for p in pieces if p.part == "value")]):
-            assets.add(found)
+    _join_adjacency(assets, pieces)
