@@ -124,4 +124,6 @@ def tag_of(spec: ModelSpec, preset: str, file: str) -> str:
         stem = shorter
     stem = re.sub(r"[^a-z0-9+_]+", "-", stem).strip("-_")
     rest = re.sub(rf"^{re.escape(spec.name)}[-_]+", "", stem)
+    if any(w.tag == rest and w.preset not in ("", preset) for w in spec.weights):
+        return f"{rest}-{preset or 'own'}"  # a release of another preset has that name
     return rest or preset or "imported"

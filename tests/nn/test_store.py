@@ -84,3 +84,9 @@ def test_the_store_is_in_the_home_of_the_user(own_home: Path) -> None:
 def test_file_names_without_anything_special_are_called_by_the_preset() -> None:
     assert tag_of(MODEL, "plain", "_state_dict.bin") == "plain"
     assert tag_of(MODEL, "", "?.bin") == "imported"
+
+
+def test_another_preset_does_not_take_the_name_of_a_release() -> None:
+    assert tag_of(MODEL, "plain", "stick_h36m_state_dict.bin") == "h36m"
+    assert tag_of(MODEL, "wide", "stick_h36m_state_dict.bin") == "h36m-wide"
+    assert tag_of(MODEL, "", "h36m.pth") == "h36m-own"

@@ -93,8 +93,17 @@ def weight_facts(spec: "ModelSpec") -> list[dict[str, Any]]:
     from hpscli.nn.store import stored
 
     here = {entry.tag: entry for entry in stored(spec.name)}
-    rows = [_released(spec, weights, here.pop(weights.tag, None)) for weights in spec.weights]
+    rows = []
+    for weights in spec.weights:
+        entry = here.get(weights.tag)
+        same = entry is not None and _is_of(entry, weights)
+        rows.append(_released(spec, weights, here.pop(weights.tag) if same else None))
     return rows + [_imported(spec, entry) for entry in here.values()]
+
+
+def _is_of(entry: "Stored", weights: "Weights") -> bool:
+    """-> False for another preset that somebody called like a release."""
+    return str(entry.origin.get("preset", weights.preset)) == weights.preset or not weights.preset
 
 
 def _released(spec: "ModelSpec", weights: "Weights", entry: "Stored | None") -> dict[str, Any]:
