@@ -38,6 +38,11 @@ STORAGES = {
     "ComplexDoubleStorage": torch.complex128,
     "UntypedStorage": torch.uint8,
 }
+BODY_FILES = "Body models and their matrices have a command of their own: hps assets import FILE"
+KNOWN_FORMS = (
+    "Known: the zip format of torch 1.6 and later, the one before it (torch 0.4 to 1.5), and "
+    "safetensors.\n" + BODY_FILES
+)
 MAX_EXPANDED = 1 << 26  # elements of a tensor that repeats its storage
 MAX_GROWTH = 4  # a torch archive is stored, not compressed
 # An alarm, not the wall: placeholders run nothing, whatever their name.
@@ -142,7 +147,8 @@ def load_torch_file(path: Path | str) -> dict[str, Any]:
         what = content.name if isinstance(content, Placeholder) else type(content).__name__
         raise InvalidData(
             f"{path} holds one {what}, not a dictionary of weights.",
-            "Give the file that training saved: a state dict, or a dictionary with one.",
+            "Give the file that training saved: a state dict, or a dictionary with one.\n"
+            + BODY_FILES,
         )
     return dict(content)
 
@@ -168,10 +174,9 @@ def _read_restricted(path: Path) -> Any:
         raise InvalidData(
             f"{path} is damaged ({error}).", "Download or copy the file again."
         ) from error
-    raise InvalidData(
-        f"{path} is not a torch file.",
-        "Known: the zip format of torch 1.6 and later, and the one before it (torch 0.4 to 1.5).",
-    )
+    if not data:
+        raise InvalidData(f"{path} is empty.", "Download or copy the file again.")
+    raise InvalidData(f"{path} is not a torch file.", KNOWN_FORMS)
 
 
 def _read_zip(data: bytes, source: str) -> Any:
@@ -180,6 +185,8 @@ def _read_zip(data: bytes, source: str) -> Any:
         if sum(info.file_size for info in infos.values()) > MAX_GROWTH * len(data):
             raise ValueError("it would grow on reading, as no torch file does")
         folder = next((n.removesuffix("data.pkl") for n in infos if n.endswith("/data.pkl")), None)
+        if folder is None and all(name.endswith(".npy") for name in infos):
+            raise InvalidData(f"{source} holds arrays of NumPy, no checkpoint.", BODY_FILES)
         if folder is None:
             raise ValueError("an archive without data.pkl")
         order = infos.get(f"{folder}byteorder")

@@ -276,6 +276,23 @@ def test_a_file_of_another_kind_is_invalid(content: bytes, tmp_path: Path) -> No
         load_torch_file(tmp_path / "a.pth")
 
 
+def test_an_empty_file_is_said_to_be_empty(tmp_path: Path) -> None:
+    (tmp_path / "a.pth").touch()
+    with pytest.raises(InvalidData, match=r"a\.pth is empty"):
+        load_torch_file(tmp_path / "a.pth")
+
+
+def test_files_of_bodies_are_sent_to_their_own_command(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", v_template=np.zeros(3))
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"v_template": np.zeros(3)}, protocol=2))
+    torch.save(torch.zeros(3), tmp_path / "a.pt")
+    for name in ("a.npz", "a.pkl", "a.pt"):
+        with pytest.raises(InvalidData) as raised:
+            load_torch_file(tmp_path / name)
+        assert "damaged" not in raised.value.problem
+        assert "hps assets import FILE" in raised.value.fix
+
+
 def test_a_file_that_is_not_there_is_missing(tmp_path: Path) -> None:
     with pytest.raises(MissingError):
         load_torch_file(tmp_path / "a.pth")

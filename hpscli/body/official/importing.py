@@ -204,7 +204,7 @@ def _complain(path: Path, results: list[Imported]) -> None:
     if not results:
         raise InvalidData(
             f"{path} holds no file that hps reads (pickle, .npy, .npz, .pt, or an archive of them).",
-            ACCEPTED,
+            f"{ACCEPTED}\nWeights of a model have a command of their own: hps models import FILE",
         )
     if len(results) == 1:
         raise InvalidData(

@@ -47,11 +47,12 @@ def open_foreign(source: Path | Mapping[str, Any]) -> Foreign:
 
 def _content(path: Path) -> tuple[Mapping[str, Any], str]:
     """File -> its dictionary, and what kind of file it is."""
-    if path.suffix == ".safetensors":
-        return read_tensors(path), "safetensors"
-    content = load_torch_file(path)
     with path.open("rb") as stream:
-        return content, "torch" if stream.read(2) == b"PK" else "torch of before 1.6"
+        head = stream.read(9)
+    torch_made = head.startswith((b"PK", b"\x80"))  # a zip archive, a pickle
+    if head[8:] == b"{" or (path.suffix == ".safetensors" and not torch_made):
+        return read_tensors(path), "safetensors"
+    return load_torch_file(path), "torch" if head.startswith(b"PK") else "torch of before 1.6"
 
 
 def _no_tensors(content: Mapping[str, Any], origin: str) -> InvalidData:
