@@ -55,7 +55,7 @@ def test_one_bad_file_does_not_stop_the_others(
     assert run(["models", "import", str(tmp_path / "bad.bin"), file, "--json"]) == 5
     shown = capsys.readouterr()
     assert [f["status"] for f in json.loads(shown.out)["files"]] == ["refused", "imported"]
-    assert "1 others were imported" in shown.err
+    assert "1 other file imported" in shown.err
 
 
 def test_a_file_that_fits_nothing_ends_with_five(
@@ -153,3 +153,35 @@ def test_the_doctor_sees_what_is_here(
     (own_home / "models" / "stick.h36m.safetensors").write_bytes(b"cut")
     assert run(["doctor", "--quick"]) == 0
     assert "hps models verify stick.h36m" in capsys.readouterr().out
+
+
+def test_published_numbers_are_not_given_to_another_preset(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save(authors_file(width=12), tmp_path / "mine.bin")
+    assert run(["models", "import", str(tmp_path / "mine.bin"), "--name", "h36m"]) == 0
+    capsys.readouterr()
+    assert run(["models", "list", "stick", "--json"]) == 0
+    released, mine = json.loads(capsys.readouterr().out)["models"][0]["weights"]
+    assert (released["state"], released["preset"]) == ("not here", "plain")
+    assert (mine["state"], mine["preset"], mine["results"]) == ("imported", "wide", {})
+
+
+def test_every_refused_file_has_its_own_advice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty.bin").touch()
+    torch.save({"a.b": torch.zeros(1)}, tmp_path / "other.bin")
+    assert run(["models", "import", str(tmp_path / "empty.bin"), str(tmp_path / "other.bin")]) == 5
+    shown = capsys.readouterr().err
+    assert shown.index("empty.bin is empty") < shown.index("Download or copy the file again.")
+    assert shown.index("other.bin is of no layout") < shown.index("See: hps models show NAME")
+    assert shown.count("other.bin is of no layout") == 1
+    assert "Nothing was imported." in shown
+
+
+def test_a_dry_run_ends_with_the_command_that_imports(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["models", "import", file, "--dry-run"]) == 0
+    assert f"next        hps models import {file}" in capsys.readouterr().err

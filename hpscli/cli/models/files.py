@@ -1,5 +1,6 @@
 """hps models import | export-official | verify: checkpoints of the models' authors."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,7 +55,7 @@ def import_(
             )
         except HpsError as error:
             if len(paths) > 1:
-                out.say("refused", error.problem.splitlines()[0])
+                out.say("refused", "see the end")
             result = Imported(source=str(path), status="refused", error=error)
         results.append(result)
         _tell(out, result)
@@ -80,6 +81,7 @@ def export_official(
     from hpscli.nn.official.exporting import export_official as export
 
     out = Output(json, quiet)
+    out.say("reading", source)
     done = export(source, to.expanduser(), layout=layout, force=force)
     for line in done.said:
         label, _, rest = line.partition(" ")
@@ -167,16 +169,17 @@ def _finish(out: Output, results: "list[Imported]", dry_run: bool) -> None:
     if errors:
         raise _joined(errors, len(stored), dry_run)
     if dry_run:
-        out.next("hps models import FILE")
+        out.next(f"hps models import {' '.join(shlex.quote(r.source) for r in results)}")
     else:
         out.next(f"hps predict IMAGE --checkpoint {results[-1].name}")
 
 
 def _joined(errors: "list[HpsError]", stored: int, dry_run: bool) -> "HpsError":
-    """-> one error of the kind of the first, with every problem."""
-    kept = f"{stored} others were imported." if stored else "Nothing was imported."
-    problems = "\n".join(error.problem for error in errors)
-    return type(errors[0])(problems, f"{errors[0].fix}\n{'' if dry_run else kept}".strip())
+    """-> one error of the kind of the first: every problem, each followed by its own advice."""
+    told = [f"{error.problem}\n{error.fix}".strip().replace("\n", "\n  ") for error in errors]
+    files = "file" if stored == 1 else "files"
+    kept = f"{stored} other {files} imported." if stored else "Nothing was imported."
+    return type(errors[0])("\n".join(told), "" if dry_run else kept)
 
 
 def _import_document(result: "Imported") -> dict[str, Any]:

@@ -226,7 +226,7 @@ def _report(
     ]
     for why in dict.fromkeys(left_out.values()):
         keys = [key for key, reason in left_out.items() if reason == why]
-        lines.append(f"left out {counted(len(keys))}, {keys[0]}{' ...' * (len(keys) > 1)}: {why}")
+        lines.append(f"omitted {counted(len(keys))}, {keys[0]}{' ...' * (len(keys) > 1)}: {why}")
     lines += [f"derived {key}: {why}" for key, why in derived.items()]
     if given.origin.get("dtype", "float32") != "float32":
         lines.append(f"kept the precision of the imported file: {given.origin['dtype']}")

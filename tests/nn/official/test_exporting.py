@@ -72,7 +72,7 @@ def test_without_keeping_the_used_tensors_come_back_and_the_others_are_named(
     del state["pooler.weight"]
     assert_same(written(done.path)["net"], {f"module.{k}": t for k, t in state.items()})
     assert done.left_out == {"pooler.weight": "left from another model"}
-    assert any(line.startswith("left out 1 tensor") for line in done.said)
+    assert any(line.startswith("omitted 1 tensor") for line in done.said)
 
 
 def test_a_folded_tensor_of_changed_weights_is_derived_and_said(
