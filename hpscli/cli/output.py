@@ -77,6 +77,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str =
         values = [row[index] for row in rows if row[index] not in (None, "")]
         if values and all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
             column.justify = "right"
+        column.overflow = "fold"  # a narrow terminal breaks words, and loses none
+    drawn.columns[0].no_wrap = True  # a name to type again
     for row in rows:
         drawn.add_row(*[_cell(value) for value in row])
     screen = console()

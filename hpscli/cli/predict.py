@@ -124,6 +124,7 @@ def _load(output: Output, checkpoint: str, device: str, dtype: str, hand: str) -
     check_dtype(dtype)
     body = "mano" if hand else ""
     name = checkpoint or shipped_checkpoint(get_registry(), body)
+    output.say("loading", name)
     model = load_model(name, device=best_device(device))
     note = "" if checkpoint else "   the one that comes with hps"
     output.say(

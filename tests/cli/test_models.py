@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import rich.console
 
 from hpscli.cli.app import run
 from hpscli.registry import get_registry
@@ -105,3 +106,16 @@ def test_looking_things_up_never_imports_torch(arguments: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.returncode == 0
+
+
+def test_a_page_on_a_narrow_terminal_keeps_names_and_counts_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    screen = rich.console.Console(width=80, highlight=False, markup=False)
+    monkeypatch.setattr("hpscli.cli.output.console", lambda: screen)
+    monkeypatch.setattr("hpscli.cli.models.looking.console", lambda: screen)
+    assert run(["models", "show", "hmr2"]) == 0
+    shown = capsys.readouterr()
+    assert "official_params   used_params" in shown.out and "hmr2 " in shown.out
+    assert "…" not in shown.out
+    assert "counting" in shown.err

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import rich.console
 
 from hpscli.cli.output import Output, show_error, table
 from hpscli.errors import MissingError
@@ -69,3 +70,14 @@ def test_a_table_keeps_long_cells_whole_when_piped(capsys: pytest.CaptureFixture
 def test_a_title_wider_than_its_table_stays_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     table(("a", "b"), [(1, 2)], title="24 people, body source free")
     assert "24 people, body source free\n" in capsys.readouterr().out
+
+
+def test_a_narrow_terminal_cuts_no_name_and_loses_no_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    screen = rich.console.Console(width=40, highlight=False, markup=False)
+    monkeypatch.setattr("hpscli.cli.output.console", lambda: screen)
+    table(("preset", "sets"), [("hand-l-hrnet-w64", "backbone=" + "x" * 60)])
+    shown = capsys.readouterr().out
+    assert "hand-l-hrnet-w64" in shown
+    assert "…" not in shown and shown.count("x") == 60

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hpscli.cli.models.facts import model_document, row_of
-from hpscli.cli.output import JsonOption, Output, pairs, table
+from hpscli.cli.output import JsonOption, Output, console, pairs, table
 
 if TYPE_CHECKING:
     from hpscli.hooks import ModelSpec
+
+WIDE = 110  # columns of a terminal that hold everything in one table
 
 
 def list_(
@@ -39,7 +41,7 @@ def list_(
         out.say("attention", problem)
     absent = sum(w["state"] == "not here" for row in rows for w in row["weights"])
     if absent:
-        out.say("note", f"{absent} released files are not here; which: hps models show NAME")
+        out.say("note", f"released files that are not here: {absent}; which: hps models show NAME")
 
 
 def show(
@@ -61,11 +63,13 @@ def show(
     registry = get_registry()
     spec = registry.model(name)
     document = model_document(spec, registry.origin("model", name))
+    out = Output(json)
     if not quick:
+        out.say("counting", "parameters of every preset; --quick does without")
         _count(document, spec)
     if params:
         document["parameters"] = _parameters(spec)
-    Output(json).result("model", document, lambda: _draw(document))
+    out.result("model", document, lambda: _draw(document))
 
 
 def _count(document: dict[str, Any], spec: "ModelSpec") -> None:
@@ -84,16 +88,16 @@ def _parameters(spec: "ModelSpec") -> dict[str, dict[str, int]]:
 
 
 def _draw_list(rows: list[dict[str, Any]]) -> None:
+    wide = console().width >= WIDE
     table(
-        ("model", "body", "input", "presets", "licence of the code", "from", "summary"),
+        ("model", "body", "input", "presets", *(("licence", "from") if wide else ()), "summary"),
         [
             (
                 r["name"],
                 " ".join(r["bodies"]),
                 _size(r["input_size"]),
                 len(r["presets"]),
-                r["licence"],
-                r["origin"],
+                *((r["licence"], r["origin"]) if wide else ()),
                 r["summary"],
             )
             for r in rows
@@ -130,21 +134,33 @@ def _draw(document: dict[str, Any]) -> None:
 
 
 def _draw_presets(document: dict[str, Any]) -> None:
+    """Names and counts stay whole; what a preset sets has a table of its own where it is narrow."""
+    variants, wide = document["variants"], console().width >= WIDE
+    counted = any("used_params" in variant for variant in variants.values())
+    sets = {
+        preset: variant.get("problem") or _changes(document["presets"].get(preset, {}))
+        for preset, variant in variants.items()
+    }
     table(
-        ("preset", "body", "input", "crop", "official_params", "used_params", "sets"),
+        (
+            *("preset", "body", "input", "crop"),
+            *(("official_params", "used_params") if counted else ()),
+            *(("sets",) if wide else ()),
+        ),
         [
             (
                 preset or "(defaults)",
                 v.get("body", "-"),
                 _size(v.get("input_size", ())),
-                v.get("crop", "-").rpartition(":")[2],
-                _number(v.get("official_params")),
-                _number(v.get("used_params")),
-                v.get("problem") or _changes(document["presets"].get(preset, {})),
+                v.get("crop", "-").rpartition(":")[2].lower(),
+                *map(_number, (v.get("official_params"), v.get("used_params")) if counted else ()),
+                *((sets[preset],) if wide else ()),
             )
-            for preset, v in document["variants"].items()
+            for preset, v in variants.items()
         ],
     )
+    if not wide:
+        table(("preset", "sets"), [(preset or "(defaults)", text) for preset, text in sets.items()])
 
 
 def _draw_assets(variants: dict[str, dict[str, Any]]) -> None:
