@@ -22,6 +22,10 @@ from hpscli.nn.options import adapted, adapted_by_name, complete_options, title
 from hpscli.registry import get_registry, resolve
 
 SHOWN_KEYS = 3  # of those that differ
+OFFICIAL_FILES = {  # as their owners call them
+    "smpl": "hps assets import SMPL_NEUTRAL.pkl mesh_downsampling.npz",
+    "mano": "hps assets import MANO_RIGHT.pkl mano_downsampling.npz",
+}
 
 
 def build_model(
@@ -166,7 +170,7 @@ def check_topology(spec: ModelSpec, trained: str, kit: BodyKit, origin: str) -> 
     raise InvalidData(
         f"{origin} was trained on the vertices of {mesh}, which are not those of the "
         f"{kit.source} body that is used here.",
-        "Import the body and its sampling file: hps assets list"
+        f"Import the body and its sampling file: {OFFICIAL_FILES.get(spec.body, 'hps assets list')}"
         if official
         else "Give the body that the weights were trained on.",
     )
