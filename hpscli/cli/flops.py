@@ -1,5 +1,6 @@
 """hps flops: what the registered models cost, counted on an execution of each."""
 
+import gc
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,12 +41,15 @@ def flops(
     from hpscli.nn.official.counts import count_preset
 
     size = parse_shape(shape) if shape else None
-    out, rows, broken = Output(json), [], []
+    out, broken = Output(json), []
+    rows: list[dict[str, Any]] = []
     for spec, preset in _wanted(models or []):
         out.say("counting", f"{spec.name}.{preset}" if preset else spec.name)
         try:
             own = adapted_to(spec, preset)
             counts = count_preset(spec, preset)
+            if not rows:
+                gc.freeze()  # what was imported stays: no need to search it for garbage ever again
             cost = None
             if not params:
                 cost = measure_model(spec, preset, size or own.input_size)

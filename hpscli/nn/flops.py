@@ -15,12 +15,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode, flop_registry
+from torch.utils.flop_counter import FlopCounterMode
 
 from hpscli.errors import HpsError, UsageError
 from hpscli.hooks import ModelSpec
 from hpscli.nn.meta import meta_network, real_network
+from hpscli.nn.operations import EVERYTHING, OperationCounter
 from hpscli.nn.options import adapted
 
 
@@ -94,18 +94,17 @@ def measure(module: nn.Module, shape: tuple[int, int]) -> Cost:
     tensor = next(module.parameters(), None)
     device = tensor.device if tensor is not None else torch.device("cpu")
     image = torch.zeros(1, 3, *shape, device=device)
-    activations, flops = _Activations(), FlopCounterMode(display=False)
-    rule = _mmcv_rule(module)
-    with torch.no_grad(), _attention_fast_path_off(), rule as macs_mmcv, activations, flops:
+    operations, rule = OperationCounter(), _mmcv_rule(module)
+    with torch.no_grad(), _attention_fast_path_off(), rule as macs_mmcv, operations:
         module(image)
-    counts = {name: sum(ops.values()) // 2 for name, ops in flops.get_flop_counts().items()}
+    counts = {name: flops // 2 for name, flops in operations.flops.items()}
     root = type(module).__name__
     return Cost(
         parameters=count_parameters(module),
-        macs=flops.get_total_flops() // 2,
+        macs=counts.get(EVERYTHING, 0),
         macs_by_part={n: counts.get(f"{root}.{n}", 0) for n, _ in module.named_children()},
         macs_mmcv=macs_mmcv[0],
-        activations=activations.numbers,
+        activations=operations.activations,
         modules=tuple(_modules(module, counts)),
     )
 
@@ -159,23 +158,6 @@ def _modules(module: nn.Module, counts: dict[str, int]) -> Iterator[ModuleCost]:
             parameters=_count(child),
             macs=counts.get(f"{root}.{path}" if path else root, 0),
         )
-
-
-class _Activations(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the numbers that convolutions, matrix products and attention write."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.numbers = 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> object:
-        out = func(*args, **(kwargs or {}))
-        if func._overloadpacket in flop_registry:
-            first = out[0] if isinstance(out, tuple) else out
-            self.numbers += first.numel()
-        return out
 
 
 @contextmanager
