@@ -1,6 +1,8 @@
 """What every test shares: the reference folder, a home of its own, one thread."""
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 REFERENCE = Path(
     os.environ.get("HPS_REFERENCE", Path(__file__).parents[2] / "shared" / "reference")
 )
+FILLED = pytest.StashKey[str]()
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +22,18 @@ def reference() -> Path:
     if not REFERENCE.is_dir():
         pytest.skip("no reference folder (HPS_REFERENCE)")
     return REFERENCE
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Weights of goldens are drawn once a run: processes that run tests share one folder."""
+    if "HPS_FILLED" not in os.environ:
+        os.environ["HPS_FILLED"] = config.stash[FILLED] = tempfile.mkdtemp(prefix="hps-filled-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The process that made the folder removes it."""
+    if FILLED in config.stash:
+        shutil.rmtree(os.environ.pop("HPS_FILLED"), ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

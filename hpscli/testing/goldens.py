@@ -4,6 +4,7 @@ A golden stores what official code returned. Weights are not stored: every tenso
 own key name by `fill`, in the layout that a manifest (`keys/*.json`) lists.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpscli.atomic import write_atomically
 from hpscli.errors import InvalidData, MissingError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -163,23 +165,49 @@ def fill_manifest(
     xor: int = 0,
     deviation: Callable[[str, Entry], Rule | None] = lambda key, entry: None,
 ) -> "dict[str, Tensor]":
-    """Manifest -> official state dict; integers are 0, constants as given, others left out."""
+    """Manifest -> official state dict; integers are 0, constants as given, others left out.
+
+    With HPS_FILLED set to a folder, what was filled once is read from there the next time.
+    """
     import torch
 
     entries = read_manifest(manifest) if isinstance(manifest, Path) else manifest
     given = dict(constants or {})
+    drawn = {
+        key: (entry.shape, deviation(key, entry) or entry.rule)
+        for key, entry in entries.items()
+        if key not in given and entry.dtype not in INTEGERS and not entry.rule.constant
+    }
+    filled = _filled(drawn, xor)
     state = {}
     for key, entry in entries.items():
         if key in given:
             value = np.asarray(given[key], dtype=entry.dtype).reshape(entry.shape)
+            state[key] = torch.from_numpy(np.array(value))
         elif entry.dtype in INTEGERS:
-            value = np.zeros(entry.shape, dtype=entry.dtype)
-        elif entry.rule.constant:
-            continue
-        else:
-            value = fill(key, entry.shape, deviation(key, entry) or entry.rule, xor)
-        state[key] = torch.from_numpy(np.array(value))
+            state[key] = torch.from_numpy(np.zeros(entry.shape, dtype=entry.dtype))
+        elif key in filled:
+            state[key] = filled[key]
     return state
+
+
+def _filled(drawn: Mapping[str, tuple[tuple[int, ...], Rule]], xor: int) -> "dict[str, Tensor]":
+    """Key -> shape and rule -> tensors; hundreds of millions of numbers take many seconds."""
+    import torch
+    from safetensors.torch import load_file, save
+
+    folder = os.environ.get("HPS_FILLED")
+    if folder:
+        digest = hashlib.sha256(repr((xor, sorted(drawn.items()))).encode()).hexdigest()
+        path = Path(folder) / f"{digest}.safetensors"
+        if path.is_file():
+            return dict(load_file(path))
+    tensors = {
+        key: torch.from_numpy(fill(key, shape, rule, xor)) for key, (shape, rule) in drawn.items()
+    }
+    if folder:
+        write_atomically(path, save(tensors), "Or unset HPS_FILLED.")
+    return tensors
 
 
 class Golden(dict[str, Any]):
