@@ -62,6 +62,11 @@ replay_m_r50_body = partial(replay_network, "M-R50-body")
 replay_l_h64_body = partial(replay_network, "L-H64-body")
 replay_l_h64_hand = partial(replay_network, "L-H64-hand")
 replay_l_h64_body_smpl = partial(replay_network, "L-H64-body-smpl")
+replay_s_r50_hand = partial(replay_network, "S-R50-hand")
+replay_s_r50_body_smpl = partial(replay_network, "S-R50-body-smpl")
+replay_l_r50_body = partial(replay_network, "L-R50-body")
+replay_s_h64_body = partial(replay_network, "S-H64-body")
+replay_m_h64_body = partial(replay_network, "M-H64-body")
 
 
 def surrogate(kind: str, folder: Path, options: ReplayOptions) -> BodyKit:

@@ -170,6 +170,12 @@ GOLDENS = {
     "L-H64-body": "HRNet-W64, three layers.",
     "L-H64-hand": "HRNet-W64, three layers, the hand.",
     "L-H64-body-smpl": "HRNet-W64, three layers, with SMPL parameters out of the mesh.",
+    # Layouts without a golden in the reference, for folders that were made elsewhere.
+    "S-R50-hand": "ResNet-50, one layer, the hand.",
+    "S-R50-body-smpl": "ResNet-50, one layer, with SMPL parameters out of the mesh.",
+    "L-R50-body": "ResNet-50, three layers.",
+    "S-H64-body": "HRNet-W64, one layer.",
+    "M-H64-body": "HRNet-W64, two layers.",
 }
 
 

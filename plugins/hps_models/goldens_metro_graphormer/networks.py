@@ -171,3 +171,7 @@ replay_metro_body_hrnet_w64 = partial(replay_network, name="metro-body-hrnet_w64
 replay_metro_body_resnet50 = partial(replay_network, name="metro-body-resnet50")
 replay_metro_hand_hrnet_w64 = partial(replay_network, name="metro-hand-hrnet_w64")
 replay_metro_hand_resnet50 = partial(replay_network, name="metro-hand-resnet50")
+replay_graphormer_body_hrnet_w40 = partial(replay_network, name="graphormer-body-hrnet_w40")
+replay_graphormer_hand_hrnet_w40 = partial(replay_network, name="graphormer-hand-hrnet_w40")
+replay_metro_body_hrnet_w40 = partial(replay_network, name="metro-body-hrnet_w40")
+replay_metro_hand_hrnet_w40 = partial(replay_network, name="metro-hand-hrnet_w40")

@@ -12,6 +12,11 @@ NETWORKS = {
     "metro-body-resnet50": "METRO of the body, ResNet-50.",
     "metro-hand-hrnet_w64": "METRO of the hand, HRNet-W64.",
     "metro-hand-resnet50": "METRO of the hand, ResNet-50.",
+    # Layouts without a golden in the reference, for folders that were made elsewhere.
+    "graphormer-body-hrnet_w40": "Mesh Graphormer of the body, HRNet-W40.",
+    "graphormer-hand-hrnet_w40": "Mesh Graphormer of the hand, HRNet-W40.",
+    "metro-body-hrnet_w40": "METRO of the body, HRNet-W40.",
+    "metro-hand-hrnet_w40": "METRO of the hand, HRNet-W40.",
 }
 KEYS = tuple(f"keys/{name}.json" for name in NETWORKS if name.endswith("hrnet_w64"))
 OTHERS = (
