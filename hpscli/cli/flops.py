@@ -1,5 +1,6 @@
 """hps flops: what the registered models cost, counted on an execution of each."""
 
+import atexit
 import gc
 import re
 from typing import TYPE_CHECKING, Annotated, Any
@@ -49,7 +50,8 @@ def flops(
             own = adapted_to(spec, preset)
             counts = count_preset(spec, preset)
             if not rows:
-                gc.freeze()  # what was imported stays: no need to search it for garbage ever again
+                gc.freeze()  # what was imported stays: no need to search it for garbage
+                atexit.register(gc.unfreeze)  # else triton reports all of it as leaked at the end
             cost = None
             if not params:
                 cost = measure_model(spec, preset, size or own.input_size)

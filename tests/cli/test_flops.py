@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -133,3 +134,9 @@ def test_one_broken_model_is_named_and_the_others_are_counted(
     shown = capsys.readouterr()
     assert "pare.tiny" in shown.out
     assert "broken-net" in shown.err and "no such layer" in shown.err
+
+
+def test_counting_ends_without_complaints_of_libraries() -> None:
+    command = [sys.executable, "-m", "hpscli", "flops", "hmr.tiny"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ended.stderr.splitlines() == ["counting    hmr.tiny"]
