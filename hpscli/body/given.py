@@ -24,6 +24,7 @@ from hpscli.errors import HpsError, InvalidData, MissingError, UsageError, did_y
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+KINDS = ("smpl", "smplx", "mano")
 BODY_ARRAYS = (
     "v_template",
     "shapedirs",
@@ -136,7 +137,23 @@ def read_given(kind: str, given: Any) -> GivenAssets:
             f"body={type(given).__name__} is not a body.",
             "Give a file, a folder, a list of files, arrays by official names, or a Body.",
         )
+    _check_use(assets, kind)
     return assets
+
+
+def _check_use(assets: GivenAssets, kind: str) -> None:
+    """Raise when what was given would not be used, and another body would take its place."""
+    if not assets.assets and not assets.regressors:
+        raise InvalidData(
+            "what was given as body holds no body and no matrix of one.",
+            "Give files that `hps assets import` takes, or arrays by official names.",
+        )
+    bodies = sorted({name.split("-")[0] for name in assets.assets} & set(KINDS))
+    if bodies and kind not in bodies:
+        raise UsageError(
+            f"the model needs a {kind} body, the one given is {', '.join(bodies)}.",
+            f"Give a file of {kind.upper()}.",
+        )
 
 
 def _add_arrays(assets: GivenAssets, kind: str, given: Mapping[str, Any]) -> None:

@@ -54,6 +54,13 @@ ASSETS = {
     ("smplx", "h36m17"): "regressor-h36m-smplx",
     ("smplx", "lsp14"): "regressor-j14-smplx",
 }
+FILES = {  # as their owners call them
+    "regressor-h36m": "J_regressor_h36m_correct.npy",
+    "regressor-extra": "J_regressor_extra.npy",
+    "regressor-j19": "SMPL_to_J19.pkl",
+    "regressor-h36m-smplx": "J_regressor_h36m_smplx.npy",
+    "regressor-j14-smplx": "SMPLX_to_J14.pkl",
+}
 
 
 @lru_cache(maxsize=256)
@@ -212,9 +219,12 @@ class MeshJoints:
         if name in self._matrices:
             return self._matrices[name], list(wanted_slots(name))
         if self.source != "imported" or (self.kind, name) not in ASSETS:
+            file = FILES.get(ASSETS.get((self.kind, name), ""), "")
             raise MissingError(
                 f"the {self.source or 'given'} {self.kind} body has no regressor '{name}'.",
-                "Import the official bodies and regressors: hps assets list",
+                f"Give its file with the body: body=[..., '{file}']"
+                if file and self.source == "given"
+                else "Import the official bodies and regressors: hps assets list",
             )
         from hpscli.body.files import read_asset
 

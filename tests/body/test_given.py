@@ -102,3 +102,21 @@ def test_what_cannot_be_a_body_is_named(given: object, error: type, said: str) -
 def test_a_body_of_another_kind_is_refused() -> None:
     with pytest.raises(UsageError, match="needs a smpl body, the one given is mano"):
         body_kit("smpl", given=load_body("mano", source="free"))
+
+
+def test_a_regressor_that_was_not_given_is_asked_for_by_its_file() -> None:
+    with pytest.raises(MissingError) as raised:
+        body_kit("smpl", given=SMPL).regressor("h36m17")
+    assert "body=[..., 'J_regressor_h36m_correct.npy']" in raised.value.fix
+
+
+def test_the_body_of_another_kind_is_not_silently_replaced(tmp_path: Path) -> None:
+    np.savez(tmp_path / "MANO_RIGHT.npz", **surrogate_body("mano"))
+    with pytest.raises(UsageError, match="needs a smpl body, the one given is mano"):
+        body_kit("smpl", given=tmp_path / "MANO_RIGHT.npz")
+
+
+def test_a_folder_without_any_body_is_not_silently_replaced(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("none")
+    with pytest.raises(InvalidData, match="holds no body and no matrix"):
+        body_kit("smpl", given=tmp_path)
