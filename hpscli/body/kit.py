@@ -7,6 +7,7 @@ never asks whether the body is free, imported on this machine, or given by hand.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,8 +34,9 @@ class BodyKit:
         given: GivenAssets | None = None,
         body: Body | None = None,
     ) -> None:
-        self.kind, self.given, self._body = kind, given, body
-        self._wanted = source
+        self.kind, self.given = kind, given
+        self._wanted, self._body = source, body
+        self._made: dict[tuple[str, str], Body] = {}  # of what was given, by gender and hand
         self._levels: Hierarchy | None = None
 
     @property
@@ -46,9 +48,16 @@ class BodyKit:
         if self._body is not None:
             return self._body
         if self.given is not None and self.given.has_body(self.kind):
-            self._body = self.given.body(self.kind, gender=gender, hand=hand)
-            return self._body
+            if (gender, hand) not in self._made:
+                self._made[gender, hand] = self.given.body(self.kind, gender=gender, hand=hand)
+            return self._made[gender, hand]
         return load_body(self.kind, gender=gender, source=self._wanted, hand=hand)
+
+    def around(self, body: Body) -> BodyKit:
+        """-> the same kit, whose only body is this one, wherever it is moved to."""
+        other = copy(self)
+        other._body = body
+        return other
 
     def hierarchy(self) -> Hierarchy:
         """-> the mesh levels: sizes, selection, up-sampling, neighbours."""

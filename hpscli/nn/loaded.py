@@ -45,7 +45,8 @@ class LoadedModel(nn.Module):
         self.module, self.body = module.to(memory_format=layout), body
         self.spec, self.options, self.input_size = spec, dict(options), input_size
         self.info, self.sha256, self.name, self.said = info, sha256, name, said
-        self.kit = kit if kit is not None else body_kit(spec.body, given=body)
+        # Around the body that moves with the model: one of the kit's own would stay on the CPU.
+        self.kit = (kit if kit is not None else body_kit(spec.body, given=body)).around(body)
 
     def forward(self, images: Tensor) -> Prediction:
         """images (B,3,H,W) float -> Prediction, completed by the body."""
