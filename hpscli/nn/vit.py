@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PATCH_PX, PADDING_PX = 16, 2
 NORM_EPSILON = 1e-6
+TOKEN_DEVIATION = 0.02  # of task tokens at the start, as official OSX
 FOLDED = "row 0 of the table is added to all others, as the forward pass does"
 
 
@@ -60,6 +61,8 @@ def padded_vit(
     )
     # (size + 2 * 2 - 16) // 16 + 1 patches a side: as many as without padding
     vit.patch_embed.proj.padding = (PADDING_PX, PADDING_PX)
+    if task_tokens:  # as OSX; timm's start of 1e-6 would make them all the same token
+        torch.nn.init.trunc_normal_(vit.reg_token, std=TOKEN_DEVIATION)
     return vit
 
 

@@ -107,6 +107,13 @@ def test_drop_path_grows_linearly_to_its_rate() -> None:
     assert rates == pytest.approx([0, 0, 0.125, 0.125, 0.25, 0.25, 0.375, 0.375, 0.5, 0.5])
 
 
+def test_task_tokens_start_as_different_ones() -> None:
+    torch.manual_seed(0)
+    tokens = padded_vit(SIZE, 256, 1, HEADS, 0.0, 31).reg_token
+    assert tokens is not None
+    assert 0.015 < float(tokens.detach().std()) < 0.025
+
+
 def test_a_size_without_whole_patches_is_refused() -> None:
     with pytest.raises(UsageError, match="no whole number of patches"):
         padded_vit((250, 192), WIDTH, 1, HEADS, 0.0)
