@@ -164,7 +164,7 @@ def _guesses(
     try:
         guessed = resolve(layout.guess)(shapes)
         return [] if guessed is None else [complete_options(spec, "", guessed)]
-    except HpsError:
+    except (HpsError, LookupError, ValueError):  # shapes that no file of this family has
         return []
 
 

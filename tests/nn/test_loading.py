@@ -86,6 +86,30 @@ def test_tensors_in_memory_and_a_body_of_arrays_are_enough(
     assert load_body(kind).source == "free"  # nothing was installed
 
 
+@pytest.mark.parametrize(("model", "preset", "kind"), SMALL[-4:])
+def test_everything_that_a_model_says_moves_with_it(
+    model: str, preset: str, kind: str, reference: Path
+) -> None:
+    loaded = load_model(authors_tensors(model, preset), body=given(kind, reference)).to("meta")
+    with torch.no_grad():
+        found = loaded(torch.zeros(2, 3, *loaded.input_size, device="meta"))
+    tensors = {**found.named_tensors(), **found.raw}
+    assert {name for name, value in tensors.items() if value.device.type != "meta"} == set()
+
+
+def test_raw_outputs_of_a_model_without_a_body_of_its_own_move_too() -> None:
+    loaded = load_model(authors_tensors("osx", "tiny")).to("meta")
+    with torch.no_grad():
+        found = loaded(torch.zeros(1, 3, *loaded.input_size, device="meta"))
+    assert found.raw["out_smplx_mesh_cam"].device.type == "meta"
+
+
+def test_known_keys_with_shapes_of_no_network_are_refused_in_words() -> None:
+    state = {key: torch.zeros(7) for key in authors_tensors("osx", "tiny")}
+    with pytest.raises(InvalidData, match="of no layout that a model here reads"):
+        load_model(state)
+
+
 def test_arrays_of_numpy_are_weights_too(reference: Path) -> None:
     state = {key: tensor.numpy() for key, tensor in authors_tensors("hmr", "tiny").items()}
     assert load_model(state, body=given("smpl", reference)).spec.name == "hmr"
