@@ -16,15 +16,15 @@ class Remembered:
     """
 
     def __init__(self) -> None:
-        self._made_from: tuple[object, ...] = ()
-        self._results: Results = ()
+        # One pair, so that threads that share a network never see halves of two.
+        self._kept: tuple[tuple[object, ...], Results] = ((), ())
 
     def __reduce__(self) -> tuple[type["Remembered"], tuple[()]]:
         return Remembered, ()
 
     def forget(self) -> None:
         """Compute anew next time."""
-        self._made_from, self._results = (), ()
+        self._kept = ((), ())
 
     def __call__(
         self, compute: Callable[[int], Results], parameters: Sequence[Tensor], batch: int
@@ -36,10 +36,11 @@ class Remembered:
         """
         if not _can_wait(parameters):
             return compute(1)
-        made_from = _state(parameters)
-        if made_from != self._made_from:
-            self._results, self._made_from = compute(1), made_from
-        return self._results
+        state, (made_from, results) = _state(parameters), self._kept
+        if state != made_from:
+            results = compute(1)
+            self._kept = (state, results)
+        return results
 
 
 def _can_wait(parameters: Sequence[Tensor]) -> bool:
