@@ -1,6 +1,5 @@
 """What mesh networks read from a picture: a map, the grid it is made from, and their mean."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -16,9 +15,6 @@ class ImageFeatures(NamedTuple):
 
     grid: Tensor
     map: Tensor
-
-
-Reader = Callable[[Any, Tensor], ImageFeatures]
 
 
 class BackboneSizes(NamedTuple):
@@ -100,22 +96,22 @@ def read(network: nn.Module, image: Tensor) -> ImageFeatures:
     return features
 
 
-def mesh_backbone(name: str) -> tuple[nn.Module, Reader, BackboneSizes]:
-    """ "hrnet_w64", "hrnet_w40", "resnet50" or others of timm, "small" -> network, `read`, sizes.
+def mesh_backbone(name: str) -> tuple[nn.Module, BackboneSizes]:
+    """ "hrnet_w64", "hrnet_w40", "resnet50" or others of timm, "small" -> network, its sizes.
 
-    The network keeps timm's names of its tensors. Weights are random.
+    `read` gives its maps. The network keeps timm's names of its tensors. Weights are random.
     """
     if name == "small":
         small = SmallMaps()
-        return small, read, BackboneSizes(small.map_channels, small.grid_channels, 16)
+        return small, BackboneSizes(small.map_channels, small.grid_channels, 16)
     network, _ = timm_backbone(name)
     if hasattr(network, "incre_modules") and hasattr(network, "final_layer"):
         after, before = network.get_parameter("final_layer.0.weight").shape[:2]
-        return HRNetMaps(network), read, BackboneSizes(after, before, 32)
+        return HRNetMaps(network), BackboneSizes(after, before, 32)
     if all(hasattr(network, f"layer{i}") for i in (1, 2, 3, 4)) and hasattr(network, "conv1"):
         stages: Any = network
         channels = [stage["num_chs"] for stage in stages.feature_info]
-        return ResNetMaps(network), read, BackboneSizes(channels[-1], channels[-2], 32)
+        return ResNetMaps(network), BackboneSizes(channels[-1], channels[-2], 32)
     raise UsageError(
         f"mesh networks cannot read the grid of backbone '{name}'.",
         "Known: hrnet_w64, hrnet_w40 and other hrnet_*, resnet50 and other resnet*, small.",

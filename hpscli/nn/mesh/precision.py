@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def full_precision(like: Tensor) -> AbstractContextManager[Any]:
@@ -13,3 +13,10 @@ def full_precision(like: Tensor) -> AbstractContextManager[Any]:
     if device != "meta" and torch.is_autocast_enabled(device):
         return torch.autocast(device, enabled=False)
     return nullcontext()
+
+
+def exactly(layer: nn.Linear, values: Tensor) -> Tensor:
+    """Linear layer, values (...,C) -> what it gives (...,O), float32, also in mixed precision."""
+    with full_precision(values):
+        result: Tensor = layer(values.to(layer.weight.dtype))
+        return result.float()

@@ -16,8 +16,10 @@ from hps_models.fastmetro.transformer import Start, Transformer
 from hpscli.body.cameras import project_weak
 from hpscli.body.hierarchy import Hierarchy
 from hpscli.body.kit import BodyKit, body_kit
+from hpscli.body.layer import Body
 from hpscli.errors import UsageError
-from hpscli.nn.mesh.backbones import mesh_backbone
+from hpscli.nn.mesh.backbones import mesh_backbone, read
+from hpscli.nn.mesh.precision import exactly
 from hpscli.nn.mesh.target import (
     MeshTarget,
     joint_regressor,
@@ -62,12 +64,12 @@ class FastMETRO(nn.Module):
         heads: int,
         dropout: float,
         regressor_hidden: int,  # 0: no SMPL parameters
-        parametric: bool,
+        body: Body | None,  # whose mesh is the answer; None: the network's own is
     ) -> None:
         super().__init__()
-        self.target, self.hierarchy, self.parametric = target, hierarchy, parametric
+        self.target, self.hierarchy, self.body = target, hierarchy, body
         self.joints, coarse = target.joints, hierarchy.sizes[-1]
-        self.backbone, self.read, sizes = mesh_backbone(backbone)
+        self.backbone, sizes = mesh_backbone(backbone)
         if backbone.startswith("hrnet"):
             # The goldens' weights make maps in the thousands, where another order of additions
             # shows by more than their 1e-4: this is the order of the official code.
@@ -107,8 +109,9 @@ class FastMETRO(nn.Module):
             self.register_buffer(name, constant, persistent=False)
 
     def train(self, mode: bool = True) -> "FastMETRO":
-        """As of every module; what was computed ahead is forgotten."""
-        self.remembered.forget()
+        """As of every module; what was computed ahead is forgotten before weights change."""
+        if mode:
+            self.remembered.forget()
         return super().train(mode)
 
     def forward(self, image: Tensor) -> Prediction:
@@ -131,8 +134,11 @@ class FastMETRO(nn.Module):
             raw |= {"smpl_raw": numbers, "pred_rotmat": rotations, "pred_betas": betas}
             pose = {"global_orient": rotations[:, 0], "body_pose": rotations[:, 1:]}
             prediction = replace(prediction, parameters={**pose, "betas": betas})
-        if self.parametric:  # vertices and joints are then those of the parameters
-            prediction = replace(prediction, vertices=None, joints={})
+        if self.body is not None and not self.training:
+            posed = self.body(prediction.parameters).vertices
+            joints, root = self._joints(posed)
+            joint_sets = {self.target.mesh_set: joints}
+            prediction = replace(prediction, vertices=posed - root, joints=joint_sets)
         return prediction if self.training else replace(prediction, raw=raw)
 
     def _joints(self, fine: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,7 +161,7 @@ class FastMETRO(nn.Module):
 
     def _tokens(self, image: Tensor, taps: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """image (B,3,H,W) -> joints (B,J,3), coarse vertices (B,V,3), camera (B,3)."""
-        features = self.read(self.backbone, image).map
+        features = read(self.backbone, image).map
         reduced = self.conv_1x1(features)
         camera = self.cam_token_embed.weight.expand(image.shape[0], -1, -1)
         places = torch.cat([camera, reduced.flatten(2).transpose(1, 2)], dim=1)
@@ -174,11 +180,11 @@ class FastMETRO(nn.Module):
         sequences |= {"red_cam": camera_2, "red_img": places_2, "red_jv": tokens_2}
         # Tokens come first there, the batch here.
         taps |= {f"tap_{name}": value.transpose(0, 1) for name, value in sequences.items()}
-        points = self.xyz_regressor(decoded_2).float()
+        points = exactly(self.xyz_regressor, decoded_2)
         return (
             points[:, : self.joints],
             points[:, self.joints :],
-            self.cam_predictor(encoded_2[:, 0]).float(),
+            exactly(self.cam_predictor, encoded_2[:, 0]),
         )
 
     def _start(self, batch: int) -> Start:
@@ -209,8 +215,9 @@ class FastMETRO(nn.Module):
         """coarse vertices (B,V,3) -> all levels, coarse to fine."""
         if self.hierarchy.levels <= 2:
             return coarse, self.hierarchy.up(coarse)
-        learned = self.coarse2intermediate_upsample(coarse.transpose(1, 2)).transpose(1, 2).float()
-        return coarse, learned, self.hierarchy.up(learned, 1)
+        learned = exactly(self.coarse2intermediate_upsample, coarse.transpose(1, 2))
+        middle = learned.transpose(1, 2)
+        return coarse, middle, self.hierarchy.up(middle, 1)
 
 
 def build(
@@ -246,7 +253,7 @@ def build(
         heads=heads,
         dropout=dropout,
         regressor_hidden=regressor_hidden if smpl_parameters else 0,
-        parametric=parametric,
+        body=kit.body().twin() if parametric else None,
     )
     return network.to("meta") if network.conv_1x1.weight.is_meta else network
 

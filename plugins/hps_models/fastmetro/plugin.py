@@ -38,9 +38,8 @@ def presets() -> dict[str, Mapping[str, Any]]:
 
 def adapt(spec: ModelSpec, options: Mapping[str, Any]) -> ModelSpec:
     """-> the record at these options: body or hand, size of the image, what comes out."""
-    outputs = ("camera", "levels") if options["parametric"] else spec.outputs
-    outputs += ("parameters",) if options["smpl_parameters"] else ()
-    return replace(adapting.adapt(spec, options), outputs=outputs)
+    more = ("parameters",) if options["smpl_parameters"] else ()
+    return replace(adapting.adapt(spec, options), outputs=(*spec.outputs, *more))
 
 
 def released(tag: str, preset: str, file: str, results: Mapping[str, float], note: str) -> Weights:

@@ -5,12 +5,12 @@ import timm
 import torch
 
 from hpscli.errors import UsageError
-from hpscli.nn.mesh.backbones import mesh_backbone
+from hpscli.nn.mesh.backbones import mesh_backbone, read
 
 
 def test_the_map_of_a_resnet_is_timms_and_the_grid_its_third_stage_joined_by_fours() -> None:
     torch.manual_seed(0)
-    network, read, sizes = mesh_backbone("resnet18")
+    network, sizes = mesh_backbone("resnet18")
     other = timm.create_model("resnet18", pretrained=False, num_classes=0)
     other.load_state_dict(network.state_dict())
     image = torch.randn(1, 3, 64, 64)
@@ -23,7 +23,7 @@ def test_the_map_of_a_resnet_is_timms_and_the_grid_its_third_stage_joined_by_fou
 
 def test_the_grid_of_an_hrnet_is_what_its_final_layer_reads() -> None:
     torch.manual_seed(0)
-    network, read, sizes = mesh_backbone("hrnet_w18_small")
+    network, sizes = mesh_backbone("hrnet_w18_small")
     other = timm.create_model("hrnet_w18_small", pretrained=False)
     other.load_state_dict(network.state_dict(), strict=False)
     image = torch.randn(1, 3, 64, 64)
@@ -37,7 +37,7 @@ def test_the_grid_of_an_hrnet_is_what_its_final_layer_reads() -> None:
 
 def test_an_untrained_hrnet_stays_within_bounds_in_eval_mode() -> None:
     torch.manual_seed(0)
-    network, read, _ = mesh_backbone("hrnet_w18")
+    network, _ = mesh_backbone("hrnet_w18")
     with torch.no_grad():
         _, features = read(network.eval(), torch.randn(1, 3, 64, 64))
     assert features.std() < 100

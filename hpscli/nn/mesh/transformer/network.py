@@ -62,7 +62,7 @@ class MeshTransformer(nn.Module):
         super().__init__()
         _check(method)
         self.method, self.target = method, mesh_target(method.target)
-        self.backbone, _, sizes = mesh_backbone(method.backbone)
+        self.backbone, sizes = mesh_backbone(method.backbone)
         # Every halving rounds up, so a cell more at the border.
         self.cells = math.ceil(method.input_px / sizes.stride) ** 2
         self._keep(self.target, kit, any(method.graph))
