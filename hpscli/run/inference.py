@@ -115,7 +115,8 @@ def mesh_of(prediction: Prediction) -> Tensor:
 
 def mirror_prediction(prediction: Prediction, body: Body) -> Prediction:
     """What is said about a mirrored crop -> the same about the crop itself; parameters only."""
-    if body.kind == "mano" or "global_orient" not in prediction.parameters:
+    bare = prediction.vertices is not None or "global_orient" not in prediction.parameters
+    if body.kind == "mano" or bare:
         raise UsageError(
             "--flip needs a model that predicts pose parameters of a whole body.",
             "A mirrored right hand is a left hand, and a bare mesh has no left-right order.",

@@ -1,5 +1,7 @@
 """The flip test: a mirrored crop says the mirrored thing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -53,6 +55,13 @@ def test_the_average_rotation_lies_halfway() -> None:
     quarter = axis_angle_to_matrix(torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, 0.0]]))
     half = nearest_rotation(quarter.mean(dim=0))
     torch.testing.assert_close(half, axis_angle_to_matrix(torch.tensor([0.0, 0.0, 0.5])))
+
+
+def test_a_mesh_beside_parameters_is_not_replaced_by_that_of_the_parameters() -> None:
+    body = load_body("smpl", source="free")
+    both = replace(predicted("smpl", 0), vertices=torch.zeros(1, 6890, 3))
+    with pytest.raises(UsageError, match="bare mesh"):
+        mirror_prediction(both, body)
 
 
 def test_a_hand_or_a_bare_mesh_cannot_be_flipped() -> None:
