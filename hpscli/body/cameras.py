@@ -57,6 +57,15 @@ def project(points: Tensor, intrinsics: Tensor, translation: Tensor) -> Tensor:
     return image[..., :2] / image[..., 2:]
 
 
+def project_perspective(points: Tensor, camera: Tensor, focal_px: float, crop_px: float) -> Tensor:
+    """points (B,J,3) metres, camera (B,3) -> px from the middle of the crop (B,J,2).
+
+    The pinhole camera that sees as the weak one does at the body's origin.
+    """
+    intrinsics = torch.diag(points.new_tensor([focal_px, focal_px, 1.0]))
+    return project(points, intrinsics, weak_to_translation(camera, focal_px, crop_px))
+
+
 def assumed_focal_px(image_size: tuple[int, int]) -> float:
     """image_size (H, W) -> a focal length in pixels for a camera that nobody measured.
 

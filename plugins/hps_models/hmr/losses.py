@@ -13,20 +13,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hps_models.hmr.raw import CROP_PX, project_px, project_spin
+from hps_models.hmr.raw import CROP_PX, project_px
 from hpscli.body.joints import joint_set
 from hpscli.body.layer import PARAMETERS, Body, matrices
-from hpscli.errors import UsageError, did_you_mean
 from hpscli.records import Batch, Prediction
-from hpscli.train.losses import Scene, root_of, weighted_mean
+from hpscli.train.losses import Scene, root_of, spin, weighted_mean
 
 Elementwise = Callable[[Tensor], Tensor]  # difference -> loss of every element
 SPIN_WEIGHTS = {"keypoints2d": 5, "keypoints3d": 5, "pose": 1, "betas": 0.001, "camera": 1}
 SPIN_FACTOR = 60  # of the weighted sum
 MMHUMAN3D_WEIGHTS = {"keypoints3d": 100, "keypoints2d": 10, "vertices": 2, "pose": 3, "betas": 0.02}
-OPENPOSE = slice(0, 25)  # of SPIN's 49 joints: their weight in 2D is 0
-GROUND_TRUTH = slice(25, 49)  # of SPIN's 49 joints: those that 3D labels have
-HIPS = [2, 3]  # of the ground-truth joints: their mean is the root
 
 
 @dataclass(frozen=True)
@@ -55,11 +51,6 @@ ALL_L1 = Terms(torch.abs, torch.abs, torch.abs, torch.abs, torch.abs)
 ALL_MSE = Terms(torch.square, torch.square, torch.square, torch.square, torch.square)
 
 
-def rooted(points: Tensor, root: list[int]) -> Tensor:
-    """points (B,J,3) -> relative to the mean of the joints `root`."""
-    return points - points[:, root].mean(dim=1, keepdim=True)
-
-
 def hips_of(name: str) -> list[int]:
     """Joint set -> the two hips of annotators, of which the root is the middle; else its root."""
     names = joint_set(name).joints
@@ -69,11 +60,9 @@ def hips_of(name: str) -> list[int]:
 
 def averaged(values: Tensor, confidence: Tensor, present: Tensor, flagged: bool) -> Tensor:
     """values (B,J,C), confidence (B,J,1), present (B,) -> the mean that mmhuman3d takes."""
-    weights = confidence * present[:, None, None]
-    if not flagged:
-        return weighted_mean(values, weights)
-    people = present.sum().clamp(min=1)
-    return (values * weights).sum() / (people * values[0].numel())
+    if flagged:
+        return spin.mean_of_people(values, confidence, present)
+    return weighted_mean(values, confidence * present[:, None, None])
 
 
 def mm_keypoints3d(scene: Scene, terms: Terms) -> Tensor:
@@ -81,7 +70,7 @@ def mm_keypoints3d(scene: Scene, terms: Terms) -> Tensor:
     total = scene.nothing()
     for name, (target, present) in scene.targets("keypoints3d.").items():
         hips = hips_of(name)
-        difference = rooted(scene.joints(name), hips) - rooted(target[..., :3], hips)
+        difference = spin.rooted(scene.joints(name), hips) - spin.rooted(target[..., :3], hips)
         values = terms.keypoints3d(difference)
         total = total + averaged(values, target[..., 3:], present, terms.flagged)
     return total
@@ -137,44 +126,13 @@ def vertices_loss(scene: Scene, elementwise: Elementwise) -> Tensor:
     return weighted_mean(values, present[:, None, None]) + scene.nothing()
 
 
-def camera_prior(scene: Scene) -> Tensor:
-    """A scale that is not positive is punished: a body cannot stand behind the camera."""
-    return torch.exp(-10 * scene.prediction.camera[:, 0]).square().mean()
-
-
-def spin_keypoints2d(scene: Scene) -> Tensor:
-    """Squares in crop units, averaged over all joints, seen or not; OpenPose's weigh nothing."""
-    total = scene.nothing()
-    for name, (target, present) in scene.targets("keypoints2d.").items():
-        predicted = project_spin(scene.joints(name), scene.prediction.camera)
-        weights = (target[..., 2:] * present[:, None, None]).clone()
-        if joint_set(name).name == "smpl49":
-            weights[:, OPENPOSE] = 0
-        total = total + (weights * (predicted - target[..., :2]).square()).mean()
-    return total
-
-
-def spin_keypoints3d(scene: Scene) -> Tensor:
-    """Squares relative to the middle of the hips, averaged over all joints of labelled people."""
-    total = scene.nothing()
-    for name, (target, present) in scene.targets("keypoints3d.").items():
-        predicted, root = scene.joints(name), root_of(name)
-        if joint_set(name).name == "smpl49":
-            predicted, target = predicted[:, GROUND_TRUTH], target[:, GROUND_TRUTH]
-        if joint_set(name).name in ("smpl49", "spin_gt24"):
-            root = HIPS
-        squares = (rooted(predicted, root) - rooted(target[..., :3], root)).square()
-        total = total + averaged(squares, target[..., 3:], present, flagged=True)
-    return total
-
-
 SPIN_TERMS: Mapping[str, Callable[[Scene], Tensor]] = {
-    "keypoints2d": spin_keypoints2d,
-    "keypoints3d": spin_keypoints3d,
+    "keypoints2d": spin.keypoints2d,
+    "keypoints3d": spin.keypoints3d,
     "pose": partial(parameters_loss, elementwise=torch.square),
     "betas": partial(betas_loss, elementwise=torch.square),
     "vertices": partial(vertices_loss, elementwise=torch.abs),
-    "camera": camera_prior,
+    "camera": spin.camera,
 }
 
 
@@ -186,7 +144,7 @@ def mmhuman3d_terms(terms: Terms) -> Mapping[str, Callable[[Scene], Tensor]]:
         "pose": partial(parameters_loss, elementwise=terms.pose),
         "betas": partial(betas_loss, elementwise=terms.betas),
         "vertices": partial(vertices_loss, elementwise=terms.vertices),
-        "camera": camera_prior,
+        "camera": spin.camera,
     }
 
 
@@ -198,14 +156,7 @@ def _losses(
     names: Collection[str],
 ) -> dict[str, Tensor]:
     """Prediction and targets -> {name: scalar}, unweighted; a term without any label is 0."""
-    for name in names:
-        if name not in table:
-            raise UsageError(
-                f"hmr has no loss named '{name}'.",
-                did_you_mean(name, table) or f"One of: {', '.join(table)}.",
-            )
-    scene = Scene(prediction, batch, body)
-    return {name: table[name](scene) for name in names}
+    return spin.chosen_terms("hmr", table, Scene(prediction, batch, body), names)
 
 
 spin_losses = partial(_losses, SPIN_TERMS)

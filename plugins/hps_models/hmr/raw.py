@@ -1,10 +1,9 @@
 """Outputs under the names of SPIN and mmhuman3d that need a body: meshes, joint sets, projection."""
 
-import torch
 from torch import Tensor
 
 from hps_models.hmr.network import rotations_of
-from hpscli.body.cameras import project, weak_to_translation
+from hpscli.body.cameras import project_perspective, weak_to_translation
 from hpscli.body.kit import BodyKit
 from hpscli.errors import MissingError
 from hpscli.records import Prediction
@@ -47,5 +46,4 @@ def project_spin(joints: Tensor, camera: Tensor) -> Tensor:
 
 def project_px(joints: Tensor, camera: Tensor) -> Tensor:
     """joints (B,J,3) metres, camera (B,3) -> (B,J,2) px from the centre of a crop of 224 px."""
-    intrinsics = torch.diag(joints.new_tensor([FOCAL_PX, FOCAL_PX, 1.0]))
-    return project(joints, intrinsics, weak_to_translation(camera, FOCAL_PX, CROP_PX))
+    return project_perspective(joints, camera, FOCAL_PX, CROP_PX)

@@ -10,12 +10,11 @@ from functools import partial
 
 from torch import Tensor
 
-from hps_models.hmr2.outputs import FOCAL_PX, JOINTS, in_crop
-from hpscli.body.cameras import weak_to_translation
+from hps_models.hmr2.outputs import JOINTS, in_crop
 from hpscli.body.layer import Body, matrices
-from hpscli.errors import UsageError, did_you_mean
 from hpscli.records import Batch, Prediction
 from hpscli.train.losses import Scene, root_of
+from hpscli.train.losses.spin import chosen_terms
 
 PELVIS = 39  # of the 44 joints: the pelvis of MPII
 CROP_UNITS = 2.0  # our crop is -1..1 wide, theirs -0.5..0.5
@@ -25,14 +24,7 @@ def hmr2_losses(
     prediction: Prediction, batch: Batch, body: Body, names: Collection[str]
 ) -> dict[str, Tensor]:
     """Prediction and targets -> {name: scalar}, unweighted; what has no label is 0."""
-    for name in names:
-        if name not in TERMS:
-            raise UsageError(
-                f"hmr2 has no loss named '{name}'.",
-                did_you_mean(name, TERMS) or f"One of: {', '.join(TERMS)}.",
-            )
-    scene = Scene(prediction, batch, body)
-    return {name: TERMS[name](scene) for name in names}
+    return chosen_terms("hmr2", TERMS, Scene(prediction, batch, body), names)
 
 
 def absolute_sum(found: Tensor, target: Tensor) -> Tensor:
@@ -57,9 +49,8 @@ def keypoints2d(scene: Scene) -> Tensor:
     """Sum of L1 in crop widths, joints projected by a pinhole camera of 5000 px."""
     total = scene.nothing()
     crop_px = scene.batch.image.shape[-1]
-    translation = weak_to_translation(scene.prediction.camera, FOCAL_PX, crop_px)
     for name, (target, present) in scene.targets("keypoints2d.").items():
-        found = in_crop(scene.joints(name), translation, crop_px)
+        found = in_crop(scene.joints(name), scene.prediction.camera, crop_px)
         target = target / target.new_tensor([CROP_UNITS, CROP_UNITS, 1.0])
         total = total + absolute_sum(found, target * present[:, None, None])
     return total

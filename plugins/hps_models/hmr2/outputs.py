@@ -1,9 +1,8 @@
 """What HMR2.0 says once a body is there: mesh, 44 joints, and their place in the crop."""
 
-import torch
 from torch import Tensor
 
-from hpscli.body.cameras import project, weak_to_translation
+from hpscli.body.cameras import project_perspective, weak_to_translation
 from hpscli.body.kit import BodyKit
 from hpscli.errors import MissingError
 from hpscli.nn.vit import PATCH_PX
@@ -28,11 +27,10 @@ def raw(prediction: Prediction, kit: BodyKit) -> dict[str, Tensor]:
     return {
         **found,
         "joints44": joints,
-        "keypoints2d": in_crop(joints, translation, crop_px),
+        "keypoints2d": in_crop(joints, prediction.camera.float(), crop_px),
     }
 
 
-def in_crop(joints: Tensor, translation: Tensor, crop_px: int) -> Tensor:
-    """joints (B,J,3) m, translation (B,3) m -> perspective projection (B,J,2) in -0.5..0.5."""
-    focal = FOCAL_PX / crop_px
-    return project(joints, torch.diag(joints.new_tensor([focal, focal, 1.0])), translation)
+def in_crop(joints: Tensor, camera: Tensor, crop_px: int) -> Tensor:
+    """joints (B,J,3) m, camera (B,3) -> perspective projection (B,J,2) in -0.5..0.5."""
+    return project_perspective(joints, camera, FOCAL_PX, crop_px) / crop_px

@@ -1,10 +1,9 @@
 """What PARE says once a body is there: mesh, joints, and their place in the crop."""
 
-import torch
 from torch import Tensor
 
 from hps_models.pare.network import MAP_STRIDE
-from hpscli.body.cameras import project, weak_to_translation
+from hpscli.body.cameras import project_perspective, weak_to_translation
 from hpscli.body.kit import BodyKit
 from hpscli.errors import MissingError
 from hpscli.records import Prediction
@@ -30,11 +29,8 @@ def raw(prediction: Prediction, kit: BodyKit) -> dict[str, Tensor]:
         except MissingError:  # an official body whose regressor was not imported
             continue
     if "joints49" in found:
-        found["joints2d_norm"] = in_crop(found["joints49"], translation, crop_px)
+        pixels = project_perspective(
+            found["joints49"], prediction.camera.float(), FOCAL_PX, crop_px
+        )
+        found["joints2d_norm"] = pixels / (crop_px / 2)
     return found
-
-
-def in_crop(joints: Tensor, translation: Tensor, crop_px: int) -> Tensor:
-    """joints (B,J,3) m, translation (B,3) m -> perspective projection (B,J,2), crop units -1..1."""
-    focal = joints.new_tensor([FOCAL_PX, FOCAL_PX, 1.0])
-    return project(joints, torch.diag(focal), translation) / (crop_px / 2)
