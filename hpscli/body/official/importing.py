@@ -172,6 +172,9 @@ def _join(path: Path, pieces: list[tuple[Piece, Imported]], force: bool) -> list
         if found and (index in known or any(p.where in found.meta["parts"] for p in known)):
             base = replace(rest[0][1], source=" + ".join(found.meta["parts"]), sha256=index.sha256)
             results.append(_store(found, base, force, results))
+    if all(piece.part == "shape" for piece in known):
+        what = "the size of an adjacency matrix, which its two other files say, too"
+        return [replace(base, status="unneeded", what=what) for _, base in rest]
     return results or [base for _, base in rest]
 
 

@@ -301,6 +301,8 @@ def test_one_part_of_an_adjacency_finds_the_others_beside_it(tmp_path: Path) -> 
     (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04 and no more")
     (result,) = import_path(tmp_path / "smpl_431_adjmat_values.pt")
     assert (result.id, result.status) == ("adjacency-smpl", "imported")
+    (size,) = import_path(tmp_path / "smpl_431_adjmat_size.pt")
+    assert size.status == "unneeded"
     alone = tmp_path / "alone"
     alone.mkdir()
     shutil.copy(tmp_path / "smpl_431_adjmat_values.pt", alone / "values.pt")
