@@ -74,6 +74,7 @@ def train(
     if "RANK" in os.environ:  # else DDP warns that it found no unused parameters; torch reads
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # this when it is imported
 
+    from hpscli.nn.sources import find_checkpoint
     from hpscli.recipe import load_recipe
     from hpscli.train.launch import check_gpus, inside_job
     from hpscli.train.plan import adjusted
@@ -96,6 +97,8 @@ def train(
         limit=limit,
         fast=fast_dev_run,
     )
+    if run is None and chosen.model.init:
+        find_checkpoint(chosen.model.init)  # before people are made for the training
     settings: dict[str, Any] = {
         "device": "cpu" if processes else device,
         "validate": not no_validate,

@@ -231,10 +231,24 @@ def initialise(
         for prefix in ("", "module.", "backbone."):
             if taken := _start_from_names(module, foreign, prefix):
                 return taken
+        _refuse_other_model(foreign, spec)
         raise
     if not found.layout.partial:
         _check_start(spec, official_topology(found.spec), body_source, foreign.origin)
     return _start_from_layout(module, found, path)
+
+
+def _refuse_other_model(foreign: Foreign, spec: ModelSpec) -> None:
+    """Raise for a whole file of another model than the one that is trained."""
+    try:
+        found = recognise(foreign)
+    except InvalidData:
+        return
+    raise InvalidData(
+        f"{foreign.origin} is of {title(found.spec, found.options)}; "
+        f"this training is of model '{spec.name}'.",
+        f"Take a recipe of {found.spec.name} (hps recipes list), or a file of {spec.name}.",
+    )
 
 
 def _check_start(spec: ModelSpec, topology: str, body_source: str, origin: str) -> None:

@@ -68,6 +68,8 @@ def test_missing_people_that_need_no_files_are_made_first(
     words = ["train", "makeable.toml", "--no-validate", "train.overlays=0"]
     assert hps([*words, "--dry-run"]) == 3
     assert "hps prepare synthetic --split train --count 32" in said(capsys)
+    assert hps([*words, "--init", "nothing.pt"]) == 3
+    assert "no checkpoint 'nothing.pt'" in said(capsys)
     assert not Path("made").exists()
     assert hps([*words, "--fast-dev-run", "--out", "run"]) == 0
     out, err = capsys.readouterr()

@@ -64,3 +64,10 @@ def test_vertices_of_the_official_mesh_are_no_start_for_another(tmp_path: Path) 
     module, adapted, _ = build_model("graphormer", preset="tiny")
     with pytest.raises(InvalidData, match="trained on the vertices of the official smpl mesh"):
         initialise(module, adapted, tmp_path / "a.bin", body_source="free")
+
+
+def test_a_file_of_another_model_is_called_by_its_model(tmp_path: Path) -> None:
+    torch.save(authors_file(), tmp_path / "a.bin")
+    module, spec, _ = build_model("hmr", preset="tiny")
+    with pytest.raises(InvalidData, match=r"is of stick, preset plain; this training is of model"):
+        initialise(module, spec, tmp_path / "a.bin")
