@@ -57,6 +57,7 @@ def evaluate(
     force: Annotated[bool, typer.Option("--force", help="Overwrite --out.")] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
+    as_option: Annotated[str, typer.Option("--checkpoint", hidden=True)] = "",
 ) -> None:
     """Measure a checkpoint on a test set under a named protocol.
 
@@ -69,8 +70,10 @@ def evaluate(
         return
     from hpscli.run.session import Request
 
+    if checkpoint and as_option:
+        raise UsageError("two checkpoints are named.", f"Name one: hps eval {checkpoint}")
     request = Request(
-        checkpoint=checkpoint,
+        checkpoint=checkpoint or as_option,  # the option is for those who come from hps predict
         testset=testset,
         protocol=protocol,
         shards=shards,

@@ -237,3 +237,10 @@ def test_torchrun_gives_the_same_figures_as_one_process(here: Path) -> None:
     again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
     assert again.returncode != 0 and "two.json exists already" in again.stderr
     assert "bug" not in again.stderr  # no process waits for one that has gone
+
+
+def test_a_checkpoint_may_be_named_as_for_predict(here: Path, capsys) -> None:
+    command, checkpoint, *rest = words(here, "--limit", "2", "--quiet", "--out", "r.json")
+    assert run([command, *rest, "--checkpoint", checkpoint]) == 0
+    assert run([command, checkpoint, *rest, "--checkpoint", checkpoint]) == 2
+    assert "two checkpoints are named" in capsys.readouterr().err
