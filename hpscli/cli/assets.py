@@ -192,7 +192,8 @@ def _finish(out: Output, results: "list[Imported]") -> None:
         out.say("stored", _folder())
     errors = [result.error for result in results if result.error]
     if errors:
-        kept = f"The other {len(stored)} were imported." if stored else "Nothing was imported."
+        files = "file" if len(stored) == 1 else "files"
+        kept = f"{len(stored)} other {files} imported." if stored else "Nothing was imported."
         problems = "\n".join(error.problem for error in errors)
         raise type(errors[0])(problems, f"{errors[0].fix}\n{kept}".strip())
     out.next(_next_command([result.id for result in results if result.id]))

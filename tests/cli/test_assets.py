@@ -141,7 +141,7 @@ def test_good_files_beside_a_hostile_one_are_imported_and_the_exit_is_5(
     shown = capsys.readouterr()
     assert "regressor-h36m" in shown.out
     assert "evil.pkl asks for" in shown.err
-    assert "The other 1 were imported." in shown.err
+    assert "1 other file imported." in shown.err
     assert have_asset("regressor-h36m")
 
 
@@ -152,7 +152,7 @@ def test_one_bad_path_among_several_does_not_hide_what_was_imported(
     shown = capsys.readouterr()
     assert "regressor-h36m" in shown.out
     assert "nowhere.zip" in shown.err
-    assert "The other 1 were imported." in shown.err
+    assert "1 other file imported." in shown.err
 
 
 def test_a_gender_for_several_files_is_a_usage_error(
