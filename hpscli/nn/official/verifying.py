@@ -53,8 +53,11 @@ def verify(source: str | Path) -> Verdict:
     name, path = str(source), Path(str(source))
     try:
         path, name = find_checkpoint(source)
-        return _verify_ours(path, name) if is_ours(path) else _verify_foreign(path, name)
     except InvalidData as error:
+        return Verdict(name=name, path=str(path), problems=(error.problem,))
+    try:
+        return _verify_ours(path, name) if is_ours(path) else _verify_foreign(path, name)
+    except HpsError as error:  # damaged, or of a model or options that are not here any more
         return Verdict(name=name, path=str(path), problems=(error.problem,))
 
 

@@ -1,6 +1,7 @@
 """Checkpoints that are whole, and each way in which they can be not."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,12 @@ def test_weights_that_do_not_fit_their_model_are_found(imported: Path) -> None:
     del state["head.bias"]
     save_checkpoint(imported, state, info)
     assert any("missing head.bias (13,)" in problem for problem in verify("stick.a").problems)
+
+
+def test_weights_of_a_model_that_is_gone_do_not_stop_the_others(imported: Path) -> None:
+    state, info = read_tensors(imported), read_info(imported)
+    save_checkpoint(imported, state, replace(info, model="sticks"))
+    assert "no model named 'sticks'" in verify(imported).problems[0]
 
 
 def test_tensors_kept_besides_that_are_gone_are_missed(imported: Path) -> None:
