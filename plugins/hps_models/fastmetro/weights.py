@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from hps_models.fastmetro.network import build
 from hpscli.body.kit import body_kit
 from hpscli.nn.layouts import Row, on_meta, renamed, rows_from_module
+from hpscli.nn.mesh.target import mesh_target
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -34,23 +34,17 @@ LAYER = re.compile(r"transformer_[12]\.(?:en|de)coder\.layers\.(\d+)\.")
 
 def rows(options: Mapping[str, Any]) -> list[Row]:
     """-> every tensor of the authors' file at these options."""
-    return list(_rows(tuple(sorted(options.items()))))
-
-
-@lru_cache(maxsize=4)
-def _rows(options: tuple[tuple[str, Any], ...]) -> tuple[Row, ...]:
-    chosen = dict(options)
-    kind = "smpl" if chosen["target"] == "body" else "mano"
-    kit = body_kit(kind, source="free")  # levels have the sizes of the official ones
-    module = on_meta(lambda: build(**chosen, kit=kit))
-    table = RESNET if chosen["backbone"].startswith("resnet") else ()
+    # Sizes are those of the official mesh levels, which the free ones share.
+    kit = body_kit(mesh_target(options["target"]).kind, "free")
+    module = on_meta(lambda: build(**options, kit=kit))
+    table = RESNET if options["backbone"].startswith("resnet") else ()
     found = rows_from_module(module, lambda key: renamed(key, table))
-    if chosen["backbone"].startswith("hrnet"):
+    if options["backbone"].startswith("hrnet"):
         found += [
             Row("backbone.classifier.weight", (CLASSES, HRNET_WIDTH), why=UNUSED),
             Row("backbone.classifier.bias", (CLASSES,), why=UNUSED),
         ]
-    return tuple(found)
+    return found
 
 
 def guess(shapes: Shapes) -> dict[str, Any] | None:
