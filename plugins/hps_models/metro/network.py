@@ -12,7 +12,7 @@ WIDTHS = {"body": (1024, 256, 128), "hand": (1024, 256, 64)}
 FEED_FORWARD = {"body": (3072, 3072, 3072), "hand": (4096, 1024, 256)}
 
 
-def method(
+def build(
     target: str,
     backbone: str,
     input_px: int,
@@ -23,10 +23,11 @@ def method(
     heads: int,
     dropout: float,
     upsampling: str,
-) -> Method:
-    """Options of the model -> the method; empty widths are the authors'."""
+    kit: BodyKit | None = None,
+) -> MeshTransformer:
+    """Options of the model, the body it is built around -> the network; empty widths: the authors'."""
     name = mesh_target(target).name
-    return Method(
+    method = Method(
         target=name,
         backbone=backbone,
         input_px=input_px,
@@ -42,32 +43,4 @@ def method(
         dropout=dropout,
         upsampling=upsampling,
     )
-
-
-def build(
-    target: str,
-    backbone: str,
-    input_px: int,
-    widths: Sequence[int],
-    outputs: Sequence[int],
-    feed_forward: Sequence[int],
-    layers: int,
-    heads: int,
-    dropout: float,
-    upsampling: str,
-    kit: BodyKit | None = None,
-) -> MeshTransformer:
-    """Options of the model, the body it is built around -> the network with random weights."""
-    chosen = method(
-        target,
-        backbone,
-        input_px,
-        widths,
-        outputs,
-        feed_forward,
-        layers,
-        heads,
-        dropout,
-        upsampling,
-    )
-    return MeshTransformer(chosen, kit or body_kit(mesh_target(target).kind))
+    return MeshTransformer(method, kit or body_kit(mesh_target(target).kind))
