@@ -53,12 +53,14 @@ def predict(
     """
     from hpscli.run.images import Plan, list_images
     from hpscli.run.inference import check_crop, said_crop
+    from hpscli.run.predict import check_hand
     from hpscli.run.save import parse_kinds
 
     output = Output(json, quiet)
     if fov and focal:
         raise UsageError("--fov and --focal say the same thing twice.", "Give one of them.")
     check_crop(crop)
+    check_hand(hand)
     images, kinds = list_images(source), parse_kinds(save)
     people = _typed_boxes(images, bbox or [], boxes, detector)
     model = _load(output, checkpoint, device, dtype, hand)
@@ -91,9 +93,9 @@ def _predict_all(output: Output, model: "LoadedModel", images: list[Path], plan:
             done.append(entry)
             advance(1)
     _show(output, done, plan.folder)
-    output.next("hps predict IMAGE --bbox x,y,w,h --save obj")
     if error := failures(done):
         raise error
+    output.next("hps predict IMAGE --bbox x,y,w,h --save obj")
 
 
 def _typed_boxes(

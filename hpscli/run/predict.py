@@ -100,15 +100,21 @@ def _boxes(boxes: ArrayLike | None, image: Image) -> list[Floats | None]:
     return list(rows)
 
 
+def check_hand(hand: str) -> None:
+    """Raise for a word that is no hand."""
+    if hand not in ("", "left", "right"):
+        raise UsageError(f"no hand '{hand}'.", "One of: left, right.")
+
+
 def _hand(model: LoadedModel, hand: str) -> str:
     if model.body.kind != "mano":
         if hand:
             raise UsageError(
-                f"--hand is for hand models; '{model.spec.name}' predicts {model.body.kind}."
+                f"--hand is for hand models; '{model.spec.name}' predicts {model.body.kind}.",
+                "Leave --hand out, or name weights of a hand: --checkpoint NAME",
             )
         return ""
-    if hand not in ("", "left", "right"):
-        raise UsageError(f"no hand '{hand}'.", "One of: left, right.")
+    check_hand(hand)
     return hand or "right"
 
 

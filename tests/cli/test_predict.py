@@ -202,6 +202,7 @@ def test_nothing_is_overwritten_without_force(here: Path, checkpoint: str, capsy
         ("images/0.jpg", ["--detector", "yolo"], 2, "no detector named 'yolo'"),
         ("images/0.jpg", ["--fov", "50", "--focal", "500"], 2, "twice"),
         ("images/0.jpg", ["--hand", "left"], 2, "hand models"),
+        ("images/0.jpg", ["--hand", "lefty"], 2, "no hand 'lefty'"),
         ("images/0.jpg", ["--bbox", "1,2,3,4", "--boxes", "a.json"], 2, "exclude"),
     ],
 )
