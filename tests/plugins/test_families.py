@@ -33,7 +33,7 @@ CHOSEN = {
     "fastmetro": "s-resnet50",
     "hmr": "spin",
     "pare": "hrnet-w32",
-    "osx": "b-wo-decoder",
+    "osx": "b",
     "hmr2": "vit-h",
 }
 LARGE = [  # of a family that is not named here: the first one that is not small

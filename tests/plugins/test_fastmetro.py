@@ -7,15 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from hps_models.fastmetro.losses import fastmetro_losses
 from hps_models.fastmetro.network import FastMETRO
-from hpscli.body.kit import BodyKit, body_kit
+from hpscli.body.kit import body_kit
 from hpscli.body.layer import complete, load_body
 from hpscli.errors import UsageError
 from hpscli.nn.checkpoints import build_model
-from hpscli.nn.mesh.weightings import FASTMETRO
-from hpscli.testing.mesh_goldens import label_batch
-from hpscli.testing.model_checks import check_model
 
 SIDE = 64  # px of the tiny presets
 LEVELS = {"tiny": (431, 1723, 6890), "hand-tiny": (195, 778)}
@@ -31,23 +27,6 @@ def network(preset: str = "tiny", **options: Any) -> FastMETRO:
 
 def images(count: int = 2, side: int = SIDE) -> Tensor:
     return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(1))
-
-
-def labels(kind: str, kit: BodyKit, people: int = 2) -> dict[str, Any]:
-    """-> annotations of people who have all of them, under their official names."""
-    draw = torch.Generator().manual_seed(2)
-    joints = 24 if kind == "smpl" else 21
-    one = torch.ones(people, joints, 1)
-    points = 0.3 * torch.randn(people, joints, 3, generator=draw)
-    return {
-        "joints_2d": torch.cat([points[..., :2], one], 2),
-        "joints_3d": torch.cat([points, one], 2),
-        "pose": 0.2 * torch.randn(people, 72 if kind == "smpl" else 48, generator=draw),
-        "betas": torch.randn(people, 10, generator=draw),
-        "has_2d_joints": torch.ones(people),
-        "has_3d_joints": torch.ones(people),
-        "has_smpl": torch.ones(people),
-    }
 
 
 @pytest.mark.parametrize("preset", ["tiny", "hand-tiny"])
@@ -114,14 +93,6 @@ def test_what_was_computed_ahead_follows_every_change_of_a_parameter() -> None:
     assert torch.equal(before, again)
 
 
-def test_one_picture_and_many_agree() -> None:
-    module, pictures = network(), images(3)
-    with torch.no_grad():
-        together = module(pictures).vertices
-        alone = torch.cat([module(picture[None]).vertices for picture in pictures])
-    assert torch.allclose(together, alone, atol=1e-5)
-
-
 def test_gradients_pass_in_eval_mode_also_after_a_prediction() -> None:
     module = network()
     with torch.no_grad():
@@ -138,25 +109,6 @@ def test_mixed_precision_gives_nearly_the_same_mesh() -> None:
             mixed = module(images()).vertices
     assert mixed.dtype == torch.float32
     assert (mixed - exact).abs().max() < 0.1 * exact.abs().max()
-
-
-@pytest.mark.parametrize("preset,weighting", [("tiny", "body"), ("hand-tiny", "hand")])
-def test_training_lowers_the_loss(preset: str, weighting: str) -> None:
-    kind = "mano" if preset.startswith("hand") else "smpl"
-    module, kit, weights = network(preset), body_kit(kind, "free"), FASTMETRO[weighting]
-    batch = label_batch(labels(kind, kit), kit, images())
-    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3)
-    module.train()
-    totals = []
-    for _ in range(6):
-        terms = fastmetro_losses(module(batch.image), batch, kit.body(), tuple(weights))
-        total = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
-        optimizer.zero_grad()
-        total.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(module.parameters(), 0.3)
-        optimizer.step()
-        totals.append(total.item())
-    assert totals[-1] < 0.9 * totals[0]
 
 
 def test_losses_of_the_parameters_do_not_reach_the_mesh() -> None:
@@ -194,20 +146,3 @@ def test_options_that_make_no_network_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         network(preset, **options)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("preset", ["tiny", "hand-tiny"])
-def test_a_compiled_network_gives_the_same(preset: str) -> None:
-    module, pictures = network(preset), images()
-    with torch.no_grad():
-        expected = module(pictures).vertices
-        compiled = torch.compile(module, fullgraph=True)(pictures).vertices
-    assert torch.allclose(compiled, expected, atol=1e-4)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("preset", ["tiny", "hand-tiny"])
-def test_tiny_presets_are_what_a_model_has_to_be(preset: str) -> None:
-    checks = check_model("fastmetro", preset=preset, onnx=True)
-    assert [check for check in checks if not check.ok] == []

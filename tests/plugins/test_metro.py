@@ -10,10 +10,6 @@ from hpscli.errors import UsageError
 from hpscli.nn.checkpoints import build_model, load_model, save_checkpoint
 from hpscli.nn.files import CheckpointInfo
 from hpscli.nn.options import adapted, complete_options
-from hpscli.testing.checks import require
-from hpscli.testing.conformance import check_model
-
-TINY = pytest.mark.parametrize("preset", ["tiny", "hand-tiny"])
 
 
 def test_the_hand_is_another_body() -> None:
@@ -69,59 +65,3 @@ def test_a_network_of_ours_is_saved_and_loaded_with_all_its_outputs(tmp_path: Pa
         assert torch.allclose(said.camera, module.eval()(images).camera, atol=1e-5)
     assert {"mano16", "metro_hand21"} <= set(said.joints)
     assert {"joints2d", "joints2d_from_mesh", "joints21_from_mesh"} <= set(said.raw)
-
-
-@TINY
-def test_a_tiny_preset_passes_the_conformance_kit(preset: str) -> None:
-    require(check_model("metro", preset=preset))
-
-
-@TINY
-def test_three_pictures_are_three_times_one(preset: str) -> None:
-    module, spec, _ = build_model("metro", preset=preset, body_source="free")
-    images = torch.randn(3, 3, *spec.input_size)
-    with torch.no_grad():
-        together = module.eval()(images).vertices
-        alone = torch.cat([module(image[None]).vertices for image in images])
-    assert torch.allclose(together, alone, atol=1e-5)
-
-
-@pytest.mark.parametrize("preset", ["hand-tiny", pytest.param("tiny", marks=pytest.mark.slow)])
-def test_training_steps_lower_the_distance_to_a_mesh(preset: str) -> None:
-    torch.manual_seed(0)
-    module, spec, _ = build_model("metro", preset=preset, body_source="free")
-    images, wanted = torch.randn(2, 3, *spec.input_size), 0.3 * torch.randn(2, 1, 3)
-    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
-    losses = []
-    for _ in range(10):
-        said = module.train()(images)
-        loss = torch.stack([(level - wanted).abs().mean() for level in said.levels]).sum()
-        loss = loss + said.extras["joint_tokens"].square().mean() + said.camera.square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(float(loss.detach()))
-    assert min(losses[-3:]) < 0.9 * losses[0]
-
-
-@pytest.mark.slow
-@TINY
-def test_a_compiled_network_says_the_same(preset: str) -> None:
-    module, spec, _ = build_model("metro", preset=preset, body_source="free")
-    images = torch.randn(2, 3, *spec.input_size)
-    with torch.no_grad():
-        expected = module.eval()(images)
-        compiled = torch.compile(module)(images)
-    assert torch.allclose(compiled.camera, expected.camera, atol=1e-5)
-    assert torch.allclose(compiled.vertices, expected.vertices, atol=1e-5)
-
-
-@pytest.mark.slow
-def test_a_tiny_preset_is_exported() -> None:
-    for preset in ("tiny", "hand-tiny"):
-        require(check_model("metro", preset=preset, onnx=True))
-
-
-@pytest.mark.slow
-def test_an_official_size_passes_the_conformance_kit_and_is_exported() -> None:
-    require(check_model("metro", preset="hand-resnet50", onnx=True))

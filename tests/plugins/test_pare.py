@@ -13,7 +13,6 @@ from hpscli.body.layer import Body, load_body
 from hpscli.errors import UsageError
 from hpscli.nn.checkpoints import build_model
 from hpscli.records import Batch, Prediction
-from hpscli.testing.conformance import check_model
 
 MAPS, HEIGHT, WIDTH = 3, 4, 6
 WEIGHTS = {"keypoints2d": 5, "keypoints3d": 5, "pose": 1, "betas": 0.001, "camera": 1, "parts": 1}
@@ -191,41 +190,3 @@ def test_training_lowers_every_loss_of_the_tiny_preset(body: Body) -> None:
     assert found[-1] < 0.8 * found[0]
     for name in ("keypoints2d", "keypoints3d", "pose", "parts"):
         assert float(after[name].detach()) < float(before[name].detach()), name
-
-
-def test_the_tiny_preset_is_what_a_plugin_must_be() -> None:
-    checks = check_model("pare", preset="tiny", onnx=True)
-    assert [check for check in checks if not check.ok] == []
-
-
-def test_the_tiny_preset_compiles_and_takes_batches_of_one_and_three() -> None:
-    module = tiny().eval()
-    images = torch.randn(3, 3, 64, 64)
-    compiled = torch.compile(module, backend="aot_eager")
-    with torch.no_grad():
-        together = module(images)
-        alone = torch.cat([module(images[i : i + 1]).camera for i in range(3)])
-        fast = compiled(images)
-    assert torch.allclose(together.camera, alone, atol=1e-5)
-    assert torch.allclose(together.camera, fast.camera, atol=1e-5)
-
-
-@pytest.mark.slow
-def test_the_published_network_learns_compiles_and_is_exported(body: Body) -> None:
-    torch.manual_seed(0)
-    module = build_model("pare", preset="hrnet-w32")[0].train()
-    batch = labelled(body, torch.randn(2, 3, 224, 224))
-    found = steps(module, batch, body, 1e-4, 4)
-    assert found[-1] < found[0]
-    module.eval()
-    with torch.no_grad():
-        plain = module(batch.image)
-        compiled = torch.compile(module, backend="aot_eager")(batch.image)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            half = module(batch.image)
-        three = module(torch.cat([batch.image, batch.image[:1]]))
-    assert torch.allclose(plain.camera, compiled.camera, atol=1e-4)
-    assert torch.allclose(plain.camera, three.camera[:2], atol=1e-4)
-    assert torch.isfinite(half.parameters["body_pose"]).all()
-    checks = check_model("pare", preset="hrnet-w32", onnx=True)
-    assert [check for check in checks if not check.ok] == []
