@@ -84,7 +84,7 @@ def test_training_steps_lower_the_losses_of_its_authors(model: str, preset: str)
     weights = weights_of(spec)
     # Adafactor keeps no copies of parameters: the largest network has 2.7 GB of them.
     kind = torch.optim.Adam if small else torch.optim.Adafactor
-    optimizer = kind(module.train().parameters(), lr=1e-3)
+    optimizer = kind(module.train().parameters(), lr=1e-3 if small else 2e-4)
     totals = []
     for _ in range(10 if small else 4):
         terms = resolve(spec.losses)(module(batch.image), batch, body, list(weights))
