@@ -17,6 +17,7 @@ from hpscli.nn.files import is_ours, read_info, read_tensors
 from hpscli.nn.foreign import Foreign, Recognised, open_foreign, recognise
 from hpscli.nn.layouts import counted
 from hpscli.nn.loaded import LoadedModel as LoadedModel
+from hpscli.nn.loaded import arranged
 from hpscli.nn.meta import without_random_numbers
 from hpscli.nn.options import adapted, adapted_by_name, complete_options, title
 from hpscli.registry import get_registry, resolve
@@ -69,6 +70,7 @@ def load_model(
     A file may be ours or its authors', recognised by its content; so may be tensors in memory.
     body: the body to use instead of the installed or free one (`hpscli.body.kit.body_kit`).
     """
+    check_device(device)
     if isinstance(source, Mapping):
         return _load_foreign(open_foreign(source), "", "", body, device, body_source)
     path, name = sources.find_checkpoint(source)
@@ -86,7 +88,7 @@ def load_model(
     load_weights(module, read_tensors(path), origin=origin, model=spec.name)
     return (
         LoadedModel(
-            module=module,
+            module=arranged(module),
             spec=spec,
             options=options,
             input_size=info.input_size,
@@ -99,6 +101,15 @@ def load_model(
         .eval()
         .to(device)
     )
+
+
+def check_device(device: torch.device | str) -> None:
+    """Raise when nothing can be put on this device."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch raises either
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UsageError(f"device '{device}' cannot be used: {reason}", "cpu always can.") from None
 
 
 def _load_foreign(
@@ -118,7 +129,7 @@ def _load_foreign(
     info = foreign_info(found, sha256)
     return (
         LoadedModel(
-            module=module,
+            module=arranged(module),
             spec=spec,
             options=options,
             input_size=spec.input_size,

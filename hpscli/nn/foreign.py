@@ -231,7 +231,7 @@ def _report(found: Recognised) -> Iterator[str]:
         yield "rounded to float32 from float64"
     missing = [r.theirs for r in found.rows if not r.ours and r.theirs not in found.tensors]
     if missing:
-        yield f"not in the file, and not needed: {_some(missing)}"
+        yield f"absent from the file, and not needed: {_some(missing)}"
 
 
 def _where(found: Recognised) -> str:

@@ -14,6 +14,7 @@ from hpscli import load_model
 from hpscli.body.kit import body_kit
 from hpscli.body.layer import load_body
 from hpscli.errors import InvalidData, UsageError
+from hpscli.nn.checkpoints import build_model
 from hpscli.nn.loaded import LoadedModel
 from hpscli.nn.official.counts import rows_of_authors
 from hpscli.nn.options import complete_options
@@ -184,3 +185,34 @@ def test_a_file_of_the_authors_is_loaded_by_its_path(tmp_path: Path, reference: 
     torch.testing.assert_close(
         predicted(loaded).vertices, predicted(load_model(state, body=body)).vertices
     )
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (torch.zeros(3, 64, 64), r"shape \(3, 64, 64\)"),
+        (torch.zeros(1, 64, 64, 3), r"shape \(1, 64, 64, 3\)"),
+        (torch.zeros(0, 3, 64, 64), "B at least 1"),
+        (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), "torch.uint8, expected normalised"),
+        ("picture.jpg", "not str"),
+    ],
+)
+def test_what_is_no_batch_of_images_is_refused(images: object, said: str) -> None:
+    model = load_model("hmr.tiny")
+    with pytest.raises(UsageError, match=said):
+        model(images)
+
+
+@pytest.mark.parametrize("device", ["quantum", "cuda:99"])
+def test_a_device_that_is_not_here_is_named(device: str) -> None:
+    with pytest.raises(UsageError, match=f"device '{device}' cannot be used"):
+        load_model("hmr.tiny", device=device)
+
+
+def test_measuring_a_network_in_training_leaves_its_memory_layout_alone() -> None:
+    loaded = load_model("hmr.tiny")
+    network, _, _ = build_model("hmr", preset="tiny")
+    loaded.but(module=network)
+    weight = network.get_parameter("backbone.blocks.0.conv1.weight")
+    assert weight.is_contiguous()
+    assert not loaded.module.get_parameter("backbone.blocks.0.conv1.weight").is_contiguous()
