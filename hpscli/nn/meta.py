@@ -21,7 +21,7 @@ RANDOM = ("normal_", "uniform_", "trunc_normal_", "erfinv_", "exponential_", "be
 class without_random_numbers(TorchFunctionMode):  # noqa: N801 - reads as a statement
     """Initialisations do nothing: every tensor is overwritten by a checkpoint right after.
 
-    In-place draws and torch.nn.init are skipped; so are those of timm, which are made of them.
+    torch.nn.init is skipped; in-place draws, of which timm's initialisations are made, give zeros.
     """
 
     def __torch_function__(
@@ -29,7 +29,10 @@ class without_random_numbers(TorchFunctionMode):  # noqa: N801 - reads as a stat
     ) -> object:
         given = kwargs or {}
         name, module = getattr(func, "__name__", ""), getattr(func, "__module__", "")
-        if name in RANDOM or module == "torch.nn.init":
+        if name in RANDOM and args:
+            with torch.no_grad():  # torch draws again what is out of bounds, until nothing is
+                return args[0].zero_()
+        if module == "torch.nn.init":
             return args[0] if args else given["tensor"]  # torch.nn.init passes it by name
         return func(*args, **given)
 
