@@ -46,10 +46,12 @@ NOT_OF_NETWORKS = ("backbone_to_timm", "fill_rule", "unused", "param_counts", "e
 TOLERANCE = 1e-4  # of the largest number of an output, at least of 1
 
 
-def small_and_large(*, slow_small: bool = False) -> pytest.MarkDecorator:
+def small_and_large(
+    *, slow_small: bool = False, without: tuple[str, str] | None = None
+) -> pytest.MarkDecorator:
     """Small presets and, slow, one large one of each family."""
     small = [pytest.param(*pair, marks=SLOW if slow_small else []) for pair in SMALL]
-    large = [pytest.param(*pair, marks=SLOW) for pair in LARGE]
+    large = [pytest.param(*pair, marks=SLOW) for pair in LARGE if pair != without]
     return pytest.mark.parametrize(("model", "preset"), small + large)
 
 
@@ -116,12 +118,10 @@ def test_a_compiled_network_says_the_same(model: str, preset: str) -> None:
     assert_alike(named(compiled, images[:1]), named(module, images[:1]))
 
 
-@small_and_large(slow_small=True)
+@small_and_large(slow_small=True, without=BEYOND_ONNX)
 def test_a_network_is_exported_to_onnx_and_runs_there(
     model: str, preset: str, tmp_path: Path
 ) -> None:
-    if (model, preset) == BEYOND_ONNX:
-        pytest.skip("its refusal is a test of its own")
     module, spec = built(model, preset)
     graph = Graph(module.eval(), example_image(spec.input_size, 1))
     path = tmp_path / "model.onnx"
