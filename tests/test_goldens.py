@@ -37,12 +37,15 @@ def folders_with(root: Path, spec: GoldenSpec) -> list[Path]:
     return [folder for folder in folders if (folder / spec.files[0]).is_file()]
 
 
+def marks_of(name: str) -> list[pytest.MarkDecorator]:
+    """-> slow for networks; the largest needs memory that it must not share with its like."""
+    heavy = [pytest.mark.xdist_group("heavy")] if name == "hmr2/full" else []
+    return [pytest.mark.slow, *heavy] if name in NETWORKS else []
+
+
 @pytest.mark.parametrize(
     "spec",
-    [
-        pytest.param(g, id=g.name, marks=[pytest.mark.slow] if g.name in NETWORKS else [])
-        for g in GOLDENS
-    ],
+    [pytest.param(g, id=g.name, marks=marks_of(g.name)) for g in GOLDENS],
 )
 def test_a_golden_of_the_official_code_is_reproduced(
     spec: GoldenSpec, request: pytest.FixtureRequest

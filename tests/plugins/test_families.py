@@ -42,6 +42,8 @@ LARGE = [  # of a family that is not named here: the first one that is not small
 ]
 BEYOND_ONNX = ("hmr2", "vit-h")  # 2.7 GB of numbers; a file holds 2
 SLOW = [pytest.mark.slow]
+# One after the other: two that train at once would need more memory than a laptop has.
+HEAVY = [pytest.mark.slow, pytest.mark.xdist_group("heavy")]
 NOT_OF_NETWORKS = ("backbone_to_timm", "fill_rule", "unused", "param_counts", "encoder_")
 TOLERANCE = 1e-4  # of the largest number of an output, at least of 1
 
@@ -51,7 +53,7 @@ def small_and_large(
 ) -> pytest.MarkDecorator:
     """Small presets and, slow, one large one of each family."""
     small = [pytest.param(*pair, marks=SLOW if slow_small else []) for pair in SMALL]
-    large = [pytest.param(*pair, marks=SLOW) for pair in LARGE if pair != without]
+    large = [pytest.param(*pair, marks=HEAVY) for pair in LARGE if pair != without]
     return pytest.mark.parametrize(("model", "preset"), small + large)
 
 
