@@ -83,13 +83,17 @@ class DatasetSpec:
     """A data set: how its people are read out of the files as their owner ships them."""
 
     name: str
-    samples: str  # target(root: Path, split: str, **options) -> Iterator[Sample | InvalidData]
     splits: tuple[str, ...]
     summary: str
     licence: str
     access: str  # open | register | request | withdrawn | generated
     homepage: str
+    people: str = ""  # target(root: Path, split: str, **options) -> Iterator[Person | InvalidData]
+    samples: str = ""  # or the same with Samples, for who makes pictures instead of finding them
     body: str = ""  # body whose parameters the samples carry, if any
+    aliases: tuple[str, ...] = ()  # other names that people type
+    references: tuple[str, ...] = ()  # official converters that option `reference` reproduces
+    card: str = ""  # "package:relative/path.toml": what is known about it; see hpscli.cards
     files: Mapping[str, str] = field(
         default_factory=dict
     )  # glob below the root -> what it is; checked before reading
@@ -171,6 +175,9 @@ class GoldenSpec:
     source: str = ""  # where the tolerances come from
     options: Mapping[str, Any] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()  # patterns of arrays that are given, not results to compare
+    case: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # what tells it from other goldens of the same replay: ReplayOptions.case
 
 
 class Hooks:

@@ -36,6 +36,42 @@ class Sample:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Picture:
+    """Where a person's picture is: a file, bytes inside a file, or a frame of a video.
+
+    `path` is below the data set's folder, with slashes. `offset` >= 0: `length` bytes from there, in
+    `encoding` ("" as they are, or "base64"). `frame` >= 0: that frame of a video, counted from 0.
+    `turns`: quarter turns clockwise after which the labels fit.
+    """
+
+    path: str
+    offset: int = -1
+    length: int = 0
+    encoding: str = ""
+    frame: int = -1
+    turns: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """One person as a data set's files describe them, before any picture is opened.
+
+    `image`: the picture's name in the data set, a path with slashes; keys are made from it.
+    `arrays`, `meta`: as in Sample, of any float type; no box and no affine among them.
+    `box` (4,) x, y, width, height px, margin included; None: 1.2 times the box around the 2D joints,
+    without any the whole picture.
+    """
+
+    image: str
+    arrays: Mapping[str, np.ndarray]
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    box: np.ndarray | None = None
+    picture: Picture | None = None  # None: the file `image`
+    image_size_px: tuple[int, int] | None = None  # height, width, where the labels say so
+    key: str = ""  # "": made from `image` and the person's number in a run of the same image
+
+
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """People cropped for a model: image (B,3,H,W) uint8 RGB, or normalised float after `ready`.
 

@@ -99,6 +99,8 @@ class Registry:
         return self.get("model", name)  # type: ignore[no-any-return]
 
     def dataset(self, name: str) -> hooks.DatasetSpec:
+        if name not in self.names("dataset"):
+            name = next((s.name for s in self.all("dataset") if name in s.aliases), name)
         return self.get("dataset", name)  # type: ignore[no-any-return]
 
     def protocol(self, name: str) -> hooks.ProtocolSpec:
@@ -229,8 +231,8 @@ def _checked(hook: str, answer: object, record_type: type) -> tuple[list[Any], l
     return good, bad
 
 
-TARGETS = ("build", "samples", "write", "check", "run", "replay", "losses")
-OPTIONAL_TARGETS = ("parallel", "adapt", "raw")
+TARGETS = ("build", "write", "check", "run", "replay", "losses")
+OPTIONAL_TARGETS = ("people", "samples", "parallel", "adapt", "raw")
 BODIES = ("smpl", "smplx", "mano")
 OUTPUTS = ("camera", "vertices", "joints", "parameters", "levels")
 ACCESS = ("open", "register", "request", "withdrawn", "generated")
@@ -253,6 +255,8 @@ def _nonsense(record: Any) -> str:
     if isinstance(record, hooks.DatasetSpec):
         if record.access not in ACCESS:
             return f"access = {record.access!r} is none of {', '.join(ACCESS)}"
+        if not record.people and not record.samples:
+            return "neither people nor samples is given"
         if not record.splits or isinstance(record.splits, str):
             return f"splits = {record.splits!r} is not a list of names"
     return ""

@@ -19,6 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "atomic": {"errors"},
     "records": {"errors"},
     "hooks": {"errors"},
+    "cards": {"errors", "hooks"},
     "plugin_files": {"errors"},
     "registry": {"errors", "hooks", "plugin_files"},
     "mistakes": {"errors"},
@@ -27,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "metrics": BASE | {"body", "metrics", "registry"},
     "render": BASE | {"body", "render"},
     "export": BASE | {"body", "export"},
-    "data": BASE | {"body", "data", "recipe", "render", "registry"},
+    "data": BASE | {"body", "data", "recipe", "render", "registry", "cards"},
     "nn": BASE | {"body", "nn", "registry", "recipe"},
     "train": BASE
     | {"data", "body", "metrics", "render", "nn", "recipe", "registry", "run", "train"},
@@ -35,7 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"data", "body", "metrics", "render", "nn", "recipe", "registry", "export", "run"},
     "testing": BASE
     | {"data", "body", "metrics", "render", "nn", "recipe", "registry", "export", "run", "train"}
-    | {"testing"},
+    | {"testing", "cards"},
 }
 FREE = {"cli", "__init__", "__main__"}  # cli may import everything; the other two only pass on
 

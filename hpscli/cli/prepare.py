@@ -10,6 +10,7 @@ import typer
 from hpscli.cli.output import JsonOption, Output, QuietOption, pairs
 
 if TYPE_CHECKING:
+    from hpscli.data.people import Layout
     from hpscli.data.prepare import Report
     from hpscli.data.shards import ShardIndex
     from hpscli.hooks import DatasetSpec
@@ -31,6 +32,19 @@ def prepare(
     split: Annotated[str, typer.Option(help="Default: the data set's first.")] = "",
     workers: Annotated[int, typer.Option(help="Processes; 0: as many as this machine has.")] = 0,
     limit: Annotated[int, typer.Option(min=0, help="Only the first N people; 0: all.")] = 0,
+    layout: Annotated[
+        str,
+        typer.Option(help="crop or full pictures; default: crop to train on, full to measure on."),
+    ] = "",
+    crop_px: Annotated[
+        int, typer.Option("--size-px", min=16, help="Longest side of a stored crop, px.")
+    ] = 512,
+    as_reference: Annotated[
+        bool,
+        typer.Option(
+            "--as-reference", help="As the official converter makes it, defects included."
+        ),
+    ] = False,
     shard_samples: Annotated[int, typer.Option(min=1, help="People in one tar.")] = 1000,
     body: Annotated[str, typer.Option(help="Short for body=...: smpl, mano or smplx.")] = "",
     count: Annotated[int, typer.Option(help="Short for count=... (generated data).")] = 0,
@@ -54,9 +68,12 @@ def prepare(
     short: dict[str, int | str] = {"body": body, "count": count or "", "size": size or ""}
     short["seed"] = seed if seed >= 0 else ""
     values = checked_options(spec, [*(options or []), *_long(spec, short)])
+    if as_reference:
+        values = _as_reference(spec, values)
     split = split or spec.splits[0]
     root = _root(spec, from_)
-    source = work.checked_source(spec, root, split, values)
+    stored = _layout(layout, crop_px)
+    source = work.checked_source(spec, root, split, values, stored)
     total = work.expected_samples(source, limit)
     workers = workers or (min(os.cpu_count() or 1, MOST_WORKERS) if total > FEW or not total else 1)
     target = out or Path("shards") / spec.name / split
@@ -67,6 +84,7 @@ def prepare(
         return
     common: dict[str, Any] = {"options": values, "workers": workers, "limit": limit}
     writing: dict[str, Any] = {"out": target, "shard_samples": shard_samples, "force": force}
+    writing["layout"] = stored
     call = partial(work.check, spec, root, split, **common)
     if not check:
         call = partial(work.prepare, spec, root, split, **common, **writing)
@@ -97,17 +115,50 @@ def _long(spec: "DatasetSpec", short: dict[str, int | str]) -> list[str]:
     return words
 
 
-def _root(spec: "DatasetSpec", given: Path | None) -> Path:
+def _as_reference(spec: "DatasetSpec", values: dict[str, Any]) -> dict[str, Any]:
     from hpscli.errors import UsageError
+
+    if not spec.references:
+        raise UsageError(
+            f"no official converter of '{spec.name}' is reproduced.", "Leave --as-reference out."
+        )
+    return {**values, "reference": values.get("reference") or spec.references[0]}
+
+
+def _layout(kind: str, side_px: int) -> "Layout | None":
+    from hpscli.data.people import LAYOUTS, Layout
+    from hpscli.errors import UsageError
+
+    if kind and kind not in LAYOUTS:
+        raise UsageError(f"no layout '{kind}'.", "--layout crop, or --layout full")
+    return Layout(kind=kind, side_px=side_px) if kind else None
+
+
+def _root(spec: "DatasetSpec", given: Path | None) -> Path:
+    """-> the folder of the owner's files: --from, else $HPS_DATA/NAME, else data/NAME."""
+    from hpscli.errors import MissingError
 
     if given is not None or not spec.needs_root:
         return (given or Path()).expanduser()
+    tops = [Path("data")]
     if data := os.environ.get("HPS_DATA"):
-        return Path(data) / spec.name
-    raise UsageError(
-        f"'{spec.name}' is made from files: where are they?",
-        f"hps prepare {spec.name} --from DIR   (what they are: hps datasets show {spec.name})",
+        tops.insert(0, Path(data).expanduser())
+    places = [top / name for top in tops for name in (spec.name, *spec.aliases)]
+    if found := next((place for place in places if place.is_dir()), None):
+        return found
+    looked = " nor ".join(str(top / spec.name) for top in tops)
+    raise MissingError(
+        f"neither {looked} is there." if len(tops) > 1 else f"no {looked}.", _how(spec)
     )
+
+
+def _how(spec: "DatasetSpec") -> str:
+    """-> what to download where, and what to type then."""
+    from hpscli.cards import load_card
+
+    steps = str(load_card(spec.card).get("download", "")).strip() if spec.card else ""
+    last = f"hps prepare {spec.name} --from DIR   (more: hps datasets show {spec.name})"
+    return f"{steps}\n{last}".strip()
 
 
 def _announce(

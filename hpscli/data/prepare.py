@@ -9,12 +9,13 @@ that breaks later is made again alone.
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hpscli import __version__
+from hpscli.data.people import Layout
 from hpscli.data.shards import (
     INDEX,
     PARTIAL,
@@ -63,13 +64,15 @@ def prepare(
     limit: int = 0,
     shard_samples: int = SHARD_SAMPLES,
     force: bool = False,
+    layout: Layout | None = None,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Report:
     """A data set plugin and its files -> a shard folder, complete, or an error; see Report."""
-    source = checked_source(spec, root, split, options)
+    source = checked_source(spec, root, split, options, layout)
     plan = {
         "dataset": spec.name,
         "split": split,
+        "layout": asdict(source.layout) if source.layout.kind else None,
         "program": f"hps {__version__}",
         "options": dict(source.options),
         "limit": limit,
@@ -131,7 +134,11 @@ def check(
 
 
 def checked_source(
-    spec: DatasetSpec, root: Path, split: str, options: Mapping[str, Any] | None = None
+    spec: DatasetSpec,
+    root: Path,
+    split: str,
+    options: Mapping[str, Any] | None = None,
+    layout: Layout | None = None,
 ) -> Source:
     """-> the source, after its split, its folder and the files that it declares were looked for."""
     if split not in spec.splits:
@@ -148,9 +155,17 @@ def checked_source(
                     f"{root} has no {pattern} ({what}).",
                     f"Is this the folder of {spec.name}? See: hps datasets show {spec.name}",
                 )
-    return Source(
-        spec=spec, root=root.absolute(), split=split, options={**spec.options, **(options or {})}
-    )
+    options = {**spec.options, **(options or {})}
+    if (reference := options.get("reference")) and reference not in spec.references:
+        known = ", ".join(spec.references)
+        raise UsageError(f"'{spec.name}' cannot be read as '{reference}'.", f"It can as: {known}")
+    layout = layout or Layout(kind=_usual_layout(split) if spec.people else "")
+    return Source(spec=spec, root=root.absolute(), split=split, options=options, layout=layout)
+
+
+def _usual_layout(split: str) -> str:
+    """-> crops for training, whole pictures for what is measured on."""
+    return "crop" if "train" in split else "full"
 
 
 def expected_samples(source: Source, limit: int) -> int:

@@ -1,7 +1,7 @@
 """Reading people out of a data set plugin, checked and encoded, on one or many processes, in order.
 
-A source is a generator (`samples`), read by this process and encoded by the workers, or a pair of
-count and function (`parallel`), where the workers also make the samples. A record that is bad comes out
+A source is a generator (`people` or `samples`), read by this process and encoded by the workers, or a
+pair of count and function (`parallel`), where the workers also make the samples. A record that is bad comes out
 as `Bad` with its position and reason; it never stops the others.
 """
 
@@ -13,17 +13,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hpscli.data.people import Layout, keyed, make_sample, recropped
 from hpscli.data.sample import complaints, encode_record, image_kind
-from hpscli.errors import HpsError, InvalidData, UsageError, did_you_mean
+from hpscli.errors import HpsError, UsageError, did_you_mean
 from hpscli.hooks import DatasetSpec
-from hpscli.records import Sample
+from hpscli.records import Person, Sample
 from hpscli.registry import get_registry, resolve
 
 CHUNK = 8  # people in one task of a worker
@@ -60,6 +62,7 @@ class Source:
     root: Path
     split: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    layout: Layout = Layout()
 
     def open_parallel(self) -> tuple[int, Callable[[int], Sample]]:
         """-> how many people there are, and the function that makes one."""
@@ -67,10 +70,21 @@ class Source:
         count, make = resolve(self.spec.parallel)(self.root, self.split, **self.options)
         return int(count), make
 
-    def open_samples(self) -> Iterator[Sample | InvalidData]:
-        """-> the generator; it may give InvalidData in place of a record that it cannot read."""
+    def open_records(self) -> Iterator[Person | Sample | HpsError]:
+        """-> people or samples; an error comes in place of a record that cannot be read."""
         get_registry()
-        return iter(resolve(self.spec.samples)(self.root, self.split, **self.options))
+        target = self.spec.people or self.spec.samples
+        records = iter(resolve(target)(self.root, self.split, **self.options))
+        return keyed(records) if self.spec.people else records
+
+    def finish(self, record: Person | Sample) -> Sample:
+        """-> the sample of a person, or a sample in the layout that is asked for."""
+        if isinstance(record, Sample):
+            return recropped(record, self.layout)
+        meta = {"dataset": self.spec.name, "split": self.split, **record.meta}
+        if self.options.get("reference"):
+            meta["as_reference"] = self.options["reference"]
+        return make_sample(self.root, replace(record, meta=meta), self.layout)
 
 
 def checked_options(spec: DatasetSpec, words: Sequence[str]) -> dict[str, Any]:
@@ -105,11 +119,11 @@ def _typed(spec: DatasetSpec, key: str, text: str) -> Any:
     return text
 
 
-def encode(position: int, sample: Sample) -> Encoded | Bad:
+def encode(position: int, sample: Sample, *, decode: bool = True) -> Encoded | Bad:
     """A sample -> bytes for the tar, or what is wrong with it."""
     arrays = {name: _narrow(array) for name, array in sample.arrays.items()}
     sample = Sample(key=sample.key, image=sample.image, arrays=arrays, meta=sample.meta)
-    wrong = complaints(sample)
+    wrong = complaints(sample, decode=decode)
     if wrong:
         return Bad(position, sample.key, "; ".join(wrong))
     return Encoded(
@@ -128,14 +142,20 @@ def _narrow(values: Any) -> np.ndarray:
     return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
-def make_and_encode(make: Callable[[int], Sample], position: int) -> Encoded | Bad:
-    """Person number `position` of a parallel source -> encoded, or what is wrong with it."""
+def make_and_encode(source: Source, position: int, make: Callable[[], Any]) -> Encoded | Bad:
+    """The function that gives record number `position` -> encoded, or what is wrong with it."""
+    key = ""
     try:
-        return encode(position, make(position))
+        record = make()
+        if isinstance(record, HpsError):
+            raise record
+        key = record.key
+        # a person's picture was looked at when the sample was made
+        return encode(position, source.finish(record), decode=isinstance(record, Sample))
     except HpsError as error:
-        return Bad(position, "", error.problem.rstrip("."))
+        return Bad(position, key, error.problem.rstrip("."))
     except Exception as error:  # a plugin that stumbles over one record must not lose the others
-        return Bad(position, "", f"{type(error).__name__}: {error}")
+        return Bad(position, key, f"{type(error).__name__}: {error}")
 
 
 def encoded(source: Source, first: int, stop: int | None, workers: int) -> Iterator[Encoded | Bad]:
@@ -144,24 +164,21 @@ def encoded(source: Source, first: int, stop: int | None, workers: int) -> Itera
         count, make = source.open_parallel()
         positions = range(first, count if stop is None else min(stop, count))
         if workers <= 1:
-            yield from (make_and_encode(make, position) for position in positions)
+            yield from (make_and_encode(source, i, partial(make, i)) for i in positions)
             return
         chunks: Iterator[Any] = (positions[i : i + CHUNK] for i in range(0, len(positions), CHUNK))
     else:
-        numbered = itertools.islice(enumerate(source.open_samples()), first, stop)
+        numbered = itertools.islice(enumerate(source.open_records()), first, stop)
         if workers <= 1:
-            yield from (_encode_one(item) for item in numbered)
+            yield from (_encode_one(source, *item) for item in numbered)
             return
         chunks = iter(lambda: list(itertools.islice(numbered, CHUNK)), [])
     with _pool(source, workers) as pool:
         yield from _in_order(pool, chunks, workers * AHEAD)
 
 
-def _encode_one(item: tuple[int, Sample | InvalidData]) -> Encoded | Bad:
-    position, sample = item
-    if isinstance(sample, HpsError):
-        return Bad(position, "", sample.problem.rstrip("."))
-    return encode(position, sample)
+def _encode_one(source: Source, position: int, record: Any) -> Encoded | Bad:
+    return make_and_encode(source, position, lambda: record)
 
 
 def _in_order(
@@ -193,7 +210,8 @@ def _pool(source: Source, workers: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-_made_here: list[Callable[[int], Sample]] = []  # in a worker: the function of its parallel source
+_here: list[Source] = []  # in a worker: its source
+_made_here: list[Callable[[int], Sample]] = []  # and the function of a parallel one
 
 
 def _start_worker(source: Source) -> None:
@@ -204,6 +222,7 @@ def _start_worker(source: Source) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     end_with_parent()
     cv2.setNumThreads(1)
+    _here[:] = [source]
     if source.spec.parallel:
         _made_here[:] = [source.open_parallel()[1]]
 
@@ -222,5 +241,5 @@ def end_with_parent() -> None:
 
 def _work(chunk: Sequence[Any]) -> list[Encoded | Bad]:
     if isinstance(chunk, range):
-        return [make_and_encode(_made_here[0], position) for position in chunk]
-    return [_encode_one(item) for item in chunk]
+        return [make_and_encode(_here[0], i, partial(_made_here[0], i)) for i in chunk]
+    return [_encode_one(_here[0], *item) for item in chunk]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hpscli.data.sample import complaints
+from hpscli.data.sources import Source
 from hpscli.errors import HpsError
 from hpscli.hooks import DatasetSpec
 from hpscli.records import Sample
@@ -29,7 +30,10 @@ def check_dataset(
     checks = Checks(f"dataset {spec.name}")
     missing = [n for n in ("licence", "homepage") if not getattr(spec, n).strip()]
     checks.add("licence", f"{missing[0]} is not stated" if missing else "", spec.licence)
-    checks.run("options", lambda: (option_complaint(spec.samples, spec.options, POSITIONAL), ""))
+    checks.run(
+        "options",
+        lambda: (option_complaint(spec.people or spec.samples, spec.options, POSITIONAL), ""),
+    )
     if spec.needs_root and root is None:
         checks.skip("reads", "not read: give the original files with --from DIR")
         return list(checks)
@@ -48,8 +52,11 @@ def _check_split(
     """The first people of a split, twice."""
     people: list[Sample] = []
 
+    source = Source(spec=spec, root=root, split=split, options=options)
+
     def read() -> Iterator[Sample]:
-        return islice(resolve(spec.samples)(root, split, **options), count)
+        for record in islice(source.open_records(), count):
+            yield record if isinstance(record, HpsError) else source.finish(record)  # type: ignore[misc]
 
     def first() -> tuple[str, str]:
         people.extend(read())

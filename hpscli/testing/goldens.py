@@ -34,6 +34,7 @@ class ReplayOptions:
     seed_xor: int = 0  # the fill seed of a key is crc32(key) ^ seed_xor
     input_seed: int | None = None  # instead of the usual seed of random images
     values: Mapping[str, Any] = field(default_factory=dict)  # options that the GoldenSpec declares
+    case: Mapping[str, Any] = field(default_factory=dict)  # GoldenSpec.case, as it stands there
 
     def get(self, name: str, default: int) -> int:
         """-> the option of this name, or its default."""

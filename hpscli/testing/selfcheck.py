@@ -1,5 +1,6 @@
 """Replaying a folder of goldens: which kinds are there, what does each array say."""
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from hpscli.testing.goldens import ArrayCheck, ReplayOptions
 
 GOLDENS = "goldens"  # the folder of goldens inside a reference folder
+EXPECTED = "expected"  # or this, where official converters ran on tiny downloads
 SUFFIXES = (".npz", ".json", ".csv", ".zip")
 
 
@@ -73,7 +75,7 @@ def replay(spec: GoldenSpec, folder: Path, options: "ReplayOptions") -> Replayed
 
     checks: list[ArrayCheck] = []
     try:
-        checks.extend(resolve(spec.replay)(folder, options))
+        checks.extend(resolve(spec.replay)(folder, dataclasses.replace(options, case=spec.case)))
     except HpsError as error:
         checks.append(_failure(str(error)))
     except Exception as error:  # a replay runs a plugin's network: anything may happen
@@ -109,7 +111,6 @@ def _matches(spec: GoldenSpec, patterns: list[str]) -> bool:
 def _unknown(folder: Path, known: list[GoldenSpec]) -> list[str]:
     """-> files beside the goldens that no registered kind names."""
     named = {Path(file).name for spec in known for file in spec.files}
-    place = folder / GOLDENS if (folder / GOLDENS).is_dir() else folder
-    return sorted(
-        file.name for file in place.iterdir() if file.suffix in SUFFIXES and file.name not in named
-    )
+    places = [folder / name for name in (GOLDENS, EXPECTED) if (folder / name).is_dir()]
+    files = (file for place in places or [folder] for file in place.rglob("*"))
+    return sorted({f.name for f in files if f.suffix in SUFFIXES and f.name not in named})

@@ -83,7 +83,7 @@ def test_check_says_no_when_records_are_bad(
     ("words", "code", "message"),
     [
         (["prepare", "fodler"], 2, "no dataset named 'fodler'. Did you mean 'folder'?"),
-        (["prepare", "folder"], 2, "'folder' is made from files: where are they?"),
+        (["prepare", "folder"], 3, "no data/folder"),
         (["prepare", "folder", "--from", "nowhere"], 3, "no folder nowhere"),
         (["prepare", "folder", "--from", ".", "box=2"], 2, "no option 'box'"),
         (["prepare", "folder", "--from", ".", "--count", "3"], 2, "no option 'count'"),

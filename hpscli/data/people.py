@@ -1,0 +1,211 @@
+"""People as a data set describes them -> samples: their pictures opened, cropped or left untouched.
+
+Layout "full" keeps a picture's bytes as they are; "crop" keeps the box with margin, encoded once.
+"""
+
+import base64
+import hashlib
+import io
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from hpscli.data.crops import stored_crop
+from hpscli.data.sample import decode_image, image_kind, image_trouble
+from hpscli.errors import HpsError, InvalidData
+from hpscli.records import Person, Picture, Sample
+
+LAYOUTS = ("crop", "full")
+BOX_SCALE = 1.2  # of a box around 2D joints, as in nearly all converters of the field
+LONGEST_STEM = 60  # characters of a key that come from the picture's name
+SHORT_STEM = 48
+FRAME_QUALITY = (
+    95  # of a video's frame that is stored whole: OpenCV's own, with which others extract
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How pictures are stored: full or crop ("": as the data set gives them), and a crop's side."""
+
+    kind: str = ""
+    side_px: int = 512
+
+
+def keyed(people: Iterable[Person | HpsError]) -> Iterator[Person | HpsError]:
+    """-> the same people, those without a key named after their picture and number in it."""
+    image, number = "", 0
+    for person in people:
+        if isinstance(person, HpsError) or person.key:
+            yield person
+            continue
+        number = number + 1 if person.image == image else 0
+        image = person.image
+        yield replace(person, key=f"{stem_of(image)}-{number}")
+
+
+def stem_of(image: str) -> str:
+    """The path of a picture -> letters, digits, _ and -, at most 60, different for different paths."""
+    path = image[: -len(suffix)] if (suffix := PurePosixPath(image).suffix) else image
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", path).strip("_") or "person"
+    if len(stem) <= LONGEST_STEM:
+        return stem
+    digest = hashlib.blake2b(image.encode(), digest_size=5).hexdigest()
+    return f"{stem[-SHORT_STEM:].lstrip('_-')}_{digest}"
+
+
+def make_sample(root: Path, person: Person, layout: Layout) -> Sample:
+    """A person and the folder of the pictures -> a sample; InvalidData when the picture is bad."""
+    picture = person.picture or Picture(path=person.image)
+    affine = np.eye(2, 3, dtype=np.float32)
+    if layout.kind == "crop":
+        pixels = _pixels(root, picture)
+        height, width = pixels.shape[:2]
+        center, size = box_of(person, height, width)
+        data, affine = stored_crop(pixels, center, size, side_px=layout.side_px)
+    else:
+        data, height, width = _stored(root, picture)
+        center, size = box_of(person, height, width)
+    arrays = {name: _narrow(array) for name, array in person.arrays.items()}
+    arrays["box.center"] = center.astype(np.float32)
+    arrays["box.size"] = np.array([size], np.float32)
+    arrays["image.affine"] = affine
+    if person.box is not None and person.box[2] != person.box[3]:
+        arrays["box.xywh"] = person.box.astype(np.float32)
+    meta = {"image_path": person.image, "image_size_px": [int(height), int(width)], **person.meta}
+    return Sample(key=person.key, image=data, arrays=arrays, meta=meta)
+
+
+def recropped(sample: Sample, layout: Layout) -> Sample:
+    """A sample with its whole picture -> the same with a crop; others as they are."""
+    whole = np.array_equal(sample.arrays.get("image.affine", ()), np.eye(2, 3))
+    if layout.kind != "crop" or not whole:
+        return sample
+    center, size = sample.arrays["box.center"], float(sample.arrays["box.size"][0])
+    pixels = decode_image(sample.image)
+    data, affine = stored_crop(pixels, center, size, side_px=layout.side_px)
+    return replace(sample, image=data, arrays={**sample.arrays, "image.affine": affine})
+
+
+def box_of(person: Person, height: int, width: int) -> tuple[np.ndarray, float]:
+    """-> centre (2,) px and side px of the person's square box."""
+    if person.box is not None:
+        box = np.asarray(person.box, np.float64)
+        if box.shape != (4,) or not np.isfinite(box).all() or box[2:].min() <= 0:
+            shown = np.array2string(box, precision=1, separator=", ")
+            raise InvalidData(f"{person.image}: the box {shown} has no area.")
+        return box[:2] + box[2:] / 2, float(box[2:].max())
+    around = joints_box(person)
+    if around is None:
+        return np.array([width / 2, height / 2]), float(max(height, width))
+    return box_of(replace(person, box=around), height, width)
+
+
+def joints_box(person: Person, scale: float = BOX_SCALE) -> np.ndarray | None:
+    """-> (4,) x, y, width, height of the box around the labelled 2D joints, or None without any."""
+    sets = [points for name, points in person.arrays.items() if name.startswith("keypoints2d.")]
+    seen = [points[points[:, 2] > 0, :2] for points in sets]
+    points = np.concatenate(seen) if seen else np.empty((0, 2))
+    return padded_box(points, scale) if len(points) > 1 else None
+
+
+def padded_box(points: np.ndarray, scale: float = BOX_SCALE) -> np.ndarray:
+    """Points (N,2) -> (4,) x, y, width, height of their bounding box, both sides times `scale`."""
+    return scaled_box(np.concatenate([points.min(0), np.ptp(points, axis=0)]), scale)
+
+
+def scaled_box(box: np.ndarray, scale: float) -> np.ndarray:
+    """Box (4,) x, y, width, height -> the same about its centre, both sides times `scale`."""
+    box = np.asarray(box, np.float64)
+    size = box[2:] * scale
+    return np.concatenate([box[:2] + box[2:] / 2 - size / 2, size])
+
+
+def square_box(center: np.ndarray, side_px: float) -> np.ndarray:
+    """Centre (2,) px and side -> (4,) x, y, width, height."""
+    low = np.asarray(center, np.float64) - side_px / 2
+    return np.array([low[0], low[1], side_px, side_px], np.float64)
+
+
+def picture_bytes(root: Path, picture: Picture) -> bytes:
+    """-> the bytes of a picture that is a file or lies in one."""
+    path = inside(root, picture.path)
+    try:
+        if picture.offset < 0:
+            return path.read_bytes()
+        with path.open("rb") as stream:
+            stream.seek(picture.offset)
+            data = stream.read(picture.length)
+    except OSError as error:
+        raise InvalidData(f"{picture.path} cannot be read: {error.strerror}.") from None
+    if picture.encoding != "base64":
+        return data
+    try:
+        return base64.b64decode(data, validate=True)
+    except ValueError:
+        raise InvalidData(f"{picture.path}: no base64 at byte {picture.offset}.") from None
+
+
+def inside(root: Path, path: str) -> Path:
+    """-> the file of a data set; a path that leaves its folder is refused (links may lead out)."""
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or "\0" in path:
+        raise InvalidData(f"'{path}' lies outside the folder.")
+    return root / pure
+
+
+def _stored(root: Path, picture: Picture) -> tuple[bytes, int, int]:
+    """-> the bytes to store for a whole picture, its height and width."""
+    import cv2
+
+    if picture.frame >= 0 or picture.turns:
+        pixels = _pixels(root, picture)
+        options = [cv2.IMWRITE_JPEG_QUALITY, FRAME_QUALITY]
+        bgr = np.ascontiguousarray(pixels[..., ::-1])
+        kind = ".jpg" if picture.frame >= 0 else ".png"
+        return cv2.imencode(kind, bgr, options)[1].tobytes(), *pixels.shape[:2]
+    data = picture_bytes(root, picture)
+    if not image_kind(data):  # BMP and others that shards do not hold: without loss
+        other = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+        if other is None:
+            raise InvalidData(f"{picture.path} is no image.")
+        return cv2.imencode(".png", other)[1].tobytes(), *other.shape[:2]
+    if trouble := image_trouble(data):
+        raise InvalidData(f"{picture.path} is {trouble}.")
+    return data, *image_size(data, picture.path)
+
+
+def image_size(data: bytes, name: str = "the image") -> tuple[int, int]:
+    """The bytes of a JPEG, PNG or WebP -> height and width px, from its header alone."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.height, image.width
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InvalidData(f"{name} cannot be decoded: {error}.") from None
+
+
+@lru_cache(maxsize=1)  # people of one picture follow each other
+def _pixels(root: Path, picture: Picture) -> np.ndarray:
+    """-> (H,W,3) uint8 RGB, turned so that labels fit."""
+    if picture.frame >= 0:
+        from hpscli.data.videos import read_frame
+
+        pixels = read_frame(inside(root, picture.path), picture.frame)
+    else:
+        try:
+            pixels = decode_image(_stored(root, replace(picture, turns=0))[0])
+        except InvalidData as error:
+            problem = error.problem if picture.path in error.problem else ""
+            raise InvalidData(problem or f"{picture.path}: {error.problem}") from None
+    return np.ascontiguousarray(np.rot90(pixels, -picture.turns)) if picture.turns else pixels
+
+
+def _narrow(values: np.ndarray) -> np.ndarray:
+    array = np.asarray(values)
+    return array.astype(np.float32) if array.dtype.kind == "f" else array

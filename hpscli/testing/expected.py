@@ -1,0 +1,34 @@
+"""Goldens of data sets, as records: what an official converter made of a tiny download."""
+
+from pathlib import Path
+from typing import Any
+
+from hpscli.hooks import GoldenSpec
+
+SKIPPED = ("config", "keypoints_were_compressed")  # a name of the converter; state of its file
+
+
+def expected(
+    file: str, dataset: str, fixture: str, split: str, reference: str, **options: Any
+) -> GoldenSpec:
+    """File below expected/, reader, folder below fixtures/, split, converter -> a kind of golden.
+
+    `form`: the form of the file when it is not human_data; `boxes`: tolerance of boxes, px; what is
+    left are options of the reader.
+    """
+    return GoldenSpec(
+        name=f"datasets/{Path(file).stem}",
+        files=(f"expected/{file}",),
+        replay="hpscli.testing.data_goldens:replay",
+        summary=f"{dataset} {split} as {reference} makes it.",
+        source="reference/datasets/expected/README.md (tolerances)",
+        case={
+            "dataset": dataset,
+            "fixture": fixture,
+            "split": split,
+            "reference": reference,
+            "file": file,
+            **options,
+        },
+        inputs=SKIPPED,
+    )
