@@ -1,4 +1,4 @@
-"""Write docs/reference from the program itself; `--check` says whether the pages are up to date.
+"""Write docs/reference and docs/datasets from the program; `--check` says whether they are up to date.
 
 python tools/build_reference.py [--check]
 """
@@ -14,11 +14,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from hpscli import errors, hooks, recipe
 from hpscli.cli.app import COMMANDS, load_command
 from hpscli.registry import KINDS
+from tools.dataset_pages import dataset_pages
 
-FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+DOCS = Path(__file__).parents[1] / "docs"
 HEAD = "<!-- Written by tools/build_reference.py: edit the program, then run `make docs`. -->\n\n"
 
 
@@ -122,23 +125,35 @@ def hooks_page() -> str:
     return "\n".join(parts) + "\n"
 
 
-PAGES = {"commands.md": command_pages, "recipe.md": recipe_page, "hooks.md": hooks_page}
+def pages() -> dict[str, str]:
+    """-> {path below docs: text} of everything that is written from the program."""
+    found = {
+        "reference/commands.md": command_pages(),
+        "reference/recipe.md": recipe_page(),
+        "reference/hooks.md": hooks_page(),
+    }
+    return found | {f"datasets/{name}": text for name, text in dataset_pages().items()}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit 1 when a page is out of date")
     check = parser.parse_args().check
-    stale = []
-    for name, write in PAGES.items():
-        path, text = FOLDER / name, HEAD + write()
+    stale, wanted = [], pages()
+    for name, text in wanted.items():
+        path, text = DOCS / name, HEAD + text
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             stale.append(name)
             if not check:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text, encoding="utf-8")
+    for path in (DOCS / "datasets").glob("*.md"):
+        if f"datasets/{path.name}" not in wanted:  # of a data set that is gone
+            stale.append(f"datasets/{path.name}")
+            if not check:
+                path.unlink()
     verb = "out of date (run: make docs)" if check else "written"
-    print(f"docs/reference: {', '.join(stale) + ' ' + verb if stale else 'up to date'}")
+    print(f"docs: {', '.join(stale) + ' ' + verb if stale else 'up to date'}")
     return int(check and bool(stale))
 
 
