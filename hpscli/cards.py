@@ -61,6 +61,21 @@ def dataset(card: str, **code: Any) -> DatasetSpec:
     )
 
 
+def required_files(spec: DatasetSpec, split: str) -> dict[str, str]:
+    """-> {glob: what it is} of the files without which this split cannot be read."""
+    found = dict(spec.files)
+    for entry in load_card(spec.card).get("files", ()) if spec.card else ():
+        if not entry.get("optional") and split in entry.get("splits", spec.splits):
+            found[entry["glob"]] = entry["what"]
+    return found
+
+
+def expected_people(spec: DatasetSpec, split: str) -> Mapping[str, Any] | None:
+    """-> the entry of the card that says how many people this split has, if it does."""
+    counts = load_card(spec.card).get("counts", ()) if spec.card else ()
+    return next((c for c in counts if c["split"] == split and c["what"] == "people"), None)
+
+
 @lru_cache(maxsize=256)
 def load_card(card: str) -> Mapping[str, Any]:
     """ "package:relative/path.toml" -> the card; InvalidData names what it lacks."""

@@ -230,6 +230,7 @@ def _finish(
 ) -> None:
     import hashlib
 
+    expected = _expected(spec, split, index)
     index_file = out / "index.json"
     sha256 = hashlib.sha256(index_file.read_bytes()).hexdigest()
     size = sum(shard.bytes for shard in index.shards)
@@ -251,6 +252,7 @@ def _finish(
         "already_complete": report.already_complete,
         "contact_sheet": sheet,
         "body": index.body,
+        "expected": expected,
     }
     if report.already_complete:
         show.say("complete", "these shards were finished before; nothing was written")
@@ -265,11 +267,37 @@ def _finish(
         f"{size / 1e6:.1f} MB, index {index_file} (sha256 {sha256[:8]}...)"
     )
     show.result("prepare", document, lambda: pairs([("done", line)]))
+    _compare(show, report.samples, expected, len(report.bad))
     show.say("look", f"{sheet}   or one: hps datasets show {out} --sample 0")
     if split.startswith(("val", "test")):
         show.next(_evaluation(spec.name, split, out, index))
     else:
         show.next(f"hps train recipes/tiny.toml data.mix.{spec.name}.shards={out}")
+
+
+def _expected(spec: "DatasetSpec", split: str, index: "ShardIndex") -> dict[str, Any] | None:
+    """-> what the card says of the whole split; nothing when only a part was asked for."""
+    from hpscli.cards import expected_people
+
+    entry = expected_people(spec, split)
+    changed = {k: v for k, v in index.made_by["options"].items() if spec.options.get(k) != v}
+    return None if entry is None or index.made_by["limit"] or changed else dict(entry)
+
+
+def _compare(show: Output, people: int, expected: dict[str, Any] | None, bad: int) -> None:
+    """Say when the number of people is not the one that is known; an error when that was verified."""
+    from hpscli.errors import CheckFailed
+
+    if expected is None or expected["count"] == people:
+        return
+    bad_too = f"; {bad} records were bad" if bad else ""
+    text = (
+        f"{people} people, {expected['count']} are {expected['status']} "
+        f"({expected.get('source', 'no source')}){bad_too}"
+    )
+    show.say("count", text)
+    if expected["status"] == "verified":
+        raise CheckFailed(f"not the whole data set: {text}.", "Are all files there and whole?")
 
 
 def _evaluation(dataset: str, split: str, out: Path, index: "ShardIndex") -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hpscli import __version__
+from hpscli.cards import required_files
 from hpscli.data.people import Layout
 from hpscli.data.shards import (
     INDEX,
@@ -149,7 +150,7 @@ def checked_source(
     if spec.needs_root:
         if not root.is_dir():
             raise MissingError(f"no folder {root}.", f"hps prepare {spec.name} --from DIR")
-        for pattern, what in spec.files.items():
+        for pattern, what in required_files(spec, split).items():
             if next(root.glob(pattern), None) is None:
                 raise MissingError(
                     f"{root} has no {pattern} ({what}).",
