@@ -2,6 +2,7 @@
 
 import json as json_module
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,17 @@ Shards = Annotated[
     str, typer.Argument(help="Shard folder, its URL, or NAME or NAME/SPLIT below shards/.")
 ]
 SHOWN_COMPLAINTS = 20
+OF_THE_RECORD = (
+    "name",
+    "aliases",
+    "full_name",
+    "summary",
+    "access",
+    "licence",
+    "homepage",
+    "body",
+    "splits",
+)
 
 
 @app.command("list")
@@ -70,13 +82,10 @@ def show(
     registry = get_registry()
     if sample >= 0:
         _show_sample(output, _open(_prepared(name, split)), sample, out)
-    elif name in registry.names("dataset"):
-        document = _document(registry.dataset(name), _prepared_here())
-        output.result("dataset", document, lambda: pairs(_lines(document)))
-        if registry.dataset(name).needs_root:
-            output.next(f"hps prepare {name} --from DIR")
-        else:
-            output.next(f"hps prepare {name}")
+    elif spec := _spec(name):
+        document = _document(spec, _prepared_here())
+        output.result("dataset", document, lambda: _draw_card(document))
+        output.next(f"hps prepare {name}{' --from DIR' * spec.needs_root}")
     elif _looks_like_shards(place := _prepared(name, split)):
         from hpscli.data.shards import read_index
 
@@ -252,10 +261,24 @@ def _prepared_here() -> dict[str, list[str]]:
     return found
 
 
+def _spec(name: str) -> "DatasetSpec | None":
+    """-> the data set of this name or alias, unless there is none."""
+    from hpscli.registry import get_registry
+
+    specs = get_registry().all("dataset")
+    return next((spec for spec in specs if name in (spec.name, *spec.aliases)), None)
+
+
 def _document(spec: "DatasetSpec", prepared: dict[str, list[str]]) -> dict[str, Any]:
+    """-> what is known about a data set: its record, and its card where it has one."""
+    from hpscli.cards import load_card
+
     here = prepared.get(spec.name, [])
+    card = dict(load_card(spec.card)) if spec.card else {}
     return {
         "name": spec.name,
+        "aliases": list(spec.aliases),
+        "full_name": card.get("full_name", ""),
         "summary": spec.summary,
         "access": spec.access,
         "licence": spec.licence,
@@ -263,9 +286,32 @@ def _document(spec: "DatasetSpec", prepared: dict[str, list[str]]) -> dict[str, 
         "body": spec.body,
         "splits": list(spec.splits),
         "options": dict(spec.options),
-        "files": dict(spec.files),
+        "references": list(spec.references),
+        "files": card.pop("files", None) or [{"glob": g, "what": w} for g, w in spec.files.items()],
         "prepared": sorted(here, key=[*spec.splits, *here].index),
+        **{name: value for name, value in card.items() if name not in OF_THE_RECORD},
     }
+
+
+def _draw_card(document: dict[str, Any]) -> None:
+    """The short facts as pairs, then what to download, files, counts and defects."""
+    shown = ("files", "counts", "defects", "download", "tree", "notes")
+    pairs(_lines({name: value for name, value in document.items() if name not in shown}))
+    for name in ("download", "tree", "notes"):
+        if document.get(name):
+            print(f"\n{name}\n{textwrap.indent(str(document[name]).strip(), '  ')}")
+    columns = {
+        "files": ("glob", "what"),
+        "counts": ("split", "what", "count", "status", "source"),
+        "defects": ("what", "ours", "reference"),
+    }
+    for name, titles in columns.items():
+        if rows := document.get(name):
+            table(
+                titles,
+                title=f"\n{name}",
+                rows=[[row.get(title, "") for title in titles] for row in rows],
+            )
 
 
 def _lines(document: dict[str, Any]) -> list[tuple[str, object]]:
