@@ -156,32 +156,42 @@ def stored_crop(
     size_px: float,
     *,
     side_px: int,
+    reduced: int = 1,
     margin: float = MARGIN,
     quality: int = 95,
 ) -> tuple[bytes, np.ndarray]:
-    """Image (H,W,3) uint8 RGB and a box -> JPEG of the box with margin, and its `image.affine` (2,3).
+    """Image (H,W,3) uint8 BGR and a box -> JPEG of the box with margin, and its `image.affine` (2,3).
 
-    For data sets with large images: never enlarges, and keeps everything that training can reach.
+    The part inside the image, at most `side_px` long: whole pixels where that is no smaller, else
+    averaged down; keeps all that training can reach. `reduced`: by how much the decoder had made
+    the image smaller; the box is in pixels of the original.
     """
     import cv2
 
     wanted = size_px * margin
-    side = int(min(side_px, np.ceil(wanted)))
-    affine = crop_affine(center, wanted, (side, side))
-    flags = cv2.INTER_AREA if side < wanted / 1.5 else cv2.INTER_LINEAR
-    if flags == cv2.INTER_AREA:  # warpAffine does not average: shrink the whole image first
-        factor = side / wanted
-        small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-        real = np.array([small.shape[1] / image.shape[1], small.shape[0] / image.shape[0]])
-        # resize keeps edges in place: pixel centres move by half a pixel
-        shrink = np.array([[real[0], 0, (real[0] - 1) / 2], [0, real[1], (real[1] - 1) / 2]])
-        pixels = cv2.warpAffine(small, compose(invert(shrink), affine), (side, side))
-    else:
-        pixels = cv2.warpAffine(image, affine, (side, side), flags=flags)
-    encoded = cv2.imencode(
-        ".jpg", np.ascontiguousarray(pixels[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality]
-    )[1]
+    # pixel i of the reduced image is the mean of `reduced` pixels from reduced * i on
+    middle = (np.asarray(center, np.float64) - (reduced - 1) / 2) / reduced
+    limits = np.array([image.shape[1], image.shape[0]])
+    low = np.clip(np.floor(middle - wanted / 2 / reduced), 0, limits - 1).astype(int)
+    high = np.clip(np.ceil(middle + wanted / 2 / reduced) + 1, low + 1, limits).astype(int)
+    part = image[low[1] : high[1], low[0] : high[0]]
+    shrink = min(1.0, side_px * reduced / wanted)
+    if shrink < 1:
+        size = np.maximum(np.round((high - low) * shrink), 1).astype(int)
+        part = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
+    real = np.array([part.shape[1], part.shape[0]]) / (high - low)
+    affine = np.zeros((2, 3))
+    affine[[0, 1], [0, 1]] = real / reduced
+    # resizing keeps edges in place, so that pixel centres move by half a pixel
+    affine[:, 2] = real * (0.5 - low - (reduced - 1) / (2 * reduced)) - 0.5
+    encoded = cv2.imencode(".jpg", part, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return encoded.tobytes(), affine.astype(np.float32)
+
+
+def decoder_reduction(size_px: float, side_px: int, margin: float = MARGIN) -> int:
+    """-> 1, 2, 4 or 8: by how much a JPEG's decoder may shrink before `stored_crop` does."""
+    shrink = size_px * margin / side_px
+    return 1 if shrink < REDUCIBLE else min(8, 2 ** int(np.log2(shrink)))
 
 
 def make_crop(

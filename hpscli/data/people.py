@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from hpscli.data.crops import stored_crop
-from hpscli.data.sample import decode_image, image_kind, image_trouble
+from hpscli.data.crops import decoder_reduction, stored_crop
+from hpscli.data.sample import decode_bgr, image_kind, image_trouble
 from hpscli.errors import HpsError, InvalidData
 from hpscli.records import Person, Picture, Sample
 
@@ -61,13 +61,15 @@ def stem_of(image: str) -> str:
 def make_sample(root: Path, person: Person, layout: Layout) -> Sample:
     """A person and the folder of the pictures -> a sample; InvalidData when the picture is bad."""
     picture = person.picture or Picture(path=person.image)
-    affine = np.eye(2, 3, dtype=np.float32)
     if layout.kind == "crop":
-        pixels = _pixels(root, picture)
-        height, width = pixels.shape[:2]
+        height, width = _size(root, picture)
         center, size = box_of(person, height, width)
-        data, affine = stored_crop(pixels, center, size, side_px=layout.side_px)
+        whole = picture.frame >= 0 or picture.turns  # blocks of pixels would not lie as labels do
+        reduced = 1 if whole else decoder_reduction(size, layout.side_px)
+        pixels, reduced = _pixels(root, picture, reduced)
+        data, affine = stored_crop(pixels, center, size, side_px=layout.side_px, reduced=reduced)
     else:
+        affine = np.eye(2, 3, dtype=np.float32)
         data, height, width = _stored(root, picture)
         center, size = box_of(person, height, width)
     arrays = {name: _narrow(array) for name, array in person.arrays.items()}
@@ -86,7 +88,7 @@ def recropped(sample: Sample, layout: Layout) -> Sample:
     if layout.kind != "crop" or not whole:
         return sample
     center, size = sample.arrays["box.center"], float(sample.arrays["box.size"][0])
-    pixels = decode_image(sample.image)
+    pixels = decode_bgr(sample.image)
     data, affine = stored_crop(pixels, center, size, side_px=layout.side_px)
     return replace(sample, image=data, arrays={**sample.arrays, "image.affine": affine})
 
@@ -163,11 +165,10 @@ def _stored(root: Path, picture: Picture) -> tuple[bytes, int, int]:
     import cv2
 
     if picture.frame >= 0 or picture.turns:
-        pixels = _pixels(root, picture)
+        pixels, _ = _pixels(root, picture)
         options = [cv2.IMWRITE_JPEG_QUALITY, FRAME_QUALITY]
-        bgr = np.ascontiguousarray(pixels[..., ::-1])
         kind = ".jpg" if picture.frame >= 0 else ".png"
-        return cv2.imencode(kind, bgr, options)[1].tobytes(), *pixels.shape[:2]
+        return cv2.imencode(kind, pixels, options)[1].tobytes(), *pixels.shape[:2]
     data = picture_bytes(root, picture)
     if not image_kind(data):  # BMP and others that shards do not hold: without loss
         other = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
@@ -190,20 +191,38 @@ def image_size(data: bytes, name: str = "the image") -> tuple[int, int]:
         raise InvalidData(f"{name} cannot be decoded: {error}.") from None
 
 
+def _size(root: Path, picture: Picture) -> tuple[int, int]:
+    """-> height and width of a picture, turned so that labels fit."""
+    if picture.frame >= 0:
+        height, width = _pixels(root, picture)[0].shape[:2]
+        return height, width
+    height, width = _whole(root, replace(picture, turns=0))[1:]
+    return (width, height) if picture.turns % 2 else (height, width)
+
+
 @lru_cache(maxsize=1)  # people of one picture follow each other
-def _pixels(root: Path, picture: Picture) -> np.ndarray:
-    """-> (H,W,3) uint8 RGB, turned so that labels fit."""
+def _whole(root: Path, picture: Picture) -> tuple[bytes, int, int]:
+    return _stored(root, picture)
+
+
+@lru_cache(maxsize=1)
+def _pixels(root: Path, picture: Picture, reduced: int = 1) -> tuple[np.ndarray, int]:
+    """-> (H,W,3) uint8 BGR turned so that labels fit, and by how much the decoder made it smaller."""
     if picture.frame >= 0:
         from hpscli.data.videos import read_frame
 
-        pixels = read_frame(inside(root, picture.path), picture.frame)
-    else:
-        try:
-            pixels = decode_image(_stored(root, replace(picture, turns=0))[0])
-        except InvalidData as error:
-            problem = error.problem if picture.path in error.problem else ""
-            raise InvalidData(problem or f"{picture.path}: {error.problem}") from None
-    return np.ascontiguousarray(np.rot90(pixels, -picture.turns)) if picture.turns else pixels
+        frame = read_frame(inside(root, picture.path), picture.frame)
+        return np.ascontiguousarray(np.rot90(frame, -picture.turns)[..., ::-1]), 1
+    data = _whole(root, replace(picture, turns=0))[0]
+    if image_kind(data) != "jpg":
+        reduced = 1
+    try:
+        pixels = decode_bgr(data, reduced)
+    except InvalidData as error:
+        raise InvalidData(f"{picture.path}: {error.problem}") from None
+    if picture.turns:
+        return np.ascontiguousarray(np.rot90(pixels, -picture.turns)), reduced
+    return pixels, reduced
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:

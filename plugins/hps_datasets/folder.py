@@ -180,7 +180,7 @@ def make_sample(
     center, size = box_of(person, arrays, height, width, box_scale)
     affine = np.eye(2, 3, dtype=np.float32)
     if crop_px:
-        data, affine = stored_crop(decode_image(data), center, size, side_px=crop_px)
+        data, affine = stored_crop(decode_image(data)[..., ::-1], center, size, side_px=crop_px)
     arrays["box.center"] = center.astype(np.float32)
     arrays["box.size"] = np.array([size], np.float32)
     arrays["image.affine"] = affine

@@ -169,7 +169,7 @@ def test_stored_crops_are_small_and_carry_the_same_labels(images: Path) -> None:
     write_lines(images, {"image": "a.jpg", "keypoints2d": {"coco17": POINTS}})
     (whole,) = folder.samples(images, "train", **SPEC.options)
     (small,) = folder.samples(images, "train", **{**SPEC.options, "crop_px": 64})
-    assert isinstance(small, type(whole)) and decode_image(small.image).shape == (64, 64, 3)
+    assert isinstance(small, type(whole)) and max(decode_image(small.image).shape) <= 64
     one, other = (make_batch([sample], (48, 48), "coco17") for sample in (whole, small))
     np.testing.assert_array_equal(
         one.targets["keypoints2d.coco17"], other.targets["keypoints2d.coco17"]
