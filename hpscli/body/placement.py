@@ -1,0 +1,54 @@
+"""A body seen from another frame: what happens to its root's rotation and to its translation.
+
+A body turns about its pelvis, which at rest is not the origin. So a camera's rotation R and
+translation T take `transl` t to R (J + t) + T - J, where J is the pelvis at rest of that gender and
+shape. Without a body J is unknown, and then so is `transl`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from hpscli.body.files import have_asset
+from hpscli.body.layer import load_body
+from hpscli.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def turned_root(root: Array, rotation: Array) -> Array:
+    """Axis-angle (...,3) in the world, world -> camera (...,3,3) -> axis-angle (...,3) in the camera."""
+    turned = torch.from_numpy(np.array(rotation, np.float64)) @ axis_angle_to_matrix(
+        torch.from_numpy(np.array(root, np.float64))
+    )
+    return matrix_to_axis_angle(turned).numpy()
+
+
+def moved_translation(transl: Array, pelvis: Array, rotation: Array, translation: Array) -> Array:
+    """`transl` (...,3) in the world, pelvis at rest, camera -> `transl` (...,3) in the camera, metres."""
+    placed = np.einsum("...ij,...j->...i", rotation, pelvis + transl)
+    return np.asarray(placed + translation - pelvis)
+
+
+def rest_pelvis(kind: str, gender: str, betas: Array) -> Array | None:
+    """Shape (10,) -> the pelvis at rest (3,) metres of the imported body; None when it is not here."""
+    stored = _pelvis(kind, gender) if have_asset(f"{kind}-{gender}") else None
+    if stored is None:
+        return None
+    template, directions = stored
+    count = min(len(betas), directions.shape[-1])
+    return np.asarray(template + directions[:, :count] @ np.asarray(betas, np.float64)[:count])
+
+
+@lru_cache(maxsize=8)
+def _pelvis(kind: str, gender: str) -> tuple[Array, Array]:
+    """-> where the pelvis of the mean body rests (3,), and how it moves with the shape (3,S)."""
+    body = load_body(kind, gender=gender, source="imported")
+    numbers = [
+        body.get_buffer(name)[0].double().numpy() for name in ("joint_template", "joint_dirs")
+    ]
+    return numbers[0], numbers[1][:, : body.betas]
