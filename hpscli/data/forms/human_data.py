@@ -10,13 +10,16 @@ from hpscli.records import Person
 
 Arrays = dict[str, Any]
 JOINTS_OF_POSE = 3  # numbers of an axis-angle rotation
+OWN_WORD = "human_data."  # what only this form has
+OWN = f"extra.{OWN_WORD}"
 
 
 def human_data(people: Sequence[Person]) -> Arrays:
     """People -> {entry: array}; entries of dictionaries by a dotted name ("smpl.betas").
 
     Numbers keep their precision. An entry that some people lack is zero for them, with
-    `has_smpl` where that is SMPL.
+    `has_smpl` where that is SMPL. What an official file has and shards know in another shape or
+    word, people bring as `extra.human_data.ENTRY` and meta `human_data.WORD`; it goes before.
     """
     found: Arrays = {"image_path": np.array([person.image for person in people])}
     boxes = [np.full(4, np.nan) if p.box is None else np.asarray(p.box) for p in people]
@@ -28,11 +31,16 @@ def human_data(people: Sequence[Person]) -> Arrays:
         body, _, part = name.partition(".")
         if body in ("smpl", "smplx", "mano"):
             found[name] = _parameter(people, name, part)
+    for name in sorted(name for name in names if name.startswith(OWN)):
+        entry = name.removeprefix(OWN)
+        found[entry] = _parameter(people, name, entry.rpartition(".")[2])
     lacking = [not any(name.startswith("smpl.") for name in person.arrays) for person in people]
     if any(lacking) and not all(lacking):
         found["has_smpl"] = (~np.array(lacking)).astype(np.uint8)
-    for word in sorted({word for person in people for word in person.meta}):
-        found[f"meta.{word}"] = np.array([person.meta.get(word, "") for person in people])
+    words = {word for person in people for word in person.meta}
+    for word in sorted(words, key=lambda word: (word.startswith(OWN_WORD), word)):
+        entry = f"meta.{word.removeprefix(OWN_WORD)}"
+        found[entry] = np.array([person.meta.get(word, "") for person in people])
     return found
 
 
