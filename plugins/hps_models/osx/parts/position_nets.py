@@ -42,13 +42,19 @@ class PositionNet(nn.Module):
 
 def soft_argmax3d(logits: Tensor) -> tuple[Tensor, Tensor]:
     """logits (B,J,D,H,W) -> probabilities, and expected x, y, z (B,J,3) in cells, float32."""
-    depth, height, width = logits.shape[2:]
     volume = functional.softmax(logits.flatten(2).float(), dim=2).view(logits.shape)
-    cells = torch.arange(max(depth, height, width), device=logits.device, dtype=volume.dtype)
-    x = (volume.sum(dim=(2, 3)) * cells[:width]).sum(dim=2)
-    y = (volume.sum(dim=(2, 4)) * cells[:height]).sum(dim=2)
-    z = (volume.sum(dim=(3, 4)) * cells[:depth]).sum(dim=2)
-    return volume, torch.stack([x, y, z], dim=2)
+    sides = (volume.sum(dim=(2, 3)), volume.sum(dim=(2, 4)), volume.sum(dim=(3, 4)))
+    return volume, torch.stack([_mean_cell(side) for side in sides], dim=2)
+
+
+def _mean_cell(weights: Tensor) -> Tensor:
+    """weights (B,J,N) of cells -> their mean cell (B,J).
+
+    Divided by the sum, which is not exactly 1: a softmax that adds up thousands of cells one after the
+    other, as compiled ones do, is off by 3e-5, and so would be the cell.
+    """
+    cells = torch.arange(weights.shape[2], device=weights.device, dtype=weights.dtype)
+    return (weights * cells).sum(dim=2) / weights.sum(dim=2)
 
 
 def soft_argmax2d(logits: Tensor) -> Tensor:
