@@ -7,7 +7,7 @@ latin1, as the official body files need.
 
 import codecs
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,6 +15,7 @@ from hpscli.errors import InvalidData
 
 Maker = Callable[..., Any]
 MAX_OPERATIONS = 50_000_000  # each costs a byte of the file at least; stops a gigabyte of "["
+MAX_KEY_DEPTH, MAX_KEY_LENGTH = 2, 16  # of tuples that are keys of a dictionary or in a set
 DAMAGE = (
     ArithmeticError,
     AssertionError,
@@ -161,17 +162,27 @@ def _build(machine: PickleMachine) -> None:
         raise ValueError(f"a {type(target).__name__} cannot take a state")
 
 
+def checked_keys(items: Sequence[Any], depth: int = 0) -> Sequence[Any]:
+    """-> the same: the hash of tuples in tuples costs 2^depth steps, so deep ones are refused."""
+    for item in items:
+        if isinstance(item, tuple):
+            if depth >= MAX_KEY_DEPTH or len(item) > MAX_KEY_LENGTH:
+                raise ValueError("a key of tuples in tuples")
+            checked_keys(item, depth + 1)
+    return items
+
+
 def _extend(machine: PickleMachine, items: list[Any]) -> None:
     target = machine.stack[-1]
     if isinstance(target, set):
-        target.update(items)
+        target.update(checked_keys(items))
     else:
         target.extend(items)
 
 
 def _set_items(machine: PickleMachine, items: list[Any]) -> None:
     target = machine.stack[-1]
-    for key, value in zip(items[::2], items[1::2], strict=True):
+    for key, value in zip(checked_keys(items[::2]), items[1::2], strict=True):
         target[key] = value
 
 
@@ -193,7 +204,7 @@ def _tuple(machine: PickleMachine, count: int) -> None:
 
 def _dict(machine: PickleMachine) -> None:
     items = machine.pop_mark()
-    machine.push(dict(zip(items[::2], items[1::2], strict=True)))
+    machine.push(dict(zip(checked_keys(items[::2]), items[1::2], strict=True)))
 
 
 def _stack_global(machine: PickleMachine) -> None:
@@ -298,7 +309,7 @@ OPERATIONS: dict[int, Callable[[PickleMachine], None]] = {
         b"u": lambda m: _set_items(m, m.pop_mark()),
         b"\x8f": lambda m: m.push(set()),
         b"\x90": lambda m: _extend(m, m.pop_mark()),
-        b"\x91": lambda m: m.push(frozenset(m.pop_mark())),
+        b"\x91": lambda m: m.push(frozenset(checked_keys(m.pop_mark()))),
         b"g": lambda m: m.push(m.memo[int(m.line())]),
         b"h": lambda m: m.push(m.memo[m.number("<B")]),
         b"j": lambda m: m.push(m.memo[m.number("<I")]),

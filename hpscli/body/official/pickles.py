@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from hpscli.body.official.machine import DAMAGE, RECONSTRUCTORS, Maker, PickleMachine
+from hpscli.body.official.machine import DAMAGE, RECONSTRUCTORS, Maker, PickleMachine, checked_keys
 from hpscli.body.official.records import (
     ArrayRecord,
     ChumpyRecord,
@@ -69,11 +69,13 @@ def _empty_bytes(*arguments: Any) -> bytes:
 def _mapping(*arguments: Any) -> dict[Any, Any]:
     """OrderedDict(pairs) and defaultdict(factory): the factory is not kept."""
     pairs = arguments[0] if arguments and isinstance(arguments[0], list | dict) else ()
+    if isinstance(pairs, list):
+        checked_keys([key for key, _ in pairs])
     return dict(pairs)
 
 
 def _collection(kind: Callable[[Iterable[Any]], Any]) -> Maker:
-    return lambda items=(): kind(items)
+    return lambda items=(): kind(checked_keys(items) if kind in (set, frozenset) else items)
 
 
 def _sparse(outer: int) -> Maker:
