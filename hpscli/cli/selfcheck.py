@@ -89,7 +89,8 @@ def selfcheck(
     }
     out.result("selfcheck", document, lambda: _draw(done))
     if found.unknown:
-        out.say("not run", f"no replay registered for {_some(found.unknown)}")
+        names = ", ".join(found.unknown)
+        out.say("not run", f"no replay registered for {len(found.unknown)}: {names}")
     for one in covered:
         if one.left_out:
             out.say("left out", f"{one.file}: no replay compares {_some(one.left_out)}")

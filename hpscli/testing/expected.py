@@ -13,14 +13,18 @@ def expected(
 ) -> GoldenSpec:
     """File below expected/, reader, folder below fixtures/, split, converter -> a kind of golden.
 
-    `form`: the form of the file when it is not human_data; `boxes`: tolerance of boxes, px; what is
-    left are options of the reader.
+    Options of the replay; what is left are options of the reader:
+    `form`: of the file when it is not human_data: spin, or "package.module:function", which is given
+    the people and the folder and returns {entry: array};
+    `boxes`: tolerance of boxes, px; `tolerances`: {pattern of entries: tolerance};
+    `cameras`: "package.module:function", the folder -> `cam_param`, when it is no list by person;
+    `left_out`: patterns of entries that cannot be compared.
     """
     return GoldenSpec(
         name=f"datasets/{Path(file).stem}",
         files=(f"expected/{file}",),
         replay="hpscli.testing.data_goldens:replay",
-        summary=f"{dataset} {split} as {reference} makes it.",
+        summary=f"{dataset} {split} as {reference or 'we'} read it.",
         source="reference/datasets/expected/README.md (tolerances)",
         case={
             "dataset": dataset,
@@ -30,5 +34,5 @@ def expected(
             "file": file,
             **options,
         },
-        inputs=SKIPPED,
+        inputs=(*SKIPPED, *options.get("left_out", ())),
     )

@@ -1,67 +1,117 @@
-"""HumanData, the form of mmhuman3d: every joint set scattered into 190 common slots."""
+"""HumanData, the form of mmhuman3d: every joint set scattered into 190 common slots.
 
-from collections.abc import Mapping, Sequence
+One person is one row of named numbers; `human_data` stacks rows (dictionaries under dotted names),
+`human_data_writer` makes the .npz that mmhuman3d itself writes, from people as they come.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hpscli.body.joints import COMMON, joint_set
+from hpscli.data.forms.columns import Columns, stacked, write_columns
 from hpscli.records import Person
 
 Arrays = dict[str, Any]
 JOINTS_OF_POSE = 3  # numbers of an axis-angle rotation
-OWN_WORD = "human_data."  # what only this form has
-OWN = f"extra.{OWN_WORD}"
+BODIES = ("smpl", "smplx", "mano")
+SINGLE = ("jaw_pose", "leye_pose", "reye_pose")  # (3,) in the file; other poses are (joints, 3)
+COLUMNS = {"keypoints2d": 3, "keypoints3d": 4}
+TOP_WORDS = ("image_id", "frame_idx", "video_path")  # of our metadata, beside and not inside `meta`
+OURS_ALONE = ("image_path", "image_size_px", "as_reference", *TOP_WORDS)
+DISTORTION = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")  # extra.distortion, in this order
+PART_BOXES = ("lhand_bbox_xywh", "rhand_bbox_xywh", "face_bbox_xywh")  # extra.NAME, SMPLer-X
+EMBEDDING = "pose_embedding"  # extra.pose_embedding: of VPoser, in PROX
 
 
 def human_data(people: Sequence[Person]) -> Arrays:
     """People -> {entry: array}; entries of dictionaries by a dotted name ("smpl.betas").
 
-    Numbers keep their precision. An entry that some people lack is zero for them, with
-    `has_smpl` where that is SMPL. What an official file has and shards know in another shape or
-    word, people bring as `extra.human_data.ENTRY` and meta `human_data.WORD`; it goes before.
+    Numbers keep their precision. An entry that some people lack is zero for them; `has_smpl` says
+    who has SMPL.
     """
-    found: Arrays = {"image_path": np.array([person.image for person in people])}
-    boxes = [np.full(4, np.nan) if p.box is None else np.asarray(p.box) for p in people]
-    found["bbox_xywh"] = np.concatenate([np.stack(boxes), np.ones((len(people), 1))], axis=1)
-    for group in ("keypoints2d", "keypoints3d"):
-        found |= _keypoints(people, group)
-    names = {name for person in people for name in person.arrays}
-    for name in sorted(names):
-        body, _, part = name.partition(".")
-        if body in ("smpl", "smplx", "mano"):
-            found[name] = _parameter(people, name, part)
-    for name in sorted(name for name in names if name.startswith(OWN)):
-        entry = name.removeprefix(OWN)
-        found[entry] = _parameter(people, name, entry.rpartition(".")[2])
-    lacking = [not any(name.startswith("smpl.") for name in person.arrays) for person in people]
-    if any(lacking) and not all(lacking):
-        found["has_smpl"] = (~np.array(lacking)).astype(np.uint8)
-    words = {word for person in people for word in person.meta}
-    for word in sorted(words, key=lambda word: (word.startswith(OWN_WORD), word)):
-        entry = f"meta.{word.removeprefix(OWN_WORD)}"
-        found[entry] = np.array([person.meta.get(word, "") for person in people])
+    found = stacked([human_row(person) for person in people])
+    cameras = found.pop("cam_param", None)
+    if cameras is not None and all(isinstance(camera, Mapping) for camera in cameras):
+        found["cam_param"] = list(cameras)
+    for group in COLUMNS:
+        if group in found:
+            found[f"{group}_mask"] = found[f"{group}_mask"].max(0)
+            found[f"{group}_convention"] = np.array(COMMON)
     return found
 
 
-def _keypoints(people: Sequence[Person], group: str) -> Arrays:
-    """-> the joints in the 190 slots, and the mask of slots that the data set defines."""
-    columns = {"keypoints2d": 3, "keypoints3d": 4}[group]
-    slots = np.zeros((len(people), len(joint_set(COMMON)), columns))
-    mask = np.zeros(len(joint_set(COMMON)), np.uint8)
-    for row, person in enumerate(people):
-        for name, points in person.arrays.items():
-            start, _, joints = name.partition(".")
-            if start == group:
-                defined = person.arrays.get(f"extra.{group}_mask")
-                mask |= scatter(slots[row], points, joints, defined)
-    if not mask.any():
+def human_data_writer(people: Iterable[Person], path: Path, *, compressed: bool = True) -> int:
+    """People -> the file as mmhuman3d writes it -> how many; memory holds parameters, not joints.
+
+    compressed: of the 190 slots only those that somebody has.
+    """
+    with Columns() as columns:
+        for person in people:
+            columns.append(human_row(person))
+        write_columns(path, _document(columns, compressed))
+    return len(columns)
+
+
+def human_row(person: Person) -> Arrays:
+    """One person -> {entry: its row}: image_path, bbox_xywh (5,), keypoints2d (190,3), ..."""
+    box = np.full(4, np.nan) if person.box is None else np.asarray(person.box)
+    row: Arrays = {"image_path": person.image, "bbox_xywh": np.append(box, 1.0)}
+    for group in COLUMNS:
+        row |= _keypoints(person, group)
+    for name, array in person.arrays.items():
+        body, _, part = name.partition(".")
+        if body in BODIES:
+            row[name] = _parameter(np.asarray(array), part)
+        elif body == "vertices" or name == "extra.vertices":
+            row["vertices"] = np.asarray(array)
+        elif part in PART_BOXES:
+            row[part] = np.asarray(array)
+        elif part == EMBEDDING:
+            row[f"smplx.{part}"] = np.asarray(array)
+    has = any(name.startswith("smpl.") for name in person.arrays)
+    row["has_smpl"] = np.uint8(np.ravel(person.arrays.get("extra.has_smpl", has))[0])
+    for word, value in person.meta.items():
+        if word in TOP_WORDS:
+            row[word] = value
+        elif word not in OURS_ALONE and isinstance(value, str | int | float | np.generic):
+            row[f"meta.{word}"] = value
+    camera = camera_document(person)
+    return row | ({"cam_param": camera} if camera else {})
+
+
+def camera_document(person: Person) -> Arrays:
+    """-> a camera as mmhuman3d spells it, world -> camera; empty when the person has none."""
+    if "camera.intrinsics" not in person.arrays:
         return {}
+    bent = np.ravel(person.arrays.get("extra.distortion", np.zeros(len(DISTORTION))))
+    turned = person.arrays.get("camera.rotation", np.eye(3))
+    moved = person.arrays.get("camera.translation", np.zeros(3))
+    height, width = person.image_size_px or person.meta.get("image_size_px") or (0, 0)
     return {
-        group: slots,
-        f"{group}_mask": mask,
-        f"{group}_convention": np.array(COMMON),
+        "in_mat": np.asarray(person.arrays["camera.intrinsics"], np.float64).tolist(),
+        **dict(zip(DISTORTION, bent.tolist(), strict=True)),
+        "H": int(height),
+        "W": int(width),
+        "rotation_mat": np.asarray(turned, np.float64).tolist(),
+        "translation": np.asarray(moved, np.float64).tolist(),
+        "name": "default",
     }
+
+
+def _keypoints(person: Person, group: str) -> Arrays:
+    """-> the joints in the 190 slots, and the mask of slots that the data set defines."""
+    slots = np.zeros((len(joint_set(COMMON)), COLUMNS[group]))
+    mask = np.zeros(len(slots), np.uint8)
+    defined = person.arrays.get(f"extra.{group}_mask")
+    for name, points in person.arrays.items():
+        start, _, joints = name.partition(".")
+        if start == group:
+            mask |= scatter(slots, np.asarray(points), joints, defined)
+    return {group: slots, f"{group}_mask": mask} if mask.any() else {}
 
 
 def scatter(
@@ -76,22 +126,36 @@ def scatter(
     return mask if defined is None else np.asarray(defined, np.uint8)
 
 
-def _parameter(people: Sequence[Person], name: str, part: str) -> np.ndarray:
-    """-> a body's parameter of all people; poses as (N, joints, 3)."""
-    like = next(np.asarray(p.arrays[name]) for p in people if name in p.arrays)
-    rows = np.stack([np.asarray(p.arrays.get(name, np.zeros_like(like))) for p in people])
-    single = ("jaw_pose", "leye_pose", "reye_pose")
-    if part.endswith("_pose") and part not in single and rows.ndim == 2:
-        return rows.reshape(len(people), -1, JOINTS_OF_POSE)
-    return rows
+def _parameter(values: np.ndarray, part: str) -> np.ndarray:
+    """-> a body's parameter of one person; poses as (joints, 3)."""
+    if part.endswith("_pose") and part not in SINGLE and values.ndim == 1:
+        return values.reshape(-1, JOINTS_OF_POSE)
+    return values
 
 
-def flattened(document: Mapping[str, Any]) -> Arrays:
-    """Entries whose values are dictionaries -> the same by dotted names."""
-    found: Arrays = {}
-    for name, value in document.items():
-        if isinstance(value, Mapping):
-            found |= {f"{name}.{part}": item for part, item in value.items()}
-        else:
-            found[name] = value
-    return found
+def _document(columns: Columns, compressed: bool) -> dict[str, Any]:
+    """-> {entry: array, blocks of rows, or dictionary}, in the official file's own words."""
+    document: dict[str, Any] = {
+        "__key_strict__": np.array(False),
+        "__data_len__": np.array(len(columns)),
+        "__keypoints_compressed__": np.array(compressed),
+    }
+    nested: dict[str, Arrays] = {}
+    has_smpl = columns.whole("has_smpl")
+    for name in columns.names():
+        group, _, part = name.partition(".")
+        if name in COLUMNS:
+            mask = columns.whole(f"{name}_mask").max(0)
+            kept = np.flatnonzero(mask) if compressed else np.arange(len(mask))
+            document[name] = columns.blocks(name, partial(np.take, indices=kept, axis=1))
+            document[f"{name}_mask"] = mask
+            document[f"{name}_convention"] = np.array(COMMON)
+        elif part:
+            nested.setdefault(group, {})[part] = columns.whole(name)
+        elif name == "cam_param":
+            document[name] = columns.whole(name)
+        elif name == "has_smpl" and (has_smpl.all() or not has_smpl.any()):
+            continue
+        elif not name.endswith("_mask"):
+            document[name] = columns.blocks(name)
+    return document | nested
