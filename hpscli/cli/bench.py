@@ -12,6 +12,7 @@ import typer
 
 from hpscli.cli.bench_crops import crops
 from hpscli.cli.bench_latency import latency
+from hpscli.cli.bench_prepare import prepare
 from hpscli.cli.output import JsonOption, Output, QuietOption, pairs, table
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ WINDOW = (224, 224)
 BATCH = 32
 app.command()(crops)
 app.command()(latency)
+app.command()(prepare)
 ROUNDS = 5  # turns of each kind; rates are the best of them
 TEMPORARY = {"count": 192, "size_px": 256, "seed": 1}  # people made when no shards are given
 

@@ -9,7 +9,7 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -29,6 +29,7 @@ from hpscli.records import Person, Sample
 from hpscli.registry import get_registry, resolve
 
 CHUNK = 8  # people in one task of a worker
+LONGEST_CHUNK = 256  # of one video, whose frames one worker decodes in order
 AHEAD = 4  # tasks that wait for each worker
 
 
@@ -172,13 +173,38 @@ def encoded(source: Source, first: int, stop: int | None, workers: int) -> Itera
         if workers <= 1:
             yield from (_encode_one(source, *item) for item in numbered)
             return
-        chunks = iter(lambda: list(itertools.islice(numbered, CHUNK)), [])
+        chunks = _chunks(numbered)
     with _pool(source, workers) as pool:
         yield from _in_order(pool, chunks, workers * AHEAD)
 
 
 def _encode_one(source: Source, position: int, record: Any) -> Encoded | Bad:
     return make_and_encode(source, position, lambda: record)
+
+
+def _chunks(numbered: Iterable[tuple[int, Any]]) -> Iterator[list[tuple[int, Any]]]:
+    """-> tasks of a few records; people of one picture or one video stay together."""
+    chunk: list[tuple[int, Any]] = []
+    last = ""
+    for position, record in numbered:
+        place = _file_of(record)
+        full = len(chunk) >= (LONGEST_CHUNK if place and place == last else CHUNK)
+        if chunk and full:
+            yield chunk
+            chunk = []
+        chunk.append((position, record))
+        last = place
+    if chunk:
+        yield chunk
+
+
+def _file_of(record: Any) -> str:
+    """-> the picture or video that a person is in; "" where opening it again costs nothing."""
+    if not isinstance(record, Person):
+        return ""
+    if record.picture is None:
+        return record.image
+    return "" if record.picture.offset >= 0 else record.picture.path
 
 
 def _in_order(
