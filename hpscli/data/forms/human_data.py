@@ -24,14 +24,16 @@ TOP_WORDS = ("image_id", "frame_idx", "video_path")  # of our metadata, beside a
 OURS_ALONE = ("image_path", "image_size_px", "as_reference", *TOP_WORDS)
 DISTORTION = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")  # extra.distortion, in this order
 PART_BOXES = ("lhand_bbox_xywh", "rhand_bbox_xywh", "face_bbox_xywh")  # extra.NAME, SMPLer-X
-EMBEDDING = "pose_embedding"  # extra.pose_embedding: of VPoser, in PROX
+OWN_WORD = "human_data."  # what only this form has
+OWN = f"extra.{OWN_WORD}"
 
 
 def human_data(people: Sequence[Person]) -> Arrays:
     """People -> {entry: array}; entries of dictionaries by a dotted name ("smpl.betas").
 
     Numbers keep their precision. An entry that some people lack is zero for them; `has_smpl` says
-    who has SMPL.
+    who has SMPL. What an official file has and shards know in another shape or word, people bring
+    as `extra.human_data.ENTRY` and meta `human_data.WORD`; it goes before.
     """
     found = stacked([human_row(person) for person in people])
     cameras = found.pop("cam_param", None)
@@ -66,19 +68,20 @@ def human_row(person: Person) -> Arrays:
         body, _, part = name.partition(".")
         if body in BODIES:
             row[name] = _parameter(np.asarray(array), part)
-        elif body == "vertices" or name == "extra.vertices":
+        elif body == "vertices":
             row["vertices"] = np.asarray(array)
         elif part in PART_BOXES:
             row[part] = np.asarray(array)
-        elif part == EMBEDDING:
-            row[f"smplx.{part}"] = np.asarray(array)
-    has = any(name.startswith("smpl.") for name in person.arrays)
-    row["has_smpl"] = np.uint8(np.ravel(person.arrays.get("extra.has_smpl", has))[0])
+    row["has_smpl"] = np.uint8(any(name.startswith("smpl.") for name in person.arrays))
+    own = {word.removeprefix(OWN_WORD) for word in person.meta if word.startswith(OWN_WORD)}
     for word, value in person.meta.items():
         if word in TOP_WORDS:
             row[word] = value
-        elif word not in OURS_ALONE and isinstance(value, str | int | float | np.generic):
-            row[f"meta.{word}"] = value
+        elif word not in (*OURS_ALONE, *own) and isinstance(value, str | int | float | np.generic):
+            row[f"meta.{word.removeprefix(OWN_WORD)}"] = value
+    for name in (name for name in person.arrays if name.startswith(OWN)):
+        entry = name.removeprefix(OWN)
+        row[entry] = _parameter(np.asarray(person.arrays[name]), entry.rpartition(".")[2])
     camera = camera_document(person)
     return row | ({"cam_param": camera} if camera else {})
 
