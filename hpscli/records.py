@@ -41,7 +41,8 @@ class Picture:
 
     `path` is below the data set's folder, with slashes. `offset` >= 0: `length` bytes from there, in
     `encoding` ("" as they are, or "base64"). `frame` >= 0: that frame of a video, counted from 0.
-    `turns`: quarter turns clockwise after which the labels fit.
+    `turns`: quarter turns clockwise after which the labels fit. `folder`: another folder that the
+    user named, seen from the data set's; `path` is then below it.
     """
 
     path: str
@@ -50,6 +51,7 @@ class Picture:
     encoding: str = ""
     frame: int = -1
     turns: int = 0
+    folder: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -135,7 +135,7 @@ def square_box(center: np.ndarray, side_px: float) -> np.ndarray:
 
 def picture_bytes(root: Path, picture: Picture) -> bytes:
     """-> the bytes of a picture that is a file or lies in one."""
-    path = inside(root, picture.path)
+    path = inside(root / picture.folder, picture.path)
     try:
         if picture.offset < 0:
             return path.read_bytes()
@@ -211,7 +211,7 @@ def _pixels(root: Path, picture: Picture, reduced: int = 1) -> tuple[np.ndarray,
     if picture.frame >= 0:
         from hpscli.data.videos import read_frame
 
-        frame = read_frame(inside(root, picture.path), picture.frame)
+        frame = read_frame(inside(root / picture.folder, picture.path), picture.frame)
         return np.ascontiguousarray(np.rot90(frame, -picture.turns)[..., ::-1]), 1
     data = _whole(root, replace(picture, turns=0))[0]
     if image_kind(data) != "jpg":
