@@ -1,0 +1,135 @@
+"""3DPW: one pickle for each sequence; the pose of every person in every frame, in the world."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hps_datasets.scenes.labels import BROKEN, GENDERS, mapping, numbers, reason, text
+from hpscli.body.placement import moved_translation, rest_pelvis, turned_root
+from hpscli.data.people import padded_box, stem_of
+from hpscli.data.pickles import load_pickle
+from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.records import Person
+
+BETAS = 10  # some releases hold 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actor:
+    """One person of a sequence; F frames."""
+
+    sequence: str
+    number: int
+    gender: str  # male | female
+    poses: np.ndarray  # (F,72) axis-angle, root in the world
+    betas: np.ndarray  # (10,)
+    transl: np.ndarray  # (F,3) metres, world
+    points: np.ndarray  # (F,18,3) px and confidence
+    joints: np.ndarray  # (F,24,3) metres, world
+    valid: np.ndarray  # (F,) bool: the camera's pose can be trusted
+    cameras: np.ndarray  # (F,4,4) world -> camera, metres
+    intrinsics: np.ndarray  # (3,3) px
+
+
+def threedpw(root: Path, split: str, *, reference: str) -> Iterator[Person | HpsError]:
+    """3DPW -> every person in every frame whose camera is valid; sequence, then person, then frame."""
+    folder = root / "sequenceFiles" / split
+    files = sorted(folder.glob("*.pkl"))
+    if not files:
+        raise MissingError(f"{folder} holds no .pkl.", "Unpack sequenceFiles.zip there.")
+    for file in files:
+        try:
+            data = mapping(load_pickle(file), file.name)
+            count = len(data["poses"])
+        except HpsError as error:
+            yield error
+            continue
+        except BROKEN as error:
+            yield InvalidData(f"{file.name}: {reason(error)}.")
+            continue
+        for number in range(count):
+            try:
+                actor = read_actor(data, number)
+            except BROKEN as error:
+                yield InvalidData(f"{file.name} person {number}: {reason(error)}.")
+                continue
+            yield from _people(actor, reference)
+
+
+def read_actor(data: Any, number: int) -> Actor:
+    """The content of a sequence's pickle -> one person of it."""
+    poses = numbers(data["poses"][number], -1, 72)
+    frames = len(poses)
+    return Actor(
+        sequence=text(data["sequence"]),
+        number=number,
+        gender=GENDERS[text(data["genders"][number])],
+        poses=poses,
+        betas=numbers(data["betas"][number], -1)[:BETAS],
+        transl=numbers(data["trans"][number], frames, 3),
+        points=numbers(data["poses2d"][number], frames, 3, 18).transpose(0, 2, 1),
+        joints=numbers(data["jointPositions"][number], frames, 72).reshape(frames, 24, 3),
+        valid=numbers(data["campose_valid"][number], frames) > 0,
+        cameras=numbers(data["cam_poses"], frames, 4, 4),
+        intrinsics=numbers(data["cam_intrinsics"], 3, 3),
+    )
+
+
+def _people(actor: Actor, reference: str) -> Iterator[Person | HpsError]:
+    """-> the person in each valid frame."""
+    rotation, translation = actor.cameras[:, :3, :3], actor.cameras[:, :3, 3]
+    roots = turned_root(actor.poses[:, :3], rotation)
+    seen = np.einsum("fij,fkj->fki", rotation, actor.joints) + translation[:, None]
+    pelvis = None if reference else rest_pelvis("smpl", actor.gender, actor.betas)
+    stem = stem_of(actor.sequence)
+    for frame in np.flatnonzero(actor.valid):
+        image = f"imageFiles/{actor.sequence}/image_{frame:05d}.jpg"
+        box = _box(actor.points[frame], seen[frame], actor.intrinsics, reference)
+        if box is None:
+            yield InvalidData(
+                f"{image} person {actor.number}: not a joint of it is in the picture."
+            )
+            continue
+        arrays = {
+            "smpl.global_orient": roots[frame],
+            "smpl.body_pose": actor.poses[frame, 3:],
+            "smpl.betas": actor.betas,
+            "camera.intrinsics": actor.intrinsics,
+            "camera.rotation": rotation[frame],
+            "camera.translation": translation[frame],
+        }
+        if pelvis is not None:
+            arrays["smpl.transl"] = moved_translation(
+                actor.transl[frame], pelvis, rotation[frame], translation[frame]
+            )
+        if not reference:
+            arrays["keypoints2d.pw3d18"] = actor.points[frame]
+            arrays["keypoints3d.smpl24"] = np.hstack([seen[frame], np.ones((24, 1))])
+        yield Person(
+            key=f"{stem}-{frame:05d}-{actor.number}",
+            image=image,
+            arrays=arrays,
+            box=box,
+            meta=_meta(actor, int(frame), reference),
+        )
+
+
+def _meta(actor: Actor, frame: int, reference: str) -> dict[str, Any]:
+    meta: dict[str, Any] = {"gender": actor.gender, "body_source": "imported"}
+    if reference:
+        return {**meta, "human_data.gender": actor.gender[0]}
+    return {**meta, "sequence": actor.sequence, "person": actor.number, "frame": frame}
+
+
+def _box(
+    points: np.ndarray, joints: np.ndarray, intrinsics: np.ndarray, reference: str
+) -> np.ndarray | None:
+    """-> the box around the detected joints, or around the projected ones where none are."""
+    found = points[points[:, 2] > 0, :2]
+    if len(found) > (0 if reference else 1):  # a single point has no extent
+        return padded_box(found)
+    ahead = joints[joints[:, 2] > 0] @ intrinsics.T
+    return padded_box(ahead[:, :2] / ahead[:, 2:]) if len(ahead) > 1 else None
