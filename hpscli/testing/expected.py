@@ -18,10 +18,10 @@ def expected(
     the people and the folder and returns {entry: array};
     `boxes`: tolerance of boxes, px; `tolerances`: {pattern of entries: tolerance};
     `cameras`: "package.module:function", the folder -> `cam_param`, when it is no list by person;
-    `left_out`: patterns of entries that cannot be compared.
+    `name`: of the golden, when two readers give the same file; `left_out`: patterns of entries that cannot be compared.
     """
     return GoldenSpec(
-        name=f"datasets/{Path(file).stem}",
+        name=options.pop("name", f"datasets/{Path(file).stem}"),
         files=(f"expected/{file}",),
         replay="hpscli.testing.data_goldens:replay",
         summary=f"{dataset} {split} as {reference or 'we'} read it.",
