@@ -12,6 +12,7 @@ from hpscli.cli.output import JsonOption, Output, QuietOption, pairs, table
 
 if TYPE_CHECKING:
     from hpscli.data.evalset import EvalSet
+    from hpscli.data.shards import ShardIndex
     from hpscli.hooks import DatasetSpec
 
 app = typer.Typer(
@@ -99,14 +100,23 @@ def show(
 @app.command()
 def audit(
     shards: Shards,
-    fast: Annotated[bool, typer.Option("--fast", help="Do not decode the pictures.")] = False,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="Shards that must show nobody of these; default: other splits here."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of audit.html and audit.json; default: the shards.")
+    ] = None,
+    people: Annotated[int, typer.Option(min=1, help="Most people to measure.")] = 20_000,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Files and schema alone; pictures are not decoded.")
+    ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Checksums, schema and every sample of a shard folder; exit 5 when something is wrong."""
+    """What is wrong with shards: files, schema, and whether labels fit picture, body and test set."""
     from hpscli.data.shards import read_index
     from hpscli.data.verify import verify
-    from hpscli.errors import InvalidData
 
     output = Output(json, quiet)
     shards = _prepared(shards, "")
@@ -114,16 +124,68 @@ def audit(
     # no rate: a tar that cannot be read is passed over whole
     with output.progress("checking", index.samples) as advance:
         found = verify(shards, advance=advance, decode=not fast)
-    document = {"shards": shards, "samples": index.samples, "complaints": found}
-    verdict = "sound" if not found else f"{len(found)} complaint{'s' * (len(found) != 1)}"
-    rows = [("shards", shards), ("samples", index.samples), ("verdict", verdict)]
-    output.result("audit", document, lambda: pairs(rows))
+    if fast or found:
+        document = {"shards": shards, "samples": index.samples, "complaints": found}
+        verdict = "sound" if not found else f"{len(found)} complaint{'s' * (len(found) != 1)}"
+        rows = [("shards", shards), ("samples", index.samples), ("verdict", verdict)]
+        output.result("audit", document, lambda: pairs(rows))
+        _refuse_unsound(shards, found)
+        return
+    _audit_labels(output, shards, against or _other_splits(index), out, people)
+
+
+def _refuse_unsound(shards: str, found: list[str]) -> None:
+    from hpscli.errors import InvalidData
+
     if found:
         more = f"\n... and {len(found) - SHOWN_COMPLAINTS} more" * (len(found) > SHOWN_COMPLAINTS)
         raise InvalidData(
             f"{shards} is not sound:\n" + "\n".join(found[:SHOWN_COMPLAINTS]) + more,
             "Prepare it again (--force), or copy it again from where it came.",
         )
+
+
+def _audit_labels(
+    output: Output, shards: str, against: list[str], out: Path | None, most: int
+) -> None:
+    """Measure, judge, write the page; exit 4 when something is wrong."""
+    from hpscli.atomic import write_atomically
+    from hpscli.data.audit.page import page
+    from hpscli.data.audit.run import audit as run_audit
+    from hpscli.errors import CheckFailed
+
+    chosen, others = _open(shards), [_open(_prepared(name, "")) for name in against]
+    total = sum(min(len(one), most) for one in (chosen, *others))
+    with output.progress("measuring", total, "people") as advance:
+        found = run_audit(chosen, others, most=most, advance=advance)
+    folder = out or (Path() if "://" in shards else Path(shards))
+    folder.mkdir(parents=True, exist_ok=True)
+    document = {**found.document(), "page": folder / "audit.html"}
+    text = json_module.dumps(found.document(), indent=1) + "\n"
+    write_atomically(folder / "audit.json", text.encode())
+    write_atomically(folder / "audit.html", page(found, chosen).encode())
+
+    def draw() -> None:
+        table(
+            ("question", "verdict", "answer"), [(f.name, f.verdict, f.says) for f in found.findings]
+        )
+        pairs([("samples", found.samples), ("verdict", "wrong" if found.wrong else "sound")])
+
+    output.result("audit", document, draw)
+    output.say("look", str(folder / "audit.html"))
+    if found.wrong:
+        first = found.wrong[0]
+        raise CheckFailed(
+            f"the labels of {shards} are wrong: {first.says}.", f"See {folder / 'audit.html'}"
+        )
+
+
+def _other_splits(index: "ShardIndex") -> list[str]:
+    """-> prepared splits of the same data set that must show nobody of this one."""
+    here = _prepared_here().get(index.dataset, [])
+    trains = "train" in index.split
+    wanted = [split for split in here if "/" not in split and ("train" in split) != trains]
+    return [f"shards/{index.dataset}/{split}" for split in wanted]
 
 
 @app.command()
@@ -199,7 +261,7 @@ def dump(
 
 
 def _show_sample(output: Output, people: "EvalSet", number: int, out: Path | None) -> None:
-    from hpscli.data.verify import describe, picture
+    from hpscli.data.verify import describe, pictures
     from hpscli.errors import UsageError
     from hpscli.render.pictures import write_image
 
@@ -210,7 +272,7 @@ def _show_sample(output: Output, people: "EvalSet", number: int, out: Path | Non
         )
     sample = people[number]
     path = out or Path(f"{sample.key}.png")
-    write_image(path, picture(sample, side_px=512))
+    write_image(path, pictures(sample))
     document = {**describe(sample), "picture": path}
     arrays = {name: list(array.shape) for name, array in sample.arrays.items()}
     rows = [

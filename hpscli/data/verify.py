@@ -19,6 +19,8 @@ from hpscli.data.shards import ShardIndex, ShardInfo, read_index, read_table
 from hpscli.errors import HpsError, InvalidData
 from hpscli.records import Sample
 
+MESH_ALPHA = 0.75  # so much of a labelled body hides the picture
+
 
 def verify(
     location: str | Path,
@@ -121,12 +123,17 @@ def _count(counts: dict[str, int], name: str) -> None:
     counts[name] = counts.get(name, 0) + 1
 
 
-def picture(sample: Sample, side_px: int = 320) -> np.ndarray:
-    """-> (side,side,3) uint8 RGB: the crop around the box with the labelled 2D joints drawn."""
+def picture(sample: Sample, side_px: int = 320, *, mesh: bool = False) -> np.ndarray:
+    """-> (side,side,3) uint8 RGB: the crop around the box with the labelled 2D joints drawn.
+
+    mesh: the body of the labels below them, where there are parameters or vertices.
+    """
     from hpscli.data.crops import make_crop, move_points
     from hpscli.render.pictures import draw_keypoints
 
     image, affine = make_crop(sample, (side_px, side_px))
+    if mesh:
+        image = _with_mesh(sample, image, affine)
     shown = max(
         (name for name in sample.arrays if name.startswith("keypoints2d.")),
         key=lambda name: int((sample.arrays[name][:, 2] > 0).sum()),
@@ -137,6 +144,27 @@ def picture(sample: Sample, side_px: int = 320) -> np.ndarray:
     points = sample.arrays[shown].astype(np.float64)
     points[:, :2] = move_points(points[:, :2], affine)
     return draw_keypoints(image, points, shown.partition(".")[2])
+
+
+def _with_mesh(sample: Sample, image: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """The crop of a sample and its affine -> the crop with the body of the labels on it."""
+    from hpscli.data.audit.posed import drawn_mesh
+    from hpscli.render.pictures import render_mesh
+
+    found = drawn_mesh(sample)
+    if found is None:
+        return image
+    vertices, faces, intrinsics = found
+    moved = np.eye(3)
+    moved[:2] = affine
+    return render_mesh(image, vertices, faces, moved @ intrinsics, alpha=MESH_ALPHA)
+
+
+def pictures(sample: Sample, side_px: int = 512) -> np.ndarray:
+    """-> (side,side or 2*side,3) uint8 RGB: the labelled joints, and beside them the labelled body."""
+    plain = picture(sample, side_px)
+    body = picture(sample, side_px, mesh=True)
+    return plain if np.array_equal(plain, body) else np.concatenate([plain, body], axis=1)
 
 
 def contact_sheet(people: EvalSet, count: int = 12, columns: int = 4) -> np.ndarray:

@@ -87,7 +87,7 @@ def test_one_person_is_drawn_with_labels(
     document = json.loads(capsys.readouterr().out)
     assert document["key"] == "person-0007"
     assert np.shape(document["arrays"]["keypoints3d.smpl24"]) == (24, 4)
-    assert cv2.imread(str(path)).shape == (512, 512, 3)
+    assert cv2.imread(str(path)).shape == (512, 1024, 3)  # joints, and beside them the body
     assert run(["datasets", "show", str(shards), "--sample", "12"]) == 2
     assert "has no person 12; it has 12" in capsys.readouterr().err
 
