@@ -32,6 +32,7 @@ class Value(NamedTuple):
 def json_values(path: Path, lists: Container[str]) -> Iterator[Value]:
     """A document, and the names of its long lists -> every element of those, every other entry.
 
+    An empty list counts as an entry, so that it differs from none.
     A file whose outermost value is a list has one list, named "". MissingError when it cannot be read,
     InvalidData where it is broken, which may be after many values.
     """
@@ -85,8 +86,12 @@ class _Window:
                 yield Value(name, value, start, stop, False)
 
     def elements(self, name: str) -> Iterator[Value]:
+        start, empty = self.base + self.at, True
         for _ in self.separated("[", "]"):
+            empty = False
             yield Value(name, *self.value(), True)
+        if empty:
+            yield Value(name, [], start, self.base + self.at, False)
 
     def separated(self, opening: str, closing: str) -> Iterator[None]:
         """Between brackets: one turn for each value, which the caller reads."""

@@ -109,11 +109,11 @@ def people_inside_images(path: Path) -> Iterator[Entry | HpsError]:
     for name, value, start, _, listed in json_values(path, ("images",)):
         if name != "images":
             continue
-        found = True
+        found |= listed or value == []
+        if not listed:
+            continue
         where = f"{path.name} image at byte {start}"
         try:
-            if not listed:
-                raise ValueError("images is no list")
             image, people = image_of(value), list(value["annotations"])
             where = f"{path.name} image {value['image_id']}"
         except BROKEN as error:
@@ -131,7 +131,9 @@ def people_inside_images(path: Path) -> Iterator[Entry | HpsError]:
 
 def humans_of_images(path: Path) -> Iterator[Entry | HpsError]:
     """AI Challenger: a list of pictures, in each the people by name -> entries."""
-    for _, value, start, _, _ in json_values(path, ("",)):
+    for _, value, start, _, listed in json_values(path, ("",)):
+        if not listed:
+            continue  # the list is empty
         where = f"{path.name} image at byte {start}"
         try:
             number = text_of(value["image_id"])
