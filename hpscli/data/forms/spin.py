@@ -14,6 +14,7 @@ FIELDS = {  # entry: group of arrays, joint set
     "openpose": ("keypoints2d", "openpose25"),
     "S": ("keypoints3d", "spin_gt24"),
 }
+NAMES = ("maskname", "partname")  # of segmentations, in the test file of LSP; in people's metadata
 
 
 def spin_arrays(people: Sequence[Person]) -> dict[str, Any]:
@@ -35,6 +36,9 @@ def spin_arrays(people: Sequence[Person]) -> dict[str, Any]:
         found["shape"] = np.stack([p.arrays.get("smpl.betas", np.zeros(10)) for p in people])
         if not has.all():
             found["has_smpl"] = has.astype(np.uint8)
+    for name in NAMES:
+        if any(name in person.meta for person in people):
+            found[name] = np.array([person.meta.get(name, "") for person in people])
     if any("gender" in person.meta for person in people):
         found["gender"] = np.array([str(p.meta.get("gender", "n"))[:1] for p in people])
     return found
