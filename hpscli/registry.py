@@ -232,7 +232,7 @@ def _checked(hook: str, answer: object, record_type: type) -> tuple[list[Any], l
 
 
 TARGETS = ("build", "write", "check", "run", "replay", "losses")
-OPTIONAL_TARGETS = ("people", "samples", "parallel", "adapt", "raw")
+OPTIONAL_TARGETS = ("people", "samples", "poses", "parallel", "adapt", "raw")
 BODIES = ("smpl", "smplx", "mano")
 OUTPUTS = ("camera", "vertices", "joints", "parameters", "levels")
 ACCESS = ("open", "register", "request", "withdrawn", "generated")
@@ -255,7 +255,7 @@ def _nonsense(record: Any) -> str:
     if isinstance(record, hooks.DatasetSpec):
         if record.access not in ACCESS:
             return f"access = {record.access!r} is none of {', '.join(ACCESS)}"
-        if not record.people and not record.samples:
+        if not (record.people or record.samples or record.poses):
             return "neither people nor samples is given"
         if not record.splits or isinstance(record.splits, str):
             return f"splits = {record.splits!r} is not a list of names"

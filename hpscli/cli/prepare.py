@@ -74,6 +74,14 @@ def prepare(
     root = _root(spec, from_)
     stored = _layout(layout, crop_px)
     source = work.checked_source(spec, root, split, values, stored)
+    if spec.poses:
+        from hpscli.cli.prepare_poses import prepare_motions
+
+        place = out or Path("shards") / spec.name / split
+        motions = partial(prepare_motions, show, spec, root, split, place, options=values)
+        flags = {"force": force, "check": check, "dry_run": dry_run}
+        _guarded(partial(motions, limit=limit, **flags), place)
+        return
     total = work.expected_samples(source, limit)
     workers = workers or (min(os.cpu_count() or 1, MOST_WORKERS) if total > FEW or not total else 1)
     target = out or Path("shards") / spec.name / split

@@ -28,14 +28,18 @@ def check_dataset(
     """A data set, by name or as its record -> what holds of it; reads `count` people of each split."""
     spec = get_registry().dataset(dataset) if isinstance(dataset, str) else dataset
     checks = Checks(f"dataset {spec.name}")
+    target = spec.people or spec.samples or spec.poses
     missing = [n for n in ("licence", "homepage") if not getattr(spec, n).strip()]
     checks.add("licence", f"{missing[0]} is not stated" if missing else "", spec.licence)
     checks.run(
         "options",
-        lambda: (option_complaint(spec.people or spec.samples, spec.options, POSITIONAL), ""),
+        lambda: (option_complaint(target, spec.options, POSITIONAL), ""),
     )
     if spec.needs_root and root is None:
         checks.skip("reads", "not read: give the original files with --from DIR")
+        return list(checks)
+    if spec.poses:
+        checks.skip("reads", f"motions: hps prepare {spec.name} --check reads them")
         return list(checks)
     where = root or Path()
     lacking = [glob for glob in spec.files if root and not any(root.glob(glob))]

@@ -33,6 +33,11 @@ def hps_datasets() -> list[DatasetSpec]:
             people=f"{FOLDER}.up3d:up3d",
             references=("mmhuman3d",),
         ),
+        dataset(
+            f"{CARDS}/amass.toml",
+            poses=f"{FOLDER}.amass:amass",
+            options={"fps": 5.0},  # neighbouring frames of 60 to 250 a second say the same
+        ),
     ]
 
 
