@@ -21,6 +21,8 @@ from hpscli.data.augment import (
 )
 from hpscli.data.crops import move_points, to_crop_units
 
+# They belong to the untouched picture; a turned crop has neither this box nor this world.
+OF_THE_ORIGINAL = ("box.xywh", "camera.rotation", "camera.translation")
 Labels = dict[str, tuple[np.ndarray, np.ndarray]]  # name -> values (B,...), present (B,)
 
 
@@ -47,7 +49,7 @@ def move_labels(records: Sequence[Mapping[str, np.ndarray]], moves: Moves, joint
         stacked = {
             name: np.stack([records[row][name] for row in rows])
             for name in names
-            if not name.startswith(("extra.", "image."))
+            if not name.startswith(("extra.", "image.")) and name not in OF_THE_ORIGINAL
         }
         whole = len(rows) == len(records)
         labels = _move_group(stacked, moves if whole else moves.take(rows), joints)
