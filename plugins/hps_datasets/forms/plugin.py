@@ -19,6 +19,13 @@ HUMAN_DATA = {  # file: its decoded twin in expected/human_data
     "pw3d_test": "pw3d__pw3d_test",
 }
 
+SPIN = {  # file: the name that mmhuman3d's converter gives it
+    "coco_2014_train": "coco_2014",
+    "lsp_dataset_original_train": "lsp",
+    "hr-lspet_train": "lspet",
+    "mpi_inf_3dhp_train": "mpi_inf_3dhp",
+    "mpii_train": "mpii",
+}
 CAMERAS = {"h36m_mosh_train": "hps_datasets.forms.goldens:h36m_cameras"}
 
 
@@ -38,13 +45,23 @@ def hps_datasets() -> list[DatasetSpec]:
                 "hand": "right",  # side of MANO parameters that do not say it
             },
         ),
+        dataset(
+            "hps_datasets:cards/spin-npz.toml",
+            people="hps_datasets.forms.spin:people",
+            references=("spin", "mmhuman3d", "hmr2"),
+            options={
+                **PICTURES,
+                "fits": "",  # SPIN's static fits, an .npy below the folder or anywhere
+                "scale": "auto",  # unit of `scale`: 200 (of them px), px; auto: px if it has two
+            },
+        ),
     ]
 
 
 @hookimpl
 def hps_goldens() -> list[GoldenSpec]:
-    """-> decoded twins of HumanData files."""
-    return [
+    """-> decoded twins of HumanData files, and what others make of SPIN's."""
+    twins = [
         expected(
             f"human_data/{twin}.npz",
             "humandata",
@@ -57,3 +74,25 @@ def hps_goldens() -> list[GoldenSpec]:
         )
         for name, twin in HUMAN_DATA.items()
     ]
+    converted = [
+        expected(
+            f"human_data/spin__spin_{official}_train.npz",
+            "spin-npz",
+            "spin",
+            "train",
+            "mmhuman3d",
+            annotations=f"{name}.npz",
+        )
+        for name, official in SPIN.items()
+    ]
+    evaluation = expected(
+        "hmr2/hmr2__eval_npz.npz",
+        "spin-npz",
+        "hmr2",
+        "validation",
+        "hmr2",
+        annotations="h36m_val_p2.npz",
+        images="images",
+        form="hps_datasets.forms.goldens:hmr2_items",
+    )
+    return [*twins, *converted, evaluation]
