@@ -17,7 +17,16 @@ SMALLEST_STD = 0.224  # of the colours by which pictures are divided (ImageNet)
 PIXELS = 2 / 255 / SMALLEST_STD  # reference/datasets/expected/README.md: decoders and warps differ
 FEW = 0.02  # the share of pixels that may differ more
 PICTURE_ENTRIES = ("image_*", "img_*", "mask_*")
-NO_PICTURE = ("image_path", "image_name", "image_id", "img_key", "img_path", "img_size", "img_id")
+NO_PICTURE = (
+    "image_path",
+    "image_name",
+    "image_id",
+    "img_key",
+    "img_path",
+    "img_size",
+    "img_shape",
+    "img_id",
+)
 GENDERS = {  # every spelling in files of the field
     "m": "male",
     "male": "male",
@@ -36,7 +45,8 @@ def compare(name: str, found: Any, stored: np.ndarray, tolerance: float) -> Arra
     if found is None:
         return verdict(name, float("inf"), 0.0, "we have no such entry")
     if name.endswith("_json"):
-        return _compare_documents(name, found, json.loads(str(stored)), tolerance)
+        rows = [json.loads(str(row)) for row in stored] if stored.ndim else json.loads(str(stored))
+        return _compare_documents(name, found, rows, tolerance)
     found = np.asarray(found)
     if found.shape != stored.shape:
         return verdict(name, float("inf"), 0.0, f"shape {found.shape}, stored {stored.shape}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hpscli.data.forms.human_data import human_data
+from hpscli.data.forms.osx import osx_list
 from hpscli.data.forms.spin import spin_arrays
 from hpscli.data.people import image_size, picture_bytes
 from hpscli.errors import HpsError
@@ -23,6 +24,7 @@ from hpscli.testing.goldens import ArrayCheck, ReplayOptions, read_golden
 FORMS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "human_data": human_data,
     "spin": spin_arrays,
+    "osx": osx_list,
 }
 OFFSET_ENTRIES = ("bbox_xywh", "center", "scale")
 

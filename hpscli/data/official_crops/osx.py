@@ -47,13 +47,10 @@ def person_box(box: Sequence[float], image_size: tuple[int, int]) -> np.ndarray 
 
     None when nothing of the box is left inside the picture.
     """
-    x, y, width, height = (float(value) for value in box)
-    left, top = max(0.0, x), max(0.0, y)
-    right = min(image_size[1] - 1.0, left + max(0.0, width - 1.0))
-    bottom = min(image_size[0] - 1.0, top + max(0.0, height - 1.0))
-    if not (width * height > 0 and right > left and bottom > top):
+    inner = sanitized_box(box, image_size)
+    if inner is None:
         return None
-    width, height = right - left, bottom - top
+    left, top, width, height = inner.tolist()
     centre_x, centre_y = left + width / 2.0, top + height / 2.0
     aspect = WINDOW[1] / WINDOW[0]
     if width > aspect * height:
@@ -62,6 +59,17 @@ def person_box(box: Sequence[float], image_size: tuple[int, int]) -> np.ndarray 
         width = height * aspect
     width, height = width * ENLARGE, height * ENLARGE
     return np.array([centre_x - width / 2.0, centre_y - height / 2.0, width, height], np.float32)
+
+
+def sanitized_box(box: Sequence[float], image_size: tuple[int, int]) -> np.ndarray | None:
+    """A box, picture (height, width) -> what of it lies inside, up to the last pixels' centres (4,)."""
+    x, y, width, height = (float(value) for value in box)
+    left, top = max(0.0, x), max(0.0, y)
+    right = min(image_size[1] - 1.0, left + max(0.0, width - 1.0))
+    bottom = min(image_size[0] - 1.0, top + max(0.0, height - 1.0))
+    if not (width * height > 0 and right > left and bottom > top):
+        return None
+    return np.array([left, top, right - left, bottom - top])
 
 
 def patch_affines(
