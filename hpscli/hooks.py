@@ -90,9 +90,7 @@ class DatasetSpec:
     homepage: str
     people: str = ""  # target(root: Path, split: str, **options) -> Iterator[Person | InvalidData]
     samples: str = ""  # or the same with Samples, for who makes pictures instead of finding them
-    poses: str = (
-        ""  # or, without pictures: target(root, split, **options) -> (count, target(index))
-    )
+    poses: str = ""  # or of motions: target(root, split, **options) -> (count, target(index))
     body: str = ""  # body whose parameters the samples carry, if any
     aliases: tuple[str, ...] = ()  # other names that people type
     references: tuple[str, ...] = ()  # official converters that option `reference` reproduces

@@ -8,6 +8,7 @@ import numpy as np
 from hps_datasets.scenes.labels import flat
 from hpscli.body.files import have_asset, read_asset
 
+COEFFICIENTS = 12  # num_pca_comps of PROX's and RICH's fits
 LETTERS = {"left": "l", "right": "r"}  # hands_componentsl, hands_meanl in the files of SMPL-X
 
 
@@ -54,8 +55,8 @@ def smplx_arrays(fit: Any) -> dict[str, np.ndarray]:
     for side in LETTERS:
         if f"{side}_hand_pose" not in fit:
             continue
-        coefficients = np.asarray(fit[f"{side}_hand_pose"]).reshape(-1)
-        arrays[f"extra.{side}_hand_pca"] = flat(coefficients, len(coefficients))
+        coefficients = flat(fit[f"{side}_hand_pose"], COEFFICIENTS)
+        arrays[f"extra.{side}_hand_pca"] = coefficients
         rotations = finger_rotations(side, coefficients)
         if rotations is not None:
             arrays[f"smplx.{side}_hand_pose"] = rotations

@@ -33,6 +33,7 @@ def hps_datasets() -> list[DatasetSpec]:
             people=f"{FOLDER}.up3d:up3d",
             references=("mmhuman3d",),
         ),
+        dataset(f"{CARDS}/rich.toml", people=f"{FOLDER}.rich:rich"),
         dataset(
             f"{CARDS}/amass.toml",
             poses=f"{FOLDER}.amass:amass",
