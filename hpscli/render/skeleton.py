@@ -69,6 +69,8 @@ ALIASES = {
     "small_toe": "smalltoe",
     "nose_or_head": "head",
 }
+OPENPOSE_IN_SPIN = re.compile(r"^OP ([LR])(?=[A-Z])")  # SPIN's "OP RWrist", beside "Right Wrist"
+SIDES = {"L": "left", "R": "right"}
 LOOSE = re.compile(r"_(openpose|extra|h36m|3dhp|smplhf|tip)$")
 
 
@@ -90,7 +92,8 @@ def bones(names: Sequence[str]) -> list[tuple[int, int]]:
 
 def plain_name(name: str) -> str:
     """A joint's name in any convention -> side_base or base: R_Index_4 -> right_index."""
-    name = name.strip().lower().replace(" ", "_").replace("(", "").replace(")", "")
+    name = OPENPOSE_IN_SPIN.sub(lambda side: f"{SIDES[side[1]]}_op_", name.strip())
+    name = name.lower().replace(" ", "_").replace("(", "").replace(")", "")
     name = re.sub(r"^l_", "left_", re.sub(r"^r_", "right_", name))
     name = LOOSE.sub("", name)
     name = re.sub(r"(?<=[a-z])(\d)$", r"_\1", name)  # index1 -> index_1, spine1 -> spine_1

@@ -207,6 +207,7 @@ def test_names_of_other_conventions_are_understood():
     assert plain_name("left_wrist_openpose") == "left_wrist"
     assert plain_name("spine1") == "spine_1"
     assert plain_name("thumb_tip") == "thumb"
+    assert plain_name("OP RWrist") == "right_op_wrist"  # beside SPIN's own right wrist
 
 
 def test_a_box_is_drawn_around_its_centre():
