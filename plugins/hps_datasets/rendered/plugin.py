@@ -17,13 +17,24 @@ def hps_datasets() -> list[DatasetSpec]:
             references=("mmhuman3d",),
             options={"body": "smplx", "resolution": "auto"},
         ),
+        dataset(
+            "hps_datasets:cards/surreal.toml",
+            people=f"{READERS}.surreal:surreal",
+            references=("mmhuman3d",),
+            options={"run": "all"},
+        ),
+        dataset(
+            "hps_datasets:cards/3dpeople.toml",
+            people=f"{READERS}.people3d:people3d",
+            references=("hmr-benchmarks",),
+        ),
     ]
 
 
 @hookimpl
 def hps_goldens() -> list[GoldenSpec]:
     """-> what official converters make of tiny downloads."""
-    return [
+    agora = [
         expected(
             f"human_data/agora__agora_{split}_{body}.npz",
             "agora",
@@ -37,3 +48,32 @@ def hps_goldens() -> list[GoldenSpec]:
         for split in ("train", "validation")
         for body, resolution in (("smplx", "1280x720"), ("smpl", "3840x2160"))
     ]
+    surreal = [
+        expected(
+            f"human_data/surreal__surreal_{name}_run0.npz",
+            "surreal",
+            "surreal",
+            split,
+            "mmhuman3d",
+            run="0",
+        )
+        for split, name in (("train", "train"), ("validation", "val"), ("test", "test"))
+    ]
+    people3d = [
+        expected(
+            "human_data_hmr_benchmarks/people3d__people3d_train.npz",
+            "3dpeople",
+            "people3d",
+            "train",
+            "hmr-benchmarks",
+        ),
+        expected(
+            "derived/people3d_owner_columns.npz",
+            "3dpeople",
+            "people3d",
+            "train",
+            "",
+            form=f"{READERS}.goldens:owner_columns",
+        ),
+    ]
+    return [*agora, *surreal, *people3d]
