@@ -62,6 +62,7 @@ class _Column:
     dtype: np.dtype[Any] | None  # None: lines of JSON
     empty: Any
     rows: int = 0
+    given: int = 0  # rows that had a value
     longest: int = 1  # characters of a text
 
 
@@ -96,6 +97,10 @@ class Columns:
     def names(self) -> list[str]:
         """-> the columns, in the order in which they came."""
         return list(self._columns)
+
+    def given(self, name: str) -> int:
+        """-> how many rows had this value; 0 for a column that nobody knows."""
+        return self._columns[name].given if name in self._columns else 0
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Add a row; InvalidData when a value is shaped unlike those before it."""
@@ -168,6 +173,7 @@ def _write(column: _Column, value: Any, name: str, row: int) -> None:
             )
         column.file.write(array.astype(column.dtype).tobytes())
     column.rows += 1
+    column.given += 1
 
 
 def _pad(column: _Column, rows: int) -> None:

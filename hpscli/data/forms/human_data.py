@@ -1,7 +1,7 @@
 """HumanData, the form of mmhuman3d: every joint set scattered into 190 common slots.
 
 One person is one row of named numbers; `human_data` stacks rows (dictionaries under dotted names),
-`human_data_writer` makes the .npz that mmhuman3d itself writes, from people as they come.
+`write_human_data` makes the .npz that mmhuman3d itself writes, from people as they come.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,8 +20,9 @@ JOINTS_OF_POSE = 3  # numbers of an axis-angle rotation
 BODIES = ("smpl", "smplx", "mano")
 SINGLE = ("jaw_pose", "leye_pose", "reye_pose")  # (3,) in the file; other poses are (joints, 3)
 COLUMNS = {"keypoints2d": 3, "keypoints3d": 4}
+HAS = ("has_smpl", "has_smplx", "has_mano")  # the first as SPIN; only where some lack it
 TOP_WORDS = ("image_id", "frame_idx", "video_path")  # of our metadata, beside and not inside `meta`
-OURS_ALONE = ("image_path", "image_size_px", "as_reference", *TOP_WORDS)
+OURS_ALONE = ("image_path", "image_size_px", "dataset", "split", "as_reference", *TOP_WORDS)
 DISTORTION = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")  # extra.distortion, in this order
 PART_BOXES = ("lhand_bbox_xywh", "rhand_bbox_xywh", "face_bbox_xywh")  # extra.NAME, SMPLer-X
 OWN_WORD = "human_data."  # what only this form has
@@ -46,16 +47,25 @@ def human_data(people: Sequence[Person]) -> Arrays:
     return found
 
 
-def human_data_writer(people: Iterable[Person], path: Path, *, compressed: bool = True) -> int:
+def write_human_data(people: Iterable[Person], path: Path, *, compressed: bool = True) -> int:
     """People -> the file as mmhuman3d writes it -> how many; memory holds parameters, not joints.
 
     compressed: of the 190 slots only those that somebody has.
     """
+    relative: set[bool] = set()
     with Columns() as columns:
         for person in people:
-            columns.append(human_row(person))
-        write_columns(path, _document(columns, compressed))
-    return len(columns)
+            row = human_row(person)
+            row |= {f"has_{b}": np.uint8(f"{b}.betas" in row) for b in ("smplx", "mano")}
+            if "keypoints3d" in row:
+                relative.add(bool(row.pop("meta.root_relative", False)))
+            columns.append(row)
+        document = _document(columns, compressed)
+        document["misc"] = {"flat_hand_mean": True}  # as hand poses are in shards
+        if len(relative) == 1:
+            document["misc"]["kps3d_root_aligned"] = relative.pop()
+        write_columns(path, document)
+        return len(columns)
 
 
 def human_row(person: Person) -> Arrays:
@@ -144,7 +154,6 @@ def _document(columns: Columns, compressed: bool) -> dict[str, Any]:
         "__keypoints_compressed__": np.array(compressed),
     }
     nested: dict[str, Arrays] = {}
-    has_smpl = columns.whole("has_smpl")
     for name in columns.names():
         group, _, part = name.partition(".")
         if name in COLUMNS:
@@ -157,8 +166,10 @@ def _document(columns: Columns, compressed: bool) -> dict[str, Any]:
             nested.setdefault(group, {})[part] = columns.whole(name)
         elif name == "cam_param":
             document[name] = columns.whole(name)
-        elif name == "has_smpl" and (has_smpl.all() or not has_smpl.any()):
-            continue
+        elif name in HAS:
+            has = columns.whole(name)
+            if has.any() and not has.all():
+                document[name] = has
         elif not name.endswith("_mask"):
             document[name] = columns.blocks(name)
     return document | nested
