@@ -28,6 +28,12 @@ def hps_datasets() -> list[DatasetSpec]:
             people=f"{READERS}.people3d:people3d",
             references=("hmr-benchmarks",),
         ),
+        dataset("hps_datasets:cards/gta-human.toml", people=f"{READERS}.gta_human:gta_human"),
+        dataset(
+            "hps_datasets:cards/humman.toml",
+            people=f"{READERS}.humman:humman",
+            options={"every": 10},  # the published converter takes one frame in ten
+        ),
     ]
 
 
