@@ -1,230 +1,84 @@
-"""Variables of MATLAB files (version 5): the labels of LSP, MPII, Penn Action and others.
-
-Every size that a file states is held against the bytes that are there, so that a broken file ends in a
-sentence; SciPy's reader can end in a crash of the process. Format: "MAT-File Format", The MathWorks.
-"""
+"""MATLAB's files of both kinds: .mat up to version 7 (SciPy), and 7.3, which is HDF5 (h5py)."""
 
 import math
 import struct
+import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from hpscli.errors import InvalidData, MissingError
 
-HDF5_MAGIC = b"\x89HDF"  # MATLAB writes 7.3 files as HDF5 behind 512 bytes of text
-HEADER_BYTES = 128
-MATRIX, COMPRESSED = 14, 15  # kinds of elements
-STORED = {
-    1: "i1",
-    2: "u1",
-    3: "i2",
-    4: "u2",
-    5: "i4",
-    6: "u4",
-    7: "f4",
-    9: "f8",
-    12: "i8",
-    13: "u8",
-}
-TEXT = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
-CELL, STRUCT, CHAR = 1, 2, 4  # classes of arrays
-NUMERIC = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8"}
-NUMERIC[15] = "u8"
-COMPLEX_FLAG = 0x08
-MAX_BYTES = 2 << 30  # of a variable, by the format
-MAX_DEPTH = 32
-NAME_WINDOW = 512  # bytes of a compressed variable in which its name stands
+LARGEST_BYTES = 4 << 30  # of one array; MPI-INF-3DHP's have 0.1 GB
+TRY = "The file is damaged or cut short: download or copy it again."
+BROKEN = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    RuntimeError,
+    struct.error,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
 
 
-def read_mat(path: Path, *names: str) -> dict[str, Any]:
-    """A .mat file and names of variables -> {name: value}; each of them must be there.
+def read_mat(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """A .mat up to version 7 and names of variables -> those of them that it has; others are not read."""
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
-    Numbers are arrays in MATLAB's shape, a single number is a float or int. Text is str, a cell array
-    a list, a structure array a list of {field: value}, both in MATLAB's order.
-    """
+    if not path.is_file():
+        raise MissingError(f"there is no file {path}.", "Check the path.")
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise MissingError(f"{path} cannot be read: {error.strerror}.") from None
-    if HDF5_MAGIC in (data[:4], data[512:516]):
-        raise InvalidData(
-            f"{path.name} is a MATLAB 7.3 file; version 5 is expected.",
-            "Take the owner's file, or save it again: save('FILE', '-v7')",
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = loadmat(str(path), variable_names=list(names))
+    except (*BROKEN, MatReadError) as error:
+        raise damaged(path, error) from None
+    return {name: np.asarray(found[name]) for name in names if name in found}
+
+
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[Any]:
+    """A .mat of version 7.3 -> its h5py.File; read arrays out of it with `hdf5_array`."""
+    import h5py
+
+    if not path.is_file():
+        raise MissingError(f"there is no file {path}.", "Check the path.")
     try:
-        found = dict(_variables(data, names))
-    except (struct.error, zlib.error, ValueError, IndexError, OverflowError, MemoryError) as error:
-        raise InvalidData(f"{path.name} is no readable MATLAB file: {error}.") from None
-    for name in names:
-        if name not in found:
-            raise InvalidData(f"{path.name} has no variable '{name}'.")
-    return found
+        file = h5py.File(path, "r")
+    except BROKEN as error:
+        raise damaged(path, error) from None
+    try:
+        yield file
+    finally:
+        file.close()
 
 
-def numbers(path: Path, name: str, value: Any) -> np.ndarray:
-    """-> a variable as an array of numbers, float64."""
-    array = np.asarray(value) if isinstance(value, np.ndarray | int | float) else np.array("")
-    if array.dtype.kind not in "biuf":
-        raise InvalidData(f"{path.name}: '{name}' is no array of numbers.")
-    return array.astype(np.float64)
+def hdf5_array(file: Any, name: Any) -> np.ndarray:
+    """An open HDF5 and the name or reference of an array -> its numbers; InvalidData names the file."""
+    try:
+        dataset = file[name]
+        size = math.prod(dataset.shape) * dataset.dtype.itemsize
+        if size > LARGEST_BYTES:
+            raise ValueError(f"shape {dataset.shape} announced")
+        return np.asarray(dataset[()])
+    except BROKEN as error:
+        called = f"'{name}': " if isinstance(name, str) else ""
+        raise damaged(Path(str(getattr(file, "filename", ""))), error, called) from None
 
 
-class Header(NamedTuple):
-    """What stands before the values of an array."""
-
-    kind: int
-    is_complex: bool
-    shape: tuple[int, ...]
-    name: str
-
-
-def _variables(data: bytes, names: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    """-> the variables with these names; others are not even decompressed."""
-    if data[126:128] not in (b"IM", b"MI"):
-        raise ValueError("it does not begin as one")
-    order = "<" if data[126:128] == b"IM" else ">"
-    reader = _Reader(data, order, HEADER_BYTES)
-    while len(data) - reader.at >= 8:
-        kind, start, stop = reader.tag()
-        reader.at = stop if kind == COMPRESSED else reader.at
-        if kind == COMPRESSED:
-            inner = _Reader(_inflate(data[start:stop], NAME_WINDOW), order)
-            inner.at = 8
-            if inner.header().name not in names:
-                continue
-            inner = _Reader(_inflate(data[start:stop], MAX_BYTES), order)
-            yield inner.named()
-        elif kind == MATRIX:
-            inside = _Reader(data, order, start)
-            if inside.header().name in names:
-                yield _Reader(data[:stop], order, start - 8).named()
-    return
-
-
-def _inflate(data: bytes, limit: int) -> bytes:
-    return zlib.decompressobj().decompress(data, limit)
-
-
-class _Reader:
-    """A place in bytes that holds elements one after the other."""
-
-    def __init__(self, data: bytes, order: str, at: int = 0) -> None:
-        self.data, self.order, self.at = data, order, at
-        self.pair = struct.Struct(f"{order}II")
-
-    def tag(self) -> tuple[int, int, int]:
-        """-> kind of the next element, and where its bytes begin and end; `at` moves behind it."""
-        kind, size = self.pair.unpack_from(self.data, self.at)
-        if kind >> 16:  # up to 4 bytes lie in the tag itself
-            kind, size = kind & 0xFFFF, kind >> 16
-            start, self.at = self.at + 4, self.at + 8
-            if size > 4:
-                raise ValueError(f"a small element of {size} bytes at byte {start}")
-        else:
-            start = self.at + 8
-            self.at = start + size + (-size % 8)
-        if start + size > len(self.data):
-            raise ValueError(f"it ends before byte {start + size}")
-        return kind, start, start + size
-
-    def header(self) -> Header:
-        """-> flags, shape and name of the array whose bytes begin here."""
-        _, start, stop = self.tag()
-        flags = struct.unpack_from(f"{self.order}I", self.data[start:stop])[0]
-        shape = tuple(int(size) for size in self.stored())
-        name = self.text()
-        if len(shape) < 2 or min(shape) < 0:
-            raise ValueError(f"an array of shape {shape}")
-        return Header(flags & 0xFF, bool(flags >> 8 & COMPLEX_FLAG), shape, name)
-
-    def named(self) -> tuple[str, Any]:
-        """-> name and value of the array that begins here with its tag."""
-        place = self.at
-        self.at += 8
-        name = self.header().name
-        self.at = place
-        return name, self.array(0)
-
-    def stored(self) -> np.ndarray:
-        """-> the numbers of the next element."""
-        kind, start, stop = self.tag()
-        if kind not in STORED:
-            raise ValueError(f"numbers of unknown kind {kind} at byte {start}")
-        dtype = np.dtype(f"{self.order}{STORED[kind]}")
-        return np.frombuffer(self.data, dtype, (stop - start) // dtype.itemsize, start)
-
-    def text(self) -> str:
-        """-> the letters of the next element."""
-        kind, start, stop = self.tag()
-        encoding = TEXT.get(kind, "latin-1")
-        if encoding in ("utf-16", "utf-32"):
-            encoding += "-le" if self.order == "<" else "-be"
-        return self.data[start:stop].decode(encoding, "replace")
-
-    def array(self, depth: int) -> Any:
-        """-> the value of the next element, which is an array."""
-        kind, start, stop = self.tag()
-        if kind != MATRIX or depth > MAX_DEPTH:
-            raise ValueError(f"no array at byte {start}")
-        behind, self.at = self.at, start
-        if start == stop:  # an empty array is a tag alone
-            return np.empty((0, 0))
-        head = self.header()
-        if head.kind in NUMERIC:
-            value: Any = self.number(head)
-        elif head.kind in READERS:
-            value = READERS[head.kind](self, head, stop, depth + 1)
-        else:
-            raise ValueError(f"an array of unknown class {head.kind} at byte {start}")
-        self.at = behind
-        return value
-
-    def number(self, head: Header) -> Any:
-        """-> an array of numbers, or one number."""
-        values = self.stored()
-        if head.is_complex or len(values) != math.prod(head.shape):
-            raise ValueError(f"{len(values)} numbers for an array of shape {head.shape}")
-        if head.shape == (1, 1):
-            return values[0].item()
-        dtype = np.dtype(NUMERIC[head.kind])
-        return values.astype(dtype).reshape(head.shape, order="F")
-
-    def cells(self, head: Header, stop: int, depth: int) -> list[Any]:
-        """-> the values of a cell array."""
-        return [self.array(depth) for _ in range(self.count(head, 1, stop))]
-
-    def structures(self, head: Header, stop: int, depth: int) -> list[dict[str, Any]]:
-        """-> the values of a structure array by fields."""
-        (length,) = (int(number) for number in self.stored())
-        _, start, end = self.tag()
-        if not 0 < length <= 1024:
-            raise ValueError(f"names of fields are {length} bytes long")
-        raw = self.data[start:end]
-        fields = [
-            raw[i : i + length].partition(b"\0")[0].decode("latin-1")
-            for i in range(0, len(raw), length)
-        ]
-        count = self.count(head, max(len(fields), 1), stop)
-        return [{name: self.array(depth) for name in fields} for _ in range(count)]
-
-    def letters(self, head: Header, stop: int, depth: int) -> str:
-        """-> text; the rows of a table of letters are not told apart."""
-        return self.text() if math.prod(head.shape) else ""
-
-    def count(self, head: Header, fields: int, stop: int) -> int:
-        """-> how many elements there are: each needs at least the 8 bytes of its tag."""
-        count = math.prod(head.shape)
-        if count * fields * 8 > stop - self.at:
-            raise ValueError(f"too few bytes for an array of shape {head.shape}")
-        return count
-
-
-READERS: dict[int, Callable[[_Reader, Header, int, int], Any]] = {
-    CELL: _Reader.cells,
-    STRUCT: _Reader.structures,
-    CHAR: _Reader.letters,
-}
+def damaged(path: Path, error: BaseException, where: str = "") -> InvalidData:
+    """-> what to say of a file that a library could not read."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    return InvalidData(f"{path} cannot be read: {where}{said[:200].rstrip('.')}.", TRY)
