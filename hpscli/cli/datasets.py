@@ -1,13 +1,13 @@
 """hps datasets list | show | audit | stats | dump: what can be prepared, and what shards hold."""
 
 import json as json_module
-import sys
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hpscli.cli.dump import Shards, dump
 from hpscli.cli.output import JsonOption, Output, QuietOption, pairs, table
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-Shards = Annotated[
-    str, typer.Argument(help="Shard folder, its URL, or NAME or NAME/SPLIT below shards/.")
-]
 SHOWN_COMPLAINTS = 20
 OF_THE_RECORD = (
     "name",
@@ -82,12 +79,12 @@ def show(
     output = Output(json)
     registry = get_registry()
     if sample >= 0:
-        _show_sample(output, _open(_prepared(name, split)), sample, out)
+        _show_sample(output, open_shards(prepared_place(name, split)), sample, out)
     elif spec := _spec(name):
         document = _document(spec, _prepared_here())
         output.result("dataset", document, lambda: _draw_card(document))
         output.next(f"hps prepare {name}{' --from DIR' * spec.needs_root}")
-    elif _looks_like_shards(place := _prepared(name, split)):
+    elif _looks_like_shards(place := prepared_place(name, split)):
         from hpscli.data.shards import read_index
 
         document = read_index(place).document()
@@ -119,7 +116,7 @@ def audit(
     from hpscli.data.verify import verify
 
     output = Output(json, quiet)
-    shards = _prepared(shards, "")
+    shards = prepared_place(shards, "")
     index = read_index(shards)
     # no rate: a tar that cannot be read is passed over whole
     with output.progress("checking", index.samples) as advance:
@@ -154,7 +151,10 @@ def _audit_labels(
     from hpscli.data.audit.run import audit as run_audit
     from hpscli.errors import CheckFailed
 
-    chosen, others = _open(shards), [_open(_prepared(name, "")) for name in against]
+    chosen, others = (
+        open_shards(shards),
+        [open_shards(prepared_place(name, "")) for name in against],
+    )
     total = sum(min(len(one), most) for one in (chosen, *others))
     with output.progress("measuring", total, "people") as advance:
         found = run_audit(chosen, others, most=most, advance=advance)
@@ -194,7 +194,7 @@ def stats(shards: Shards, json: JsonOption = False, quiet: QuietOption = False) 
     from hpscli.data.verify import statistics
 
     output = Output(json, quiet)
-    people = _open(_prepared(shards, ""))
+    people = open_shards(prepared_place(shards, ""))
     with output.progress("reading", len(people), "people") as advance:
         found = statistics(people, advance)
 
@@ -219,45 +219,7 @@ def stats(shards: Shards, json: JsonOption = False, quiet: QuietOption = False) 
     output.result("stats", {"shards": people.location, **vars(found)}, draw)
 
 
-@app.command()
-def dump(
-    shards: Shards,
-    limit: Annotated[int, typer.Option(min=0, help="Only the first N people; 0: all.")] = 0,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="A .jsonl file, or an .npz of stacked arrays; default: JSON lines on stdout."
-        ),
-    ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(help="Write the pictures, and their boxes.json, into this folder."),
-    ] = None,
-) -> None:
-    """Every label in plain form: JSON lines on stdout, or one .jsonl or .npz file."""
-    from hpscli.data.dump import write_npz, write_pictures
-    from hpscli.data.preparation import BOX_MARGIN
-    from hpscli.data.verify import describe
-    from hpscli.errors import UsageError
-
-    people = _open(_prepared(shards, ""), limit)
-    if images is not None:
-        count = write_pictures(people, images, BOX_MARGIN)
-        Output().say("saved", f"{images}   {count} pictures and boxes.json")
-        if out is None:
-            return  # who asks for pictures alone does not want their labels on the screen
-    if out is None:
-        for sample in people:
-            sys.stdout.write(json_module.dumps(describe(sample)) + "\n")
-    elif out.suffix == ".jsonl":
-        with out.open("w", encoding="utf-8") as stream:
-            stream.writelines(json_module.dumps(describe(sample)) + "\n" for sample in people)
-    elif out.suffix == ".npz":
-        write_npz(people, out)
-    else:
-        raise UsageError(f"cannot dump into {out}.", "Name a .jsonl or an .npz file.")
-    if out is not None:
-        Output().say("saved", f"{out}   {len(people)} people")
+app.command()(dump)
 
 
 def _show_sample(output: Output, people: "EvalSet", number: int, out: Path | None) -> None:
@@ -284,7 +246,8 @@ def _show_sample(output: Output, people: "EvalSet", number: int, out: Path | Non
     output.result("sample", document, lambda: pairs(rows))
 
 
-def _open(location: str, limit: int = 0) -> "EvalSet":
+def open_shards(location: str, limit: int = 0) -> "EvalSet":
+    """-> the people of a shard folder or URL."""
     from hpscli.data.evalset import EvalSet
 
     return EvalSet(location, limit)
@@ -294,7 +257,7 @@ def _looks_like_shards(name: str) -> bool:
     return "/" in name or Path(name).is_dir()
 
 
-def _prepared(name: str, split: str) -> str:
+def prepared_place(name: str, split: str) -> str:
     """Folder, URL, NAME or NAME/SPLIT -> where its shards are."""
     if "://" in name or (Path(name) / "index.json").is_file():
         return name
