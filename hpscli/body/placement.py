@@ -7,7 +7,6 @@ shape. Without a body J is unknown, and then so is `transl`.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -44,7 +43,6 @@ def rest_pelvis(kind: str, gender: str, betas: Array) -> Array | None:
     return np.asarray(template + directions[:, :count] @ np.asarray(betas, np.float64)[:count])
 
 
-@lru_cache(maxsize=8)
 def _pelvis(kind: str, gender: str) -> tuple[Array, Array]:
     """-> where the pelvis of the mean body rests (3,), and how it moves with the shape (3,S)."""
     body = load_body(kind, gender=gender, source="imported")

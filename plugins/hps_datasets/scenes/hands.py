@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from hps_datasets.scenes.labels import flat
-from hpscli.body.files import have_asset, read_asset
+from hpscli.body.files import asset_path, have_asset, read_asset
 
 COEFFICIENTS = 12  # num_pca_comps of PROX's and RICH's fits
 LETTERS = {"left": "l", "right": "r"}  # hands_componentsl, hands_meanl in the files of SMPL-X
@@ -27,13 +27,15 @@ def finger_rotations(side: str, coefficients: np.ndarray) -> np.ndarray | None:
 def _components(side: str) -> tuple[np.ndarray, np.ndarray] | None:
     """-> components (45,45) and mean (45,); those of all genders are the same."""
     for gender in ("neutral", "male", "female"):
-        if have_asset(f"smplx-{gender}"):
-            return _read(f"smplx-{gender}", side)
+        asset = f"smplx-{gender}"
+        if have_asset(asset):
+            return _read(asset, side, asset_path(asset).stat().st_mtime_ns)
     return None
 
 
 @lru_cache(maxsize=2)
-def _read(asset: str, side: str) -> tuple[np.ndarray, np.ndarray] | None:
+def _read(asset: str, side: str, time: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """`time` of the file: another import is read anew."""
     arrays: dict[str, Any] = read_asset(asset)[0]
     names = [f"hands_{part}{LETTERS[side]}" for part in ("components", "mean")]
     if any(name not in arrays for name in names):
@@ -50,7 +52,7 @@ def smplx_arrays(fit: Any) -> dict[str, np.ndarray]:
     counts = {"global_orient": 3, "body_pose": 63, "betas": 10, "transl": 3}
     arrays = {f"smplx.{name}": flat(fit[name], count) for name, count in counts.items()}
     more = {"jaw_pose": 3, "leye_pose": 3, "reye_pose": 3, "expression": 10}
-    for name in more.keys() & fit.keys():
+    for name in (name for name in more if name in fit):
         arrays[f"smplx.{name}"] = flat(fit[name], more[name])
     for side in LETTERS:
         if f"{side}_hand_pose" not in fit:

@@ -5,7 +5,6 @@ Known from reading (the owner's toolkit): no file was at hand.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from hps_datasets.scenes.calibration import Camera, read_camera
 from hps_datasets.scenes.hands import smplx_arrays
 from hps_datasets.scenes.labels import BROKEN, mapping, reason
 from hpscli.body.files import have_asset
-from hpscli.body.layer import Body, load_body, matrices
+from hpscli.body.layer import load_body, matrices
 from hpscli.body.placement import moved_translation, rest_pelvis, turned_root
 from hpscli.data.people import padded_box, stem_of
 from hpscli.data.pickles import load_pickle
@@ -149,15 +148,9 @@ def _joints(fit: Mapping[str, np.ndarray], gender: str) -> tuple[np.ndarray, boo
     }
     if not imported:
         parameters = {k: v for k, v in parameters.items() if k not in ("betas", "expression")}
-    joints = _body(gender if imported else "").kinematics(matrices(parameters))[0].double().numpy()
+    words = {"gender": gender, "source": "imported"} if imported else {"source": "free"}
+    body = load_body("smplx", **words)  # read once, however often it is asked for
+    joints = body.kinematics(matrices(parameters))[0].double().numpy()
     if not imported:
         joints = joints - joints[0] + fit["smplx.transl"] + NEUTRAL_PELVIS
     return joints, imported
-
-
-@lru_cache(maxsize=3)
-def _body(gender: str) -> Body:
-    """-> SMPL-X of a gender; without a gender the free one."""
-    if not gender:
-        return load_body("smplx", source="free")
-    return load_body("smplx", gender=gender, source="imported")

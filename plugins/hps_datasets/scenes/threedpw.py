@@ -68,7 +68,7 @@ def read_actor(data: Any, number: int) -> Actor:
         number=number,
         gender=GENDERS[text(data["genders"][number])],
         poses=poses,
-        betas=numbers(data["betas"][number], -1)[:BETAS],
+        betas=numbers(numbers(data["betas"][number], -1)[:BETAS], BETAS),
         transl=numbers(data["trans"][number], frames, 3),
         points=numbers(data["poses2d"][number], frames, 3, 18).transpose(0, 2, 1),
         joints=numbers(data["jointPositions"][number], frames, 72).reshape(frames, 24, 3),
