@@ -116,27 +116,26 @@ def camera_document(person: Person) -> Arrays:
 
 
 def _keypoints(person: Person, group: str) -> Arrays:
-    """-> the joints in the 190 slots, and the mask of slots that the data set defines."""
+    """-> the joints in the 190 slots, and the mask of slots that the data set defines.
+
+    Where two sets have a joint in common, that of the larger set is taken.
+    """
     slots = np.zeros((len(joint_set(COMMON)), COLUMNS[group]))
     mask = np.zeros(len(slots), np.uint8)
+    sets = [name.partition(".")[2] for name in person.arrays if name.startswith(f"{group}.")]
+    for joints in sorted(sets, key=lambda name: (-len(joint_set(name)), name)):
+        scatter(slots, mask, person.arrays[f"{group}.{joints}"], joints)
     defined = person.arrays.get(f"extra.{group}_mask")
-    for name, points in person.arrays.items():
-        start, _, joints = name.partition(".")
-        if start == group:
-            mask |= scatter(slots, np.asarray(points), joints, defined)
+    mask = mask if defined is None or not sets else np.asarray(defined, np.uint8)
     return {group: slots, f"{group}_mask": mask} if mask.any() else {}
 
 
-def scatter(
-    slots: np.ndarray, points: np.ndarray, joints: str, defined: np.ndarray | None = None
-) -> np.ndarray:
-    """Points (J,C) of a joint set into slots (190,C), in place -> which slots (190,) uint8 it has."""
+def scatter(slots: np.ndarray, mask: np.ndarray, points: np.ndarray, joints: str) -> None:
+    """Points (J,C) of a joint set into slots (190,C) that `mask` (190,) does not mark, in place."""
     index = np.array(joint_set(joints).slots)
-    known = index >= 0
-    slots[index[known]] = points[known]
-    mask = np.zeros(len(slots), np.uint8)
-    mask[index[known]] = 1
-    return mask if defined is None else np.asarray(defined, np.uint8)
+    free = (index >= 0) & (mask[index] == 0)
+    slots[index[free]] = np.asarray(points)[free]
+    mask[index[free]] = 1
 
 
 def _parameter(values: np.ndarray, part: str) -> np.ndarray:

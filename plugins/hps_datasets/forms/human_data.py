@@ -26,9 +26,11 @@ from hpscli.errors import HpsError, InvalidData
 from hpscli.records import Person, Picture
 
 PART_BOXES = ("lhand_bbox_xywh", "rhand_bbox_xywh", "face_bbox_xywh")
-ROW_ENTRIES = ("bbox_xywh", "has_smpl", "vertices", *PART_BOXES)
+HAS = ("has_smpl", "has_smplx", "has_mano")  # the first is SPIN's, the others our own
+ROW_ENTRIES = ("bbox_xywh", "vertices", *HAS, *PART_BOXES)
 WORDS = ("image_id", "frame_idx", "video_path")
 SIZE_WORDS = ("height", "width", "focal_length", "principal_point")  # of `meta`, in SMPLer-X
+NOT_META = ("height", "width", "image_path", "dataset", "split", "key")
 OWN = "extra.human_data."  # what goes back into a file of this form as it is
 
 
@@ -215,6 +217,8 @@ def _joints(
     if joints.mask is not None:
         found[f"extra.{joints.group}_mask"] = joints.mask
     if not file.reference:
+        if not points.any():  # nobody looked: absent is absent
+            return {}
         points, stored = finite_confidence(points)
         if stored is not None and joints.group == "keypoints2d":
             found["extra.visibility"] = stored
@@ -230,17 +234,16 @@ def _bodies(
 ) -> dict[str, np.ndarray]:
     """-> smpl.*, smplx.*, mano.* of one person, and what they need said."""
     found: dict[str, np.ndarray] = {}
-    fitted = bool(row["has_smpl"]) if "has_smpl" in row else True
     for body, entries in file.bodies.items():
-        if body == "smpl" and not fitted and not file.reference:
+        if not row.get(f"has_{body}", True) and not file.reference:
             continue
         for part, values in entries.items():
             found |= parameters(body, part, values[number])
     if "has_smpl" in row and file.reference:
         found[f"{OWN}has_smpl"] = np.asarray(row["has_smpl"])
     if any(name.startswith(("smpl.", "smplx.", "mano.")) for name in found):
-        meta["body_source"] = "imported"
-    if "mano" in file.bodies:
+        meta.setdefault("body_source", "imported")
+    if any(name.startswith("mano.") for name in found):
         sides = ("left", "right")
         stored = str(meta.get("hand", ""))
         left = "left_hand_pose" in file.bodies["mano"]
@@ -257,7 +260,7 @@ def _meta(file: File, number: int, row: Mapping[str, Any]) -> dict[str, Any]:
                 meta["gender"] = gender
             if file.reference and value is not None:
                 meta["human_data.gender"] = value
-        elif value is not None and word not in ("height", "width", "image_path"):
+        elif value not in (None, "") and word not in NOT_META:
             meta[word] = value
     for word in WORDS:
         if word in row and (value := plain(row[word])) is not None:

@@ -39,7 +39,7 @@ OPENPOSE_TWICE = slice(1, 15)  # HMR 2.0 does not score what its own 19 joints h
 POSES, SHAPES = ("pose", "body_pose"), ("shape", "betas")
 FLAGS = {"pose": "has_smpl", "body_pose": "has_body_pose", "shape": "", "betas": "has_betas"}
 WORDS = ("maskname", "partname", "personid")
-OTHERS = ("center", "scale", "gender", "cam_int", "width", "height", "trans_cam")
+OTHERS = ("center", "scale", "gender", "cam_int", "width", "height", "trans_cam", "body_source")
 POSE, SHAPE = 72, 10
 OWN = "extra.human_data."
 
@@ -115,7 +115,7 @@ def _person(reading: Reading, number: int, row: Mapping[str, Any]) -> Person:
     arrays = _joints(reading, row, meta) | _body(reading, row, meta)
     if "gender" in row and (gender := _gender(reading, row["gender"])):
         meta["gender"] = gender
-    if "cam_int" in row:
+    if "cam_int" in row and np.any(row["cam_int"]):
         arrays["camera.intrinsics"] = np.asarray(row["cam_int"], np.float64).reshape(3, 3)
     size = None
     if "width" in row and "height" in row and row["width"] > 0 and row["height"] > 0:
@@ -174,6 +174,8 @@ def _right(found: dict[str, np.ndarray], meta: dict[str, Any]) -> dict[str, np.n
     """-> the same with confidences 0..1 and metres; says whether 3D is relative to the root."""
     right: dict[str, np.ndarray] = {}
     for name, points in found.items():
+        if not points.any():  # nobody looked: absent is absent
+            continue
         right[name], stored = finite_confidence(points)
         if name.startswith("keypoints3d."):
             right[name] = in_metres(right[name])
@@ -225,7 +227,7 @@ def _body(reading: Reading, row: Mapping[str, Any], meta: dict[str, Any]) -> dic
             raise ValueError(f"{shape} has {betas.size} numbers, expected {SHAPE}")
         found["smpl.betas"] = betas[:SHAPE]
     if found:
-        meta["body_source"] = "imported"
+        meta["body_source"] = str(row.get("body_source") or "imported")
     return found
 
 
