@@ -1,0 +1,127 @@
+"""People written in each pre-parsed form and read back: what the form carries is equal.
+
+One row of FORMS is one form; `write` puts people and their pictures below a folder and returns the
+options with which the data set reads them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hps_datasets.synthetic.generate import indexed
+from hpscli.data.dump import person_of, write_form
+from hpscli.data.forms.human_data import human_row
+from hpscli.data.forms.spin import spin_row
+from hpscli.data.people import Layout
+from hpscli.data.sample import complaints
+from hpscli.data.sources import Source
+from hpscli.records import Person, Sample
+from hpscli.registry import get_registry
+
+PEOPLE = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """One form: its data set, its writer, and what it carries."""
+
+    name: str
+    dataset: str
+    write: Callable[[list[Sample], Path], Mapping[str, Any]]
+    bodies: tuple[str, ...]
+    exact: tuple[str, ...]  # beginnings of arrays that come back as they went in
+    row: Callable[
+        [Person], Mapping[str, Any]
+    ]  # the form's own view of a person: joints by its names
+    words: tuple[str, ...] = ("gender", "body_source")
+
+
+def dumped(form: str, file: str, *words: str) -> Callable[[list[Sample], Path], dict[str, Any]]:
+    """-> a writer: what `hps datasets dump --as FORM --images` does."""
+
+    def write(people: list[Sample], folder: Path) -> dict[str, Any]:
+        assert write_form(people, form, folder / file, folder / "images", words) == len(people)
+        return {"annotations": file, "images": "images"}
+
+    return write
+
+
+def human_joints(person: Person) -> dict[str, Any]:
+    return {name: v for name, v in human_row(person).items() if name.startswith("keypoints")}
+
+
+def spin_joints(person: Person) -> dict[str, Any]:
+    """SPIN's 2D joints, and its 3D joints relative to the pelvis."""
+    row = spin_row(person)
+    labelled = row["S"][:, 3:] > 0
+    row["S"] = (row["S"][:, :3] - row["S"][14, :3]) * labelled
+    return {name: row[name] for name in ("part", "S", "scale", "center")}
+
+
+FORMS = [
+    Form(
+        name="humandata",
+        dataset="humandata",
+        write=dumped("humandata", "people.npz"),
+        bodies=("smpl", "smplx", "mano"),
+        exact=("smpl.", "smplx.", "mano.", "camera.", "box."),
+        row=human_joints,
+        words=("gender", "body_source", "hand", "pose"),
+    ),
+    Form(
+        name="humandata-plain",
+        dataset="human-data",
+        write=dumped("humandata", "people.npz", "compressed=false"),
+        bodies=("smplx",),
+        exact=("smplx.", "camera.", "box."),
+        row=human_joints,
+    ),
+    Form(
+        name="spin-npz",
+        dataset="spin-npz",
+        write=dumped("spin-npz", "people.npz"),
+        bodies=("smpl",),
+        exact=("smpl.", "camera.", "box."),
+        row=spin_joints,
+    ),
+]
+CASES = [(form, body) for form in FORMS for body in form.bodies]
+
+
+@pytest.mark.parametrize(
+    ("form", "body"), [pytest.param(f, b, id=f"{f.name}-{b}") for f, b in CASES]
+)
+def test_people_come_back_as_they_went_in(form: Form, body: str, tmp_path: Path) -> None:
+    _, make = indexed(None, "test", body=body, size_px=64)
+    people = [make(number) for number in range(PEOPLE)]
+    again = read(form, form.write(people, tmp_path), tmp_path)
+    assert len(again) == len(people)
+    for before, after in zip(people, again, strict=True):
+        assert complaints(after) == []
+        assert after.image == before.image
+        for name, array in before.arrays.items():
+            if name.startswith(form.exact):
+                np.testing.assert_allclose(after.arrays[name], array, atol=1e-6, err_msg=name)
+        for word in form.words:
+            assert after.meta.get(word) == before.meta.get(word), word
+        expected, found = form.row(person_of(before)), form.row(person_of(after))
+        assert set(expected) == set(found)
+        for name, value in expected.items():
+            np.testing.assert_allclose(found[name], value, atol=1e-5, err_msg=name)
+
+
+def read(form: Form, options: Mapping[str, Any], folder: Path) -> list[Sample]:
+    """-> what `hps prepare` stores, untouched pictures."""
+    spec = get_registry().dataset(form.dataset)
+    source = Source(
+        spec=spec,
+        root=folder,
+        split="train",
+        options={**spec.options, **options},
+        layout=Layout(kind="full"),
+    )
+    return [source.finish(record) for record in source.open_records() if isinstance(record, Person)]
