@@ -52,7 +52,7 @@ class View:
     name: str
     size: tuple[int, int]
     affine: Array
-    crop: bool = False
+    official: bool = False  # as OSX sees it
 
 
 def agora(request: Request) -> Iterator[Person | HpsError]:
@@ -154,7 +154,9 @@ def _view(request: Request, crop: str, large: str, small: str) -> View | None:
     if min(size) < 1:
         raise ValueError(f"{about.name}: the crop has no area")
     affine = numbers(words, "img2bb_trans", 2, 3)
-    return View(name=f"{request.folder}{crop}.png", size=size, affine=affine, crop=True)
+    return View(
+        name=f"{request.folder}{crop}.png", size=size, affine=affine, official=request.official
+    )
 
 
 def _box(request: Request, labels: Labels, view: View) -> Array:
@@ -234,8 +236,8 @@ def _fit(path: Any, annotation: Labels, view: View) -> dict[str, Array]:
     means = hand_means("imported")
     for part, (side, mean) in HANDS.items():
         pose = numbers(fit, f"{side}_hand_pose", 45)
-        if means is None:
+        if means is None or view.official:
             arrays[f"extra.{part}_pose"] = pose
-        else:
+        if means is not None:
             arrays[f"smplx.{side}_hand_pose"] = pose + means[mean]
     return arrays

@@ -163,4 +163,19 @@ def hps_goldens() -> list[GoldenSpec]:
             options={"draw_seed": 0},
             inputs=("image_uint8", "process_bbox_in", "aug*_params", "aug*_bbox", "test_bbox"),
         ),
+        GoldenSpec(
+            name="osx/loaders",
+            files=("goldens/datasets.npz",),
+            replay=f"{HERE}.goldens.loaders:replay_loaders",
+            summary="Patches, targets and masks of every sample of nine tiny data sets.",
+            source=SOURCE,
+            options={"smpl_seed": 7, **BODY_SEEDS},
+        ),
+        GoldenSpec(
+            name="osx/lists",
+            files=("goldens/datasets_index.json",),
+            replay=f"{HERE}.goldens.loaders:replay_lists",
+            summary="How many people each data set lists, and their boxes.",
+            source=SOURCE,
+        ),
     ]

@@ -23,6 +23,8 @@ SLOW = [
     [
         "osx/units",
         "osx/preprocess",
+        "osx/loaders",
+        "osx/lists",
         pytest.param("osx/osx-b-wo-decoder", marks=pytest.mark.slow),
         *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW),
     ],
