@@ -141,16 +141,14 @@ def place_of(reader: Reader, name: str) -> Picture:
 
 def body_of(entry: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """-> SMPL's parameters; rotations become axis-angle."""
-    import torch
-
-    from hpscli.body.rotations import matrix_to_axis_angle
+    from scipy.spatial.transform import Rotation
 
     given = numbers(entry["parm_pose"], (JOINTS, 3, 3))
     left, _, right = np.linalg.svd(given)
     rotations = left @ right  # the nearest: text rounds them
     if np.abs(rotations - given).max() > ROTATION_ERROR or np.linalg.det(rotations).min() < 0:
         raise ValueError("parm_pose holds a matrix that is no rotation")
-    pose = matrix_to_axis_angle(torch.from_numpy(rotations)).numpy()
+    pose = Rotation.from_matrix(rotations).as_rotvec()
     return {
         "smpl.global_orient": pose[0],
         "smpl.body_pose": pose[1:].reshape(-1),
