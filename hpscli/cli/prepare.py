@@ -11,13 +11,11 @@ from hpscli.cli.output import JsonOption, Output, QuietOption, pairs
 
 if TYPE_CHECKING:
     from hpscli.data.people import Layout
-    from hpscli.data.prepare import Report
-    from hpscli.data.shards import ShardIndex
     from hpscli.hooks import DatasetSpec
 
 FEW = 64  # people that one process prepares sooner than several can start
 MOST_WORKERS = 8
-NAMED = 10  # bad records named in the story; all of them are in index.json
+ALLOWED_BAD = 0.01  # of all records; more of them, and the run ends with code 5
 
 
 def prepare(
@@ -28,7 +26,7 @@ def prepare(
     from_: Annotated[
         Path | None, typer.Option("--from", help="Folder with the owner's files.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Default: shards/NAME/SPLIT.")] = None,
+    out: Annotated[str, typer.Option(help="Folder or URL; default: shards/NAME/SPLIT.")] = "",
     split: Annotated[str, typer.Option(help="Default: the data set's first.")] = "",
     workers: Annotated[int, typer.Option(help="Processes; 0: as many as this machine has.")] = 0,
     limit: Annotated[int, typer.Option(min=0, help="Only the first N people; 0: all.")] = 0,
@@ -51,7 +49,21 @@ def prepare(
     size: Annotated[int, typer.Option(help="Short for size=... px (generated data).")] = 0,
     seed: Annotated[int, typer.Option(help="Short for seed=... (generated data).")] = -1,
     check: Annotated[
-        bool, typer.Option("--check", help="Read and check all people, write nothing.")
+        bool,
+        typer.Option(
+            "--check", help="Look for files, read all people, decode all pictures; write nothing."
+        ),
+    ] = False,
+    allow_bad: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Exit 5 when more than this share of records is bad."),
+    ] = ALLOWED_BAD,
+    slurm: Annotated[
+        str,
+        typer.Option(help="Jobs on a cluster: partition=main,time=4:00:00,cpus=8,array=40,nodes=4"),
+    ] = "",
+    wait: Annotated[
+        bool, typer.Option("--wait", help="With --slurm: stay until all jobs ended.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace shards that are there.")] = False,
@@ -59,8 +71,12 @@ def prepare(
     quiet: QuietOption = False,
 ) -> None:
     """Original files -> shards: checked, deterministic, resumable."""
+    from hpscli.cli.preparing.before import check_source, show_missing
+    from hpscli.cli.preparing.jobs import hand_over
+    from hpscli.cli.preparing.results import finish
     from hpscli.data import prepare as work
     from hpscli.data.sources import checked_options
+    from hpscli.errors import MissingError
     from hpscli.registry import get_registry
 
     show = Output(json, quiet)
@@ -73,36 +89,40 @@ def prepare(
     split = split or spec.splits[0]
     root = _root(spec, from_)
     stored = _layout(layout, crop_px)
-    source = work.checked_source(spec, root, split, values, stored)
+    try:
+        source = work.checked_source(spec, root, split, values, stored)
+    except MissingError:
+        if check and root.is_dir():
+            show_missing(show, spec, root, split)
+        raise
     if spec.poses:
         from hpscli.cli.prepare_poses import prepare_motions
 
-        place = out or Path("shards") / spec.name / split
+        place = str(out or Path("shards") / spec.name / split)
         motions = partial(prepare_motions, show, spec, root, split, place, options=values)
         flags = {"force": force, "check": check, "dry_run": dry_run}
         _guarded(partial(motions, limit=limit, **flags), place)
         return
     total = work.expected_samples(source, limit)
     workers = workers or (min(os.cpu_count() or 1, MOST_WORKERS) if total > FEW or not total else 1)
-    target = out or Path("shards") / spec.name / split
+    target = out or str(Path("shards") / spec.name / split)
     shown = " ".join(f"{key}={value}" for key, value in values.items() if value != "")
     show.say(spec.name, f"{split}  {f'{total} people' if total else 'people'}  {shown}")
     if dry_run:
         _announce(show, spec, split, target, total, values)
         return
-    common: dict[str, Any] = {"options": values, "workers": workers, "limit": limit}
-    writing: dict[str, Any] = {"out": target, "shard_samples": shard_samples, "force": force}
-    writing["layout"] = stored
-    call = partial(work.check, spec, root, split, **common)
-    if not check:
-        call = partial(work.prepare, spec, root, split, **common, **writing)
-    with show.progress("checking" if check else "writing", total, "people") as advance:
-        report = _guarded(partial(call, advance=advance), target)
-    _tell_bad(show, report)
     if check:
-        _verdict(show, spec, report)
-    elif report.index is not None:
-        _finish(show, spec, split, target, report, report.index)
+        check_source(show, source, target, workers=workers, limit=limit, total=total)
+        return
+    order: dict[str, Any] = {"options": values, "limit": limit, "layout": stored}
+    order["shard_samples"] = shard_samples
+    if slurm and not hand_over(show, source, target, order, slurm, wait=wait, force=force):
+        return
+    call = partial(work.prepare, spec, root, split, target, **order, workers=workers)
+    with show.progress("writing", total, "people") as advance:
+        report = _guarded(partial(call, force=force and not slurm, advance=advance), target)
+    if report.index is not None:
+        finish(show, spec, split, target, report, report.index, allow_bad)
 
 
 def _long(spec: "DatasetSpec", short: dict[str, int | str]) -> list[str]:
@@ -170,7 +190,7 @@ def _how(spec: "DatasetSpec") -> str:
 
 
 def _announce(
-    show: Output, spec: "DatasetSpec", split: str, out: Path, total: int, options: dict[str, Any]
+    show: Output, spec: "DatasetSpec", split: str, out: str, total: int, options: dict[str, Any]
 ) -> None:
     document = {
         "dry_run": True,
@@ -185,7 +205,7 @@ def _announce(
     show.say("", "nothing was written (dry run)")
 
 
-def _guarded(call: Any, out: Path) -> Any:
+def _guarded(call: Any, out: str) -> Any:
     """Run a preparation; Ctrl-C and a full disk end in a sentence that says how to go on."""
     import errno
 
@@ -204,129 +224,3 @@ def _guarded(call: Any, out: Path) -> Any:
             f"no space left for {out}: {error.strerror}; finished shards are kept.",
             "Make room and repeat the same command to go on.",
         ) from None
-
-
-def _tell_bad(show: Output, report: "Report") -> None:
-    if not report.bad:
-        return
-    show.say("bad", f"{len(report.bad)} of {len(report.bad) + report.samples} records left out")
-    for bad in report.bad[:NAMED]:
-        show.say("", f"{bad.key or f'number {bad.position}'}: {bad.problem}")
-    if len(report.bad) > NAMED:
-        show.say("", f"... and {len(report.bad) - NAMED} more, all listed in index.json")
-
-
-def _verdict(show: Output, spec: "DatasetSpec", report: "Report") -> None:
-    from hpscli.errors import CheckFailed
-
-    document = {"check": True, "dataset": spec.name, "samples": report.samples, "bad": _bad(report)}
-    show.result("prepare", document, lambda: pairs([("sound", report.samples)]))
-    if report.bad:
-        raise CheckFailed(
-            f"{len(report.bad)} records of '{spec.name}' are bad.",
-            "They are named above; without --check they are left out of the shards.",
-        )
-
-
-def _finish(
-    show: Output,
-    spec: "DatasetSpec",
-    split: str,
-    out: Path,
-    report: "Report",
-    index: "ShardIndex",
-) -> None:
-    import hashlib
-
-    expected = _expected(spec, split, index)
-    index_file = out / "index.json"
-    sha256 = hashlib.sha256(index_file.read_bytes()).hexdigest()
-    size = sum(shard.bytes for shard in index.shards)
-    sheet = out / "contact-sheet.png"
-    if not report.already_complete or not sheet.is_file():
-        _draw_sheet(out, sheet)
-    document = {
-        "dataset": spec.name,
-        "split": split,
-        "out": out,
-        "samples": report.samples,
-        "bad": _bad(report),
-        "shards": len(index.shards),
-        "bytes": size,
-        "index_sha256": sha256,
-        "seconds": report.seconds,
-        "resumed": report.resumed,
-        "remade": report.remade,
-        "already_complete": report.already_complete,
-        "contact_sheet": sheet,
-        "body": index.body,
-        "expected": expected,
-    }
-    if report.already_complete:
-        show.say("complete", "these shards were finished before; nothing was written")
-    elif report.remade:
-        shards = "shard was" if report.remade == 1 else "shards were"
-        show.say("mended", f"{report.remade} {shards} broken or missing: made again, the rest kept")
-    elif report.resumed:
-        show.say("resumed", f"the first {report.resumed} records were done by an earlier run")
-    people = "person" if report.samples == 1 else "people"
-    line = (
-        f"{report.samples} {people} in {len(index.shards)} shard{'s' * (len(index.shards) != 1)}, "
-        f"{size / 1e6:.1f} MB, index {index_file} (sha256 {sha256[:8]}...)"
-    )
-    show.result("prepare", document, lambda: pairs([("done", line)]))
-    _compare(show, report.samples, expected, len(report.bad))
-    show.say("look", f"{sheet}   or one: hps datasets show {out} --sample 0")
-    if split.startswith(("val", "test")):
-        show.next(_evaluation(spec.name, split, out, index))
-    else:
-        show.next(f"hps train recipes/tiny.toml data.mix.{spec.name}.shards={out}")
-
-
-def _expected(spec: "DatasetSpec", split: str, index: "ShardIndex") -> dict[str, Any] | None:
-    """-> what the card says of the whole split; nothing when only a part was asked for."""
-    from hpscli.cards import expected_people
-
-    entry = expected_people(spec, split)
-    changed = {k: v for k, v in index.made_by["options"].items() if spec.options.get(k) != v}
-    return None if entry is None or index.made_by["limit"] or changed else dict(entry)
-
-
-def _compare(show: Output, people: int, expected: dict[str, Any] | None, bad: int) -> None:
-    """Say when the number of people is not the one that is known; an error when that was verified."""
-    from hpscli.errors import CheckFailed
-
-    if expected is None or expected["count"] == people:
-        return
-    bad_too = f"; {bad} records were bad" if bad else ""
-    text = (
-        f"{people} people, {expected['count']} are {expected['status']} "
-        f"({expected.get('source', 'no source')}){bad_too}"
-    )
-    show.say("count", text)
-    if expected["status"] == "verified":
-        raise CheckFailed(f"not the whole data set: {text}.", "Are all files there and whole?")
-
-
-def _evaluation(dataset: str, split: str, out: Path, index: "ShardIndex") -> str:
-    """-> the command that measures on these shards under the protocol of their body and split."""
-    from hpscli.registry import get_registry
-
-    kind = (index.body or {}).get("kind", "")
-    for protocol in get_registry().all("protocol"):
-        if (protocol.testset, protocol.body, protocol.split) == (dataset, kind, split):
-            name = "" if protocol.default else f" --protocol {protocol.name}"
-            return f"hps eval CHECKPOINT --testset {dataset}{name} --shards {out}"
-    return f"hps datasets stats {out}"
-
-
-def _bad(report: "Report") -> dict[str, Any]:
-    return {"count": len(report.bad), "records": [vars(bad) for bad in report.bad]}
-
-
-def _draw_sheet(out: Path, sheet: Path) -> None:
-    from hpscli.data.evalset import EvalSet
-    from hpscli.data.verify import contact_sheet
-    from hpscli.render.pictures import write_image
-
-    write_image(sheet, contact_sheet(EvalSet(out)))

@@ -1,64 +1,69 @@
 """Original files -> shards: in parallel, in order, resumable, the same bytes every time.
 
 Shard k holds the people at positions k*N .. (k+1)*N - 1 of the source, minus the bad ones, so what a
-shard holds depends on nothing but the source. A shard whose table is on disk is done; a run that was
-killed starts again at the first one that is not. index.json is written when all are there; a shard
-that breaks later is made again alone.
+shard holds depends on nothing but the source. A shard whose table is there is done; a run that was
+killed makes those that are not. index.json is written when all are there; a shard that breaks later
+is made again alone.
 """
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hpscli import __version__
-from hpscli.cards import required_files
 from hpscli.data.people import Layout
+from hpscli.data.preparing.files import refuse_missing
+from hpscli.data.preparing.keys import Keys
+from hpscli.data.preparing.making import Making, shards_in_order, whole_shard
+from hpscli.data.preparing.places import Place, clear, place_of
 from hpscli.data.shards import (
     INDEX,
     PARTIAL,
     PLAN,
+    IndexBuilder,
     ShardIndex,
     ShardInfo,
     ShardTable,
-    ShardWriter,
-    parse_table,
     read_index,
-    table_name,
-    write_index,
     write_json,
 )
-from hpscli.data.sources import Bad, Encoded, Source, encoded
+from hpscli.data.sources import Bad, Source
 from hpscli.errors import InvalidData, MissingError, UsageError, did_you_mean
 from hpscli.hooks import DatasetSpec
 
 SHARD_SAMPLES = 1000
 PLAN_SCHEMA = "hps/prepare/1"
-NAMED = 20  # bad records named one by one in the story; all of them are in the index
 
 
 @dataclass
 class Report:
     """What a preparation did."""
 
-    out: Path
+    out: str | Path
     index: ShardIndex | None = None
     samples: int = 0
-    bad: list[Bad] = field(default_factory=list)
+    bad: list[Bad] = field(default_factory=list)  # the first of them; the tables name all
+    bad_count: int = 0
     resumed: int = 0  # positions of the source that were done before this run
     remade: int = 0  # shards of a finished folder that were broken or missing
     already_complete: bool = False
     seconds: float = 0.0
+
+    @property
+    def bad_share(self) -> float:
+        """-> the part of all records that is bad."""
+        return self.bad_count / max(self.bad_count + self.samples, 1)
 
 
 def prepare(
     spec: DatasetSpec,
     root: Path,
     split: str,
-    out: Path,
+    out: str | Path,
     *,
     options: Mapping[str, Any] | None = None,
     workers: int = 1,
@@ -68,70 +73,70 @@ def prepare(
     layout: Layout | None = None,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Report:
-    """A data set plugin and its files -> a shard folder, complete, or an error; see Report."""
+    """A data set plugin and its files -> shards in a folder or URL, complete, or an error."""
     source = checked_source(spec, root, split, options, layout)
-    plan = {
+    place = place_of(out)
+    try:
+        making = Making(
+            source=source,
+            place=place,
+            shard_samples=shard_samples,
+            limit=limit,
+            workers=workers,
+            advance=advance,
+            ready=partial(whole_shard, place),
+        )
+        start = time.monotonic()
+        report = _prepared(making, force)
+        report.seconds = time.monotonic() - start
+        return report
+    finally:
+        place.close()
+
+
+def _prepared(making: Making, force: bool) -> Report:
+    place, plan = making.place, plan_of(making)
+    if force:
+        clear(place)
+    if place.size(INDEX) >= 0:
+        return _mend(making, _finished_before(place, plan))
+    begin(making)
+    place.remove(n for n in place.names() if n.startswith(".") and n.endswith(PARTIAL))
+    report, building = Report(place.location), IndexBuilder()
+    with Keys(place.work) as keys:
+        for table, made in shards_in_order(making, keys):
+            building.add(table)
+            report.resumed += 0 if made else table.source[1] - table.source[0]
+    report.bad = [Bad(**dict(record)) for record in building.bad]
+    report.bad_count, report.samples = building.bad_count, building.samples
+    _refuse_empty(report, making)
+    spec = making.source.spec
+    about = {
         "dataset": spec.name,
-        "split": split,
+        "split": making.source.split,
+        "licence": spec.licence,
+        "body": str(making.source.options.get("body") or spec.body),
+        "made_by": {k: v for k, v in plan.items() if k not in ("dataset", "split")},
+    }
+    report.index = building.write(place.work, about, place.location)
+    place.keep(INDEX)
+    place.remove([PLAN])
+    return report
+
+
+def plan_of(making: Making) -> dict[str, Any]:
+    """-> what decides about the bytes of the shards; two runs with the same plan make the same."""
+    source = making.source
+    plan = {
+        "dataset": source.spec.name,
+        "split": source.split,
         "layout": asdict(source.layout) if source.layout.kind else None,
         "program": f"hps {__version__}",
         "options": dict(source.options),
-        "limit": limit,
-        "samples_per_shard": shard_samples,
+        "limit": making.limit,
+        "samples_per_shard": making.shard_samples,
     }
-    plan = json.loads(json.dumps(plan))
-    if force:
-        clear(out)
-    start = time.monotonic()
-    write = partial(
-        _write_shards, source, out, workers=workers, shard_samples=shard_samples, advance=advance
-    )
-    if (out / INDEX).is_file():
-        return _mend(out, _finished_before(out, plan), write, limit, shard_samples)
-    done = _begin(out, plan, root)
-    report = Report(out, resumed=done[-1].source[1] if done else 0)
-    advance(report.resumed)
-    tables = [*done, *write(done, limit or None)]
-    for table in tables:
-        report.bad += [Bad(**dict(record)) for record in table.bad]
-    report.samples = sum(len(table.keys) for table in tables)
-    _refuse_empty(report, spec, root)
-    about = {
-        "dataset": spec.name,
-        "split": split,
-        "licence": spec.licence,
-        "body": str(source.options.get("body") or spec.body),
-        "made_by": {k: v for k, v in plan.items() if k not in ("dataset", "split")},
-    }
-    report.index = write_index(out, tables, about)
-    (out / PLAN).unlink()
-    report.seconds = time.monotonic() - start
-    return report
-
-
-def check(
-    spec: DatasetSpec,
-    root: Path,
-    split: str,
-    *,
-    options: Mapping[str, Any] | None = None,
-    workers: int = 1,
-    limit: int = 0,
-    advance: Callable[[int], None] = lambda count: None,
-) -> Report:
-    """Read and check every person, write nothing."""
-    source = checked_source(spec, root, split, options)
-    report, start, keys = Report(Path()), time.monotonic(), set[str]()
-    for item in encoded(source, 0, limit or None, workers):
-        item = _unless_repeated(item, keys)
-        if isinstance(item, Bad):
-            report.bad.append(item)
-        else:
-            report.samples += 1
-        advance(1)
-    _refuse_empty(report, spec, root)
-    report.seconds = time.monotonic() - start
-    return report
+    return json.loads(json.dumps(plan))  # type: ignore[no-any-return]
 
 
 def checked_source(
@@ -150,12 +155,7 @@ def checked_source(
     if spec.needs_root:
         if not root.is_dir():
             raise MissingError(f"no folder {root}.", f"hps prepare {spec.name} --from DIR")
-        for pattern, what in required_files(spec, split).items():
-            if next(root.glob(pattern), None) is None:
-                raise MissingError(
-                    f"{root} has no {pattern} ({what}).",
-                    f"Is this the folder of {spec.name}? See: hps datasets show {spec.name}",
-                )
+        refuse_missing(spec, root, split)
     options = {**spec.options, **(options or {})}
     if (reference := options.get("reference")) and reference not in spec.references:
         known = ", ".join(spec.references)
@@ -177,53 +177,44 @@ def expected_samples(source: Source, limit: int) -> int:
     return min(count, limit) if limit else count
 
 
-def clear(out: Path) -> None:
-    """Remove the shards in a folder, and nothing else that lies there."""
-    names = ("[0-9]" * 6 + ".tar", "[0-9]" * 6 + ".json", INDEX, PLAN, f".*{PARTIAL}")
-    for path in (path for name in names for path in out.glob(name)):
-        path.unlink()
-
-
-def _finished_before(out: Path, plan: Mapping[str, Any]) -> ShardIndex:
-    """-> the index of a finished folder, if it was made from the same with the same options."""
-    index = read_index(out)
+def _finished_before(place: Place, plan: Mapping[str, Any]) -> ShardIndex:
+    """-> the index of finished shards, if they were made from the same with the same options."""
+    index = read_index(place.location)
     made = {"dataset": index.dataset, "split": index.split, **index.made_by}
     if made != plan:
         differs = [name for name in plan if made.get(name) != plan[name]]
         raise UsageError(
-            f"{out} holds finished shards that differ in: {', '.join(differs)}.",
+            f"{place.location} holds finished shards that differ in: {', '.join(differs)}.",
             "Choose another --out, or replace them: --force",
         )
     return index
 
 
-def _mend(
-    out: Path,
-    index: ShardIndex,
-    write: Callable[[list[ShardTable], int], Iterator[ShardTable]],
-    limit: int,
-    shard_samples: int,
-) -> Report:
+def _mend(making: Making, index: ShardIndex) -> Report:
     """Make the shards of a finished folder again that are not as large as its index says, or gone."""
-    start, listed = time.monotonic(), {shard.file: shard for shard in index.shards}
+    listed = {shard.file: shard for shard in index.shards}
+    end = int(Path(max(listed)).stem) + 1
+
+    def sound(number: int) -> ShardTable | None:
+        table = whole_shard(making.place, number)
+        as_listed = table is not None and _listing(table) == listed.get(f"{number:06d}.tar")
+        return table if as_listed else None
+
     bad = [Bad(**record) for record in index.bad.get("records", [])]
-    report, tables = Report(out, index, index.samples, bad), list[ShardTable]()
-    for number in range(int(Path(max(listed)).stem) + 1):
-        file = f"{number:06d}.tar"
-        table = _whole_shard(out, number)
-        if table is None or _listing(table) != listed.get(file):
-            end = (number + 1) * shard_samples
-            made = list(write(tables, min(end, limit or end)))
-            if [_listing(table) for table in made] != [listed.get(file)]:
+    count = int(index.bad.get("count", len(bad)))
+    report = Report(making.place.location, index, index.samples, bad, count)
+    if all(sound(number) for number in range(end)):
+        report.already_complete = True
+        return report
+    with Keys(making.place.work) as keys:
+        for table, made in shards_in_order(replace(making, ready=sound, end=end), keys):
+            if made and _listing(table) != listed.get(table.file):
                 raise InvalidData(
-                    f"{out / file} was broken, and made again it is not what {INDEX} says: "
-                    "the original files or the program changed.",
+                    f"{making.place.location}/{table.file} was broken, and made again it is not "
+                    f"what {INDEX} says: the original files or the program changed.",
                     "Make all shards again: --force",
                 )
-            table, report.remade = made[0], report.remade + 1
-        tables.append(table)
-    report.already_complete = not report.remade
-    report.seconds = time.monotonic() - start
+            report.remade += made
     return report
 
 
@@ -232,115 +223,44 @@ def _listing(table: ShardTable) -> ShardInfo | None:
     return table.info if table.keys else None
 
 
-def _begin(out: Path, plan: Mapping[str, Any], root: Path) -> list[ShardTable]:
-    """Note what is being made, or find what a killed run of the same made -> its whole shards."""
-    out.mkdir(parents=True, exist_ok=True)
-    document = {"schema": PLAN_SCHEMA, **plan, "root": str(root.resolve())}
-    path = out / PLAN
-    if path.is_file():
-        try:
-            before = json.loads(path.read_text())
-        except ValueError:
-            before = None
-        if before != document:
+def begin(making: Making) -> None:
+    """Note what is being made, or see that it is what an earlier run began."""
+    place = making.place
+    root = making.source.root.resolve()
+    document = {"schema": PLAN_SCHEMA, **plan_of(making), "root": str(root)}
+    before = place.read(PLAN)
+    if before is not None:
+        if _parsed(before) != document:
             raise UsageError(
-                f"{out} holds an unfinished preparation of something else.",
+                f"{place.location} holds an unfinished preparation of something else.",
                 "Choose another --out, or start anew: --force",
             )
-        for leftover in out.glob(f".*{PARTIAL}"):
-            leftover.unlink()
-        return _whole_shards(out)
-    if next(out.glob("*.tar"), None) is not None:
-        raise UsageError(
-            f"{out} holds tars that hps did not begin here.", "Choose another --out, or --force"
-        )
-    write_json(path, document)
-    return []
-
-
-def _whole_shards(out: Path) -> list[ShardTable]:
-    """-> tables of the shards that are done, from the first on without a gap."""
-    tables: list[ShardTable] = []
-    while (table := _whole_shard(out, len(tables))) is not None:
-        tables.append(table)
-    return tables
-
-
-def _whole_shard(out: Path, number: int) -> ShardTable | None:
-    """-> the table of a shard, if it can be read and its tar is as large as it says."""
-    path = out / table_name(f"{number:06d}.tar")
-    if not path.is_file():
-        return None
-    try:
-        table = parse_table(path.read_bytes(), str(path))
-    except InvalidData:  # broken like a tar that lost bytes: made again
-        return None
-    tar = out / table.file
-    if table.keys and not (tar.is_file() and tar.stat().st_size == table.bytes):
-        return None
-    return table
-
-
-def _write_shards(
-    source: Source,
-    out: Path,
-    done: list[ShardTable],
-    stop: int | None,
-    *,
-    workers: int,
-    shard_samples: int,
-    advance: Callable[[int], None],
-) -> Iterator[ShardTable]:
-    """Write the shards after those that are done, up to position `stop` -> their tables."""
-    keys = {key for table in done for key in table.keys}
-    position = done[-1].source[1] if done else 0
-    if done and position < len(done) * shard_samples:
-        return  # the last shard was short: the source had ended
-    writer: ShardWriter | None = None
-    try:
-        for item in encoded(source, position, stop, workers):
-            if writer is None:
-                writer = ShardWriter(out, position // shard_samples, position)
-            _put(writer, _unless_repeated(item, keys))
-            position += 1
-            advance(1)
-            if position % shard_samples == 0:
-                yield writer.close(position)
-                writer = None
-        if writer is not None:
-            yield writer.close(position)
-            writer = None
-    finally:
-        if writer is not None:
-            writer.abandon()
-
-
-def _unless_repeated(item: Encoded | Bad, keys: set[str]) -> Encoded | Bad:
-    if isinstance(item, Bad):
-        return item
-    if item.key in keys:
-        return Bad(item.position, item.key, "this key came before")
-    keys.add(item.key)
-    return item
-
-
-def _put(writer: ShardWriter, item: Encoded | Bad) -> None:
-    if isinstance(item, Bad):
-        writer.bad.append({"position": item.position, "key": item.key, "problem": item.problem})
         return
-    writer.body_source = writer.body_source or item.body_source
-    writer.add(item.key, item.extension, item.image, item.record, list(item.names))
+    if any(name.endswith(".tar") for name in place.names()):
+        raise UsageError(
+            f"{place.location} holds tars that hps did not begin here.",
+            "Choose another --out, or --force",
+        )
+    write_json(place.work / PLAN, document)
+    place.keep(PLAN)
 
 
-def _refuse_empty(report: Report, spec: DatasetSpec, root: Path) -> None:
+def _parsed(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _refuse_empty(report: Report, making: Making) -> None:
+    spec, root = making.source.spec, making.source.root
     if report.samples:
         return
-    if report.out != Path():
-        clear(report.out)
-    if report.bad:
+    clear(making.place)
+    if report.bad_count:
         first = report.bad[0]
         raise InvalidData(
-            f"all {len(report.bad)} records of '{spec.name}' are bad; the first "
+            f"all {report.bad_count} records of '{spec.name}' are bad; the first "
             f"({first.key or first.position}): {first.problem}.",
             f"Look at the files in {root}; nothing was kept." if spec.needs_root else "",
         )

@@ -44,6 +44,45 @@ def read_bytes(location: str | Path, name: str) -> bytes:
     return _attempt(where, lambda: bytes(_filesystem(where).cat_file(where)))
 
 
+def file_sizes(location: str | Path) -> dict[str, int]:
+    """-> names and bytes of the files right below a URL; nothing there: {}."""
+    where = str(location).rstrip("/")
+
+    def ask() -> dict[str, int]:
+        try:
+            entries = _filesystem(where).ls(where, detail=True)
+        except FileNotFoundError:
+            return {}
+        return {
+            str(entry["name"]).rpartition("/")[2]: int(entry["size"] or 0)
+            for entry in entries
+            if entry["type"] == "file"
+        }
+
+    return _attempt(where, ask)
+
+
+def send_file(path: Path, location: str | Path, name: str) -> None:
+    """A local file -> the file of that name below a URL."""
+    where = join(location, name)
+
+    def send() -> None:
+        system = _filesystem(where)
+        try:
+            system.put_file(str(path), where)
+        except FileNotFoundError:  # where folders must be made first; buckets know none
+            system.makedirs(str(location), exist_ok=True)
+            system.put_file(str(path), where)
+
+    _attempt(where, send, "write")
+
+
+def remove_file(location: str | Path, name: str) -> None:
+    """Remove a file below a URL."""
+    where = join(location, name)
+    _attempt(where, lambda: _filesystem(where).rm_file(where), "remove")
+
+
 def cache_folder() -> Path:
     """-> where copies of remote shards are kept; deleting it loses nothing."""
     home = os.environ.get("HPS_HOME")
@@ -94,7 +133,7 @@ def _download(url: str, path: Path, size: int, sha256: str) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _attempt(url: str, fetch: Callable[[], T]) -> T:
+def _attempt(url: str, fetch: Callable[[], T], verb: str = "read") -> T:
     """Try a transfer ATTEMPTS times; a file that is not there, and our own verdicts, end it at once."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -110,7 +149,7 @@ def _attempt(url: str, fetch: Callable[[], T]) -> T:
             if attempt == ATTEMPTS:
                 reason = str(error) or type(error).__name__
                 raise MissingError(
-                    f"cannot read {url}: {reason} ({ATTEMPTS} attempts).",
+                    f"cannot {verb} {url}: {reason} ({ATTEMPTS} attempts).",
                     "Check the address and the network; then repeat the command.",
                 ) from None
         time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))

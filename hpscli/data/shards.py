@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ TABLE_SCHEMA = "hps/shard-table/1"
 INDEX = "index.json"
 PLAN = "prepare.json"  # what an unfinished folder is being made from; gone when it is finished
 PARTIAL = ".partial"
+LISTED = 1000  # bad records that the index names; the tables name all
 BLOCK = 512  # tar's unit
 _NEW_INDEX = (
     "Repeat the same `hps prepare` with --force, or copy the file again from where it came."
@@ -29,7 +30,7 @@ _NEW_INDEX = (
 _NEW_TABLE = "Repeat the same `hps prepare`, or copy the file again from where it came."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ShardInfo:
     """One shard in the index."""
 
@@ -208,7 +209,7 @@ class ShardWriter:
             self.partial.replace(self.folder / self.file)
         else:  # every record of this stretch was bad: a table without a tar
             self.partial.unlink()
-        write_json(self.folder / table_name(self.file), {"schema": TABLE_SCHEMA, **asdict(table)})
+        write_json(self.folder / table_name(self.file), {"schema": TABLE_SCHEMA, **vars(table)})
         return table
 
     def abandon(self) -> None:
@@ -238,29 +239,54 @@ def write_json(path: Path, document: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_index(folder: Path, tables: list[ShardTable], about: Mapping[str, Any]) -> ShardIndex:
+def write_index(folder: Path, tables: Iterable[ShardTable], about: Mapping[str, Any]) -> ShardIndex:
     """Tables of all shards in order, and dataset, split, body kind ... -> index.json."""
-    about = dict(about)
-    arrays: dict[str, int] = {}
-    digest = hashlib.sha256()
+    building = IndexBuilder()
     for table in tables:
+        building.add(table)
+    return building.write(folder, about)
+
+
+class IndexBuilder:
+    """Adds up the tables of shards, one after the other; what it holds grows with shards alone."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, int] = {}
+        self.digest = hashlib.sha256()
+        self.shards: list[ShardInfo] = []
+        self.samples = self.bad_count = 0
+        self.bad: list[Mapping[str, Any]] = []
+        self.body_source = ""
+
+    def add(self, table: ShardTable) -> None:
+        """The table of the next shard."""
         for name, count in table.arrays.items():
-            arrays[name] = arrays.get(name, 0) + count
-        digest.update("".join(f"{key}\n" for key in table.keys).encode())
-    bad = [record for table in tables for record in table.bad]
-    source = next((t.body_source for t in tables if t.body_source), "")
-    kind = about.pop("body", "") or next(
-        (body for body in ("smplx", "smpl", "mano") if f"{body}.betas" in arrays), ""
-    )
-    index = ShardIndex(
-        location=str(folder),
-        samples=sum(len(table.keys) for table in tables),
-        shards=tuple(table.info for table in tables if table.keys),
-        arrays=dict(sorted(arrays.items())),
-        bad={"count": len(bad), "records": bad},
-        body={"kind": kind, "source": source} if kind else None,
-        keys_sha256=digest.hexdigest(),
-        **about,
-    )
-    write_json(folder / INDEX, index.document())
-    return index
+            self.arrays[name] = self.arrays.get(name, 0) + count
+        self.digest.update("".join(f"{key}\n" for key in table.keys).encode())
+        self.bad_count += len(table.bad)
+        self.bad += table.bad[: max(LISTED - len(self.bad), 0)]
+        self.samples += len(table.keys)
+        self.body_source = self.body_source or table.body_source
+        if table.keys:
+            self.shards.append(table.info)
+
+    def write(
+        self, folder: Path, about: Mapping[str, Any], location: str | Path = ""
+    ) -> ShardIndex:
+        """dataset, split, body kind ... -> index.json, for shards that lie in `location`."""
+        about = dict(about)
+        kind = about.pop("body", "") or next(
+            (body for body in ("smplx", "smpl", "mano") if f"{body}.betas" in self.arrays), ""
+        )
+        index = ShardIndex(
+            location=str(location or folder),
+            samples=self.samples,
+            shards=tuple(self.shards),
+            arrays=dict(sorted(self.arrays.items())),
+            bad={"count": self.bad_count, "records": self.bad},
+            body={"kind": kind, "source": self.body_source} if kind else None,
+            keys_sha256=self.digest.hexdigest(),
+            **about,
+        )
+        write_json(folder / INDEX, index.document())
+        return index

@@ -64,6 +64,7 @@ class Source:
     split: str
     options: Mapping[str, Any] = field(default_factory=dict)
     layout: Layout = Layout()
+    decode: bool = False  # whole pictures too are decoded, to see whether they can be
 
     def open_parallel(self) -> tuple[int, Callable[[int], Sample]]:
         """-> how many people there are, and the function that makes one."""
@@ -152,30 +153,37 @@ def make_and_encode(source: Source, position: int, make: Callable[[], Any]) -> E
             raise record
         key = record.key
         # a person's picture was looked at when the sample was made
-        return encode(position, source.finish(record), decode=isinstance(record, Sample))
+        decode = isinstance(record, Sample) or source.decode
+        return encode(position, source.finish(record), decode=decode)
     except HpsError as error:
         return Bad(position, key, error.problem.rstrip("."))
     except Exception as error:  # a plugin that stumbles over one record must not lose the others
         return Bad(position, key, f"{type(error).__name__}: {error}")
 
 
-def encoded(source: Source, first: int, stop: int | None, workers: int) -> Iterator[Encoded | Bad]:
-    """-> the people at positions first .. stop - 1 (None: to the end), in order."""
+def encoded(
+    source: Source,
+    first: int,
+    stop: int | None,
+    workers: int,
+    skip: Callable[[int], bool] = lambda position: False,
+) -> Iterator[Encoded | Bad]:
+    """-> the people at positions first .. stop - 1 (None: to the end) that are not skipped, in order."""
+    numbered: Iterator[tuple[int, Any]]
     if source.spec.parallel:
         count, make = source.open_parallel()
         positions = range(first, count if stop is None else min(stop, count))
-        if workers <= 1:
-            yield from (make_and_encode(source, i, partial(make, i)) for i in positions)
-            return
-        chunks: Iterator[Any] = (positions[i : i + CHUNK] for i in range(0, len(positions), CHUNK))
+        numbered = ((position, None) for position in positions)
     else:
         numbered = itertools.islice(enumerate(source.open_records()), first, stop)
-        if workers <= 1:
-            yield from (_encode_one(source, *item) for item in numbered)
-            return
-        chunks = _chunks(numbered)
-    with _pool(source, workers) as pool:
-        yield from _in_order(pool, chunks, workers * AHEAD)
+    numbered = (item for item in numbered if not skip(item[0]))
+    if workers <= 1 and source.spec.parallel:
+        yield from (make_and_encode(source, i, partial(make, i)) for i, _ in numbered)
+    elif workers <= 1:
+        yield from (_encode_one(source, *item) for item in numbered)
+    else:
+        with _pool(source, workers) as pool:
+            yield from _in_order(pool, _chunks(numbered), workers * AHEAD)
 
 
 def _encode_one(source: Source, position: int, record: Any) -> Encoded | Bad:
@@ -245,7 +253,10 @@ def _start_worker(source: Source) -> None:
 
     import cv2
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    # Ctrl-C, and a cluster's warning before it stops a job, are the parent's business
+    for name in ("SIGINT", "SIGUSR1", "SIGUSR2"):
+        if number := getattr(signal, name, None):
+            signal.signal(number, signal.SIG_IGN)
     end_with_parent()
     cv2.setNumThreads(1)
     _here[:] = [source]
@@ -266,6 +277,6 @@ def end_with_parent() -> None:
 
 
 def _work(chunk: Sequence[Any]) -> list[Encoded | Bad]:
-    if isinstance(chunk, range):
-        return [make_and_encode(_here[0], i, partial(_made_here[0], i)) for i in chunk]
+    if _made_here:
+        return [make_and_encode(_here[0], i, partial(_made_here[0], i)) for i, _ in chunk]
     return [_encode_one(_here[0], *item) for item in chunk]

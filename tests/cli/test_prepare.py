@@ -32,7 +32,9 @@ def photos(tmp_path: Path) -> Path:
 
 
 def command(photos: Path, *words: str) -> list[str]:
-    return ["prepare", "folder", "--from", str(photos), "--out", str(photos.parent / "out"), *words]
+    """Two of the twelve records are bad, which most tests accept."""
+    out = str(photos.parent / "out")
+    return ["prepare", "folder", "--from", str(photos), "--out", out, "--allow-bad", "0.2", *words]
 
 
 def test_it_says_what_was_done_what_was_bad_and_what_comes_next(
@@ -67,11 +69,28 @@ def test_a_dry_run_writes_nothing(photos: Path, capsys: pytest.CaptureFixture[st
     assert not (photos.parent / "out").exists()
 
 
+@pytest.mark.parametrize(("allowed", "code"), [("0.01", 5), ("0.16", 5), ("0.17", 0)])
+def test_more_bad_records_than_allowed_end_in_code_5_with_whole_shards(
+    photos: Path, allowed: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):  # the second time nothing is made, and the verdict is the same
+        assert run([*command(photos), "--allow-bad", allowed, "--json"]) == code
+        told = capsys.readouterr()
+        assert json.loads(told.out)["samples"] == 10
+        assert ("2 of 12 records are bad (16.7%)" in told.err) == (code == 5)
+    assert run(["datasets", "audit", str(photos.parent / "out")]) == 0
+
+
 def test_check_says_no_when_records_are_bad(
     photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(command(photos, "--check")) == 4
-    assert "2 records of 'folder' are bad" in capsys.readouterr().err
+    assert run(command(photos, "--check", "--json")) == 4
+    told = capsys.readouterr()
+    assert "2 records of 'folder' are bad" in told.err
+    document = json.loads(told.out)
+    assert (document["samples"], document["bad"]["count"]) == (10, 2)
+    assert sum(document["problems"].values()) == 2
+    assert 10_000 < document["bytes"] < document["free_bytes"]
     assert not (photos.parent / "out").exists()
     (photos / "3.jpg").write_bytes((photos / "4.jpg").read_bytes())
     lines = (photos / "people.jsonl").read_text().splitlines()

@@ -1,0 +1,1 @@
+"""The parts of `hps prepare`: checks before, jobs, results."""

@@ -1,0 +1,170 @@
+"""What a finished preparation says: the document, bad records, counts, and what comes next."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpscli.cli.output import Output, pairs
+
+if TYPE_CHECKING:
+    from hpscli.data.prepare import Report
+    from hpscli.data.shards import ShardIndex
+    from hpscli.data.sources import Bad
+    from hpscli.errors import CheckFailed
+    from hpscli.hooks import DatasetSpec
+
+NAMED = 10  # bad records named in the story
+
+
+def finish(
+    show: Output,
+    spec: "DatasetSpec",
+    split: str,
+    out: str,
+    report: "Report",
+    index: "ShardIndex",
+    allow_bad: float,
+) -> None:
+    """Tell what was made; an error when too much was bad or people are missing."""
+    import hashlib
+
+    from hpscli.data.remote import is_remote, join, read_bytes
+    from hpscli.data.shards import INDEX
+
+    tell_bad(show, report.bad, report.bad_count, report.samples)
+
+    known = expected(spec, split, index.made_by["options"], index.made_by["limit"])
+    index_file = join(out, INDEX)
+    sha256 = hashlib.sha256(read_bytes(out, INDEX)).hexdigest()
+    size = sum(shard.bytes for shard in index.shards)
+    sheet = "" if is_remote(out) else str(Path(out) / "contact-sheet.png")
+    if sheet and not (report.already_complete and Path(sheet).is_file()):
+        _draw_sheet(out, Path(sheet))
+    document = {
+        "dataset": spec.name,
+        "split": split,
+        "out": out,
+        "samples": report.samples,
+        "bad": bad_document(report.bad, report.bad_count),
+        "shards": len(index.shards),
+        "bytes": size,
+        "index_sha256": sha256,
+        "seconds": report.seconds,
+        "resumed": report.resumed,
+        "remade": report.remade,
+        "already_complete": report.already_complete,
+        "contact_sheet": sheet or None,
+        "body": index.body,
+        "expected": known,
+    }
+    if report.already_complete:
+        show.say("complete", "these shards were finished before; nothing was written")
+    elif report.remade:
+        shards = "shard was" if report.remade == 1 else "shards were"
+        show.say("mended", f"{report.remade} {shards} broken or missing: made again, the rest kept")
+    elif report.resumed:
+        show.say("resumed", f"{report.resumed} records were done by an earlier run")
+    people = "person" if report.samples == 1 else "people"
+    line = (
+        f"{report.samples} {people} in {len(index.shards)} shard{'s' * (len(index.shards) != 1)}, "
+        f"{size / 1e6:.1f} MB, index {index_file} (sha256 {sha256[:8]}...)"
+    )
+    show.result("prepare", document, lambda: pairs([("done", line)]))
+    missing = compare(show, report.samples, known, report.bad_count)
+    _refuse_bad(report, out, allow_bad)
+    if missing is not None:
+        raise missing
+    look = f"hps datasets show {out} --sample 0"
+    show.say("look", f"{sheet}   or one: {look}" if sheet else look)
+    if split.startswith(("val", "test")):
+        show.next(_evaluation(spec.name, split, out, index))
+    else:
+        show.next(f"hps train recipes/tiny.toml data.mix.{spec.name}.shards={out}")
+
+
+def expected(
+    spec: "DatasetSpec", split: str, options: Mapping[str, Any], limit: int
+) -> dict[str, Any] | None:
+    """-> what the card says of the whole split; nothing when only a part was asked for."""
+    from hpscli.cards import expected_people
+
+    entry = expected_people(spec, split)
+    changed = any(spec.options.get(name) != value for name, value in options.items())
+    return None if entry is None or limit or changed else dict(entry)
+
+
+def compare(
+    show: Output, people: int, known: dict[str, Any] | None, bad: int
+) -> "CheckFailed | None":
+    """Say when the number of people is not the one that is known -> an error if that was verified."""
+    from hpscli.errors import CheckFailed
+
+    if known is None or known["count"] == people:
+        return None
+    bad_too = f"; {bad} records were bad" if bad else ""
+    text = (
+        f"{people} people, {known['count']} are {known['status']} "
+        f"({known.get('source', 'no source')}){bad_too}"
+    )
+    show.say("count", text)
+    if known["status"] != "verified":
+        return None
+    return CheckFailed(f"not the whole data set: {text}.", "Are all files there and whole?")
+
+
+def _refuse_bad(report: "Report", out: str, allow_bad: float) -> None:
+    """More bad records than allowed are an error; the sound people are kept all the same."""
+    from hpscli.errors import InvalidData
+
+    if report.bad_share <= allow_bad:
+        return
+    records = report.bad_count + report.samples
+    raise InvalidData(
+        f"{report.bad_count} of {records} records are bad ({report.bad_share:.1%}), more than "
+        f"--allow-bad {allow_bad:g}. The shards in {out} are whole, with the sound people.",
+        "Bad records are named above and in index.json. Mend the files and repeat with --force, "
+        f"or accept it: --allow-bad {_above(report.bad_share)}",
+    )
+
+
+def _above(share: float) -> str:
+    """-> the next hundredth."""
+    return f"{min(int(share * 100 + 1) / 100, 1.0):.2f}"
+
+
+def _evaluation(dataset: str, split: str, out: str, index: "ShardIndex") -> str:
+    """-> the command that measures on these shards under the protocol of their body and split."""
+    from hpscli.registry import get_registry
+
+    kind = (index.body or {}).get("kind", "")
+    for protocol in get_registry().all("protocol"):
+        if (protocol.testset, protocol.body, protocol.split) == (dataset, kind, split):
+            name = "" if protocol.default else f" --protocol {protocol.name}"
+            return f"hps eval CHECKPOINT --testset {dataset}{name} --shards {out}"
+    return f"hps datasets stats {out}"
+
+
+def bad_document(bad: Sequence["Bad"], count: int) -> dict[str, Any]:
+    """-> bad records as index.json has them."""
+    return {"count": count, "records": [vars(one) for one in bad]}
+
+
+def _draw_sheet(out: str, sheet: Path) -> None:
+    from hpscli.data.evalset import EvalSet
+    from hpscli.data.verify import contact_sheet
+    from hpscli.render.pictures import write_image
+
+    write_image(sheet, contact_sheet(EvalSet(out)))
+
+
+def tell_bad(show: Output, bad: Sequence["Bad"], count: int, sound: int) -> None:
+    """Name the first bad records."""
+    if not count:
+        return
+    show.say("bad", f"{count} of {count + sound} records left out")
+    for one in bad[:NAMED]:
+        show.say("", f"{one.key or f'number {one.position}'}: {one.problem}")
+    if count > NAMED:
+        show.say(
+            "", f"... and {count - NAMED} more: the first 1000 in index.json, all in the tables"
+        )

@@ -1,0 +1,1 @@
+"""How a preparation works: keys, places, checks before, jobs on other machines."""
