@@ -18,7 +18,7 @@ def prepare_motions(
     spec: "DatasetSpec",
     root: Path,
     split: str,
-    out: Path,
+    place: Path | str,
     *,
     options: dict[str, Any],
     limit: int,
@@ -28,7 +28,11 @@ def prepare_motions(
 ) -> None:
     """Motions -> files of poses; `check`: read all, write nothing; `dry_run`: count them."""
     from hpscli.data import poses
+    from hpscli.errors import UsageError
 
+    if "://" in str(place):
+        raise UsageError(f"poses are written to a folder, not to {place}.", "--out DIR")
+    out = Path(place)
     count, _ = poses.open_motions(spec, root, split, options)
     total = min(count, limit) if limit else count
     show.say(spec.name, f"{split}  {total} motions")
@@ -64,7 +68,8 @@ def _tell(show: Output, spec: "DatasetSpec", split: str, report: "PoseReport", c
         "resumed": report.resumed,
         "already_complete": report.already_complete,
     }
-    line = f"{report.poses} poses of {document['motions']} motions"
+    motions = "motion" if document["motions"] == 1 else "motions"
+    line = f"{report.poses} poses of {document['motions']} {motions}"
     line += "" if check else f", {report.out / 'index.json'}"
     show.result("prepare", document, lambda: pairs([("sound" if check else "done", line)]))
     if check and report.bad:
