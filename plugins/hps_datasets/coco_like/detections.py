@@ -15,8 +15,6 @@ from hpscli.data.forms.openpose import (
 )
 from hpscli.data.people import inside
 
-FOLDER = "coco"  # below SPIN's folder of detections
-
 
 def detection_of(folder: Path, image: str, points: np.ndarray, *, spin: bool) -> np.ndarray | None:
     """Detections of all pictures, a picture's name, labels (17,3) -> joints (25,3), or None.
@@ -25,7 +23,7 @@ def detection_of(folder: Path, image: str, points: np.ndarray, *, spin: bool) ->
     pixels. `spin`: by SPIN's rule, which rejects the near ones; zeros when nobody is taken.
     """
     name = PurePosixPath(image).stem
-    people = read_openpose(inside(folder, f"{FOLDER}/{name}_keypoints.json"))
+    people = read_openpose(inside(folder, f"{name}_keypoints.json"))
     labels = convert(points, "coco17", "spin_gt24")[0]
     if spin:
         return match_openpose(people, labels, "coco")

@@ -62,7 +62,7 @@ def hps_goldens() -> list[GoldenSpec]:
             "spin/coco_2014_train.npz",
             *("coco", "coco", "train", "spin"),
             form="spin",
-            openpose="../openpose",
+            openpose="../openpose/coco",
         ),
         expected(
             f"{benchmarks}/ochuman__ochuman_train.npz",

@@ -308,8 +308,8 @@ def write_openpose(root: Path, *shifts_px: float, confidence: float = 0.9) -> Pa
         for slot, joint in slots.items():
             points[slot] = [labels[joint, 0] + shift, labels[joint, 1], confidence]
         found.append({"pose_keypoints_2d": points.ravel().tolist()})
-    (root / "openpose/coco").mkdir(parents=True, exist_ok=True)
-    path = root / "openpose/coco/1_keypoints.json"
+    (root / "openpose").mkdir(parents=True, exist_ok=True)
+    path = root / "openpose/1_keypoints.json"
     path.write_text(json.dumps({"people": found}))
     return root
 
