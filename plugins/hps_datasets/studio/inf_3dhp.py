@@ -55,7 +55,7 @@ class Counter:
         return (self.count - 1) % self.every == 0
 
 
-def train(
+def training_frames(
     root: Path,
     *,
     reference: str,

@@ -36,7 +36,7 @@ def mpi_inf_3dhp(
             f"annotation={annotation} is unknown.", f"One of: {', '.join(ANNOTATIONS)}"
         )
     if split == "train":
-        yield from inf_3dhp.train(
+        yield from inf_3dhp.training_frames(
             root,
             reference=reference,
             every=every,
@@ -46,10 +46,10 @@ def mpi_inf_3dhp(
             openpose=openpose,
         )
     else:
-        yield from test(root, reference=reference, annotation=annotation)
+        yield from valid_frames(root, reference=reference, annotation=annotation)
 
 
-def test(root: Path, *, reference: str, annotation: str) -> Iterator[Person | HpsError]:
+def valid_frames(root: Path, *, reference: str, annotation: str) -> Iterator[Person | HpsError]:
     """-> people of the valid frames; official converters leave some of them out."""
     folder = next((f for f in FOLDERS if (root / f / "TS1" / "annot_data.mat").is_file()), None)
     if folder is None:
