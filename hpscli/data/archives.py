@@ -5,9 +5,10 @@ gigabytes need the memory of one block. Dictionaries and lists inside object arr
 pickle machine of the body files, which knows NumPy and plain containers and nothing else.
 """
 
-import io
+import ast
 import math
-import warnings
+import re
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +23,10 @@ from hpscli.body.official.pickles import safe_loads
 from hpscli.errors import InvalidData, MissingError
 
 NPY_MAGIC = b"\x93NUMPY"
-NUMBERS_AND_TEXT = "biufcSU"  # kinds of NumPy types; others (dates, structures) no data set uses
+NUMBER_TYPE = re.compile(r"[<>=|]?([biufcSU]\d{1,7}|[bO?])")  # no structures, dates, raw memory
+    r"[<>=|]?([biufcSU]\d{1,7}|\??b?1?|O8?)"
+)  # no structures, dates, raw memory
+LONG_NUMBER = re.compile(r"(\d)L\b")  # Python 2 wrote shapes as (3L, 4L)
 MAX_HEADER_BYTES = 10_000  # as NumPy itself
 MAX_PICKLE_BYTES = 4 << 30
 MAX_RATIO = 500  # deflate reaches 1032, on zeros alone
@@ -32,12 +36,15 @@ MAX_EMPTY = 1 << 24  # rows of an entry without any number
 CHUNK_BYTES = 16 << 20
 BROKEN = (
     *DAMAGE,
+    SyntaxError,  # of a header
     OSError,
     EOFError,
     zipfile.BadZipFile,
     zlib.error,
     NotImplementedError,  # zipfile, for compressions that it does not know
     RuntimeError,  # zipfile, for entries under a password
+    SyntaxError,  # NumPy, for headers that are no Python
+    tokenize.TokenError,
 )
 
 
@@ -195,15 +202,8 @@ class Archive(Mapping[str, Any]):
         length = int.from_bytes(raw[8:lead], "little")
         if length > MAX_HEADER_BYTES:
             raise ValueError(f"its header would have {length} bytes")
-        text = io.BytesIO(raw[8:] + stream.read(length + lead - 12))
-        parse = np.lib.format.read_array_header_1_0
-        if lead == 12:
-            parse = np.lib.format.read_array_header_2_0
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # NumPy's advice to save files of Python 2 again
-            shape, fortran, dtype = parse(text, max_header_size=MAX_HEADER_BYTES)
-        if dtype.kind not in NUMBERS_AND_TEXT + "O":
-            raise ValueError(f"numbers of type {dtype} are not read")
+        text = raw[lead:] + stream.read(length + lead - 12)
+        shape, fortran, dtype = _stated(text[:length].decode("latin1"))
         empty = math.prod(shape) == 0 and max(shape, default=0) > MAX_EMPTY
         if min(shape, default=0) < 0 or empty or not dtype.itemsize:
             raise ValueError(f"its shape is {shape} of {dtype}")
@@ -244,6 +244,19 @@ class Archive(Mapping[str, Any]):
             f"{self._called(name)} cannot be read: {said.rstrip('.')}.",
             "The file is damaged or cut short: download or copy it again.",
         )
+
+
+def _stated(text: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """The text of a header -> shape, order, number type; nothing in it is run."""
+    found = ast.literal_eval(LONG_NUMBER.sub(r"\1", text.strip()))
+    if not isinstance(found, dict) or set(found) != {"descr", "fortran_order", "shape"}:
+        raise ValueError("its header is none of NumPy's")
+    descr, fortran, shape = found["descr"], found["fortran_order"], found["shape"]
+    if not isinstance(descr, str) or not NUMBER_TYPE.fullmatch(descr):
+        raise ValueError(f"numbers of type {descr!r} are not read")
+    if not isinstance(shape, tuple) or not all(type(size) is int for size in shape):
+        raise ValueError(f"its shape is {shape!r}")
+    return shape, bool(fortran), np.dtype(descr)
 
 
 def _read(stream: IO[bytes], count: int, dtype: np.dtype[Any]) -> np.ndarray:
