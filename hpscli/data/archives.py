@@ -8,7 +8,6 @@ pickle machine of the body files, which knows NumPy and plain containers and not
 import ast
 import math
 import re
-import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,8 +23,6 @@ from hpscli.errors import InvalidData, MissingError
 
 NPY_MAGIC = b"\x93NUMPY"
 NUMBER_TYPE = re.compile(r"[<>=|]?([biufcSU]\d{1,7}|[bO?])")  # no structures, dates, raw memory
-    r"[<>=|]?([biufcSU]\d{1,7}|\??b?1?|O8?)"
-)  # no structures, dates, raw memory
 LONG_NUMBER = re.compile(r"(\d)L\b")  # Python 2 wrote shapes as (3L, 4L)
 MAX_HEADER_BYTES = 10_000  # as NumPy itself
 MAX_PICKLE_BYTES = 4 << 30
@@ -43,8 +40,6 @@ BROKEN = (
     zlib.error,
     NotImplementedError,  # zipfile, for compressions that it does not know
     RuntimeError,  # zipfile, for entries under a password
-    SyntaxError,  # NumPy, for headers that are no Python
-    tokenize.TokenError,
 )
 
 

@@ -62,10 +62,10 @@ def chosen_joints(archive: Archive, group: str, wanted: str, compressed: bool) -
 
 def _columns(archive: Archive, entry: str, group: str, header: Header, compressed: bool) -> Joints:
     count = header.shape[1]
-    mask = _mask(archive, f"{entry}_mask", count)
     convention = _text(archive, f"{entry}_convention", COMMON)
     if count != SLOTS and not compressed and convention != COMMON:
         return _named(archive, entry, group, convention, count)
+    mask = _mask(archive, f"{entry}_mask", count)
     present = np.flatnonzero(mask) if count != SLOTS else np.arange(SLOTS)
     if len(present) != count:
         raise InvalidData(
