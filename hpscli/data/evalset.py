@@ -17,7 +17,7 @@ from hpscli.data.shards import ShardIndex, ShardTable, read_index, read_table
 from hpscli.errors import InvalidData, UsageError
 from hpscli.records import Batch, Sample
 
-OPEN_SHARDS = 64  # memory maps held at once
+OPEN_SHARDS = 64  # memory maps and tables held at once
 
 
 class BrokenSample(InvalidData):
@@ -40,7 +40,7 @@ class EvalSet:
         self._cache = cache_folder()
         self.size = min(limit, self.index.samples) if limit else self.index.samples
         self.starts = [0, *accumulate(shard.samples for shard in self.index.shards)]
-        self._tables: dict[int, ShardTable] = {}
+        self._tables: OrderedDict[int, ShardTable] = OrderedDict()
         self._maps: OrderedDict[int, memoryview] = OrderedDict()
         self._process = os.getpid()
 
@@ -80,7 +80,7 @@ class EvalSet:
 
     def __getstate__(self) -> dict[str, Any]:
         # memory maps do not travel, and big tables need not
-        return {**self.__dict__, "_maps": OrderedDict(), "_tables": {}}
+        return {**self.__dict__, "_maps": OrderedDict(), "_tables": OrderedDict()}
 
     def _find(self, position: int) -> tuple[ShardTable, memoryview, int]:
         if not 0 <= position < self.size:
@@ -91,6 +91,9 @@ class EvalSet:
     def _table(self, number: int) -> ShardTable:
         if number not in self._tables:
             self._tables[number] = read_table(self._root, self.index.shards[number])
+            if len(self._tables) > OPEN_SHARDS:
+                self._tables.popitem(last=False)
+        self._tables.move_to_end(number)
         return self._tables[number]
 
     def _tar(self, number: int) -> memoryview:

@@ -6,15 +6,19 @@ counting. Draw d of a member, over all ranks together, walks through a permutati
 changes with every pass: each sample comes once before any comes twice.
 """
 
+from collections import OrderedDict
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from hpscli.errors import UsageError
 
 BLOCK = 10_000  # weights are exact to a ten-thousandth
+KEPT_TURNS = 2  # passes, and groups of shards below, whose order is kept at hand
+KEPT_GROUPS = 4
 GROUP = 32  # shards shuffled into each other; a big set is read in stretches of so many shards
 
 
@@ -46,10 +50,13 @@ class MixPlan:
 
     def sample(self, pick: Pick) -> tuple[int, int]:
         """-> position in the member's shards, and the pass (0, 1, ...) that it belongs to."""
-        size = sum(self.shards[pick.member])
-        overall = pick.draw * self.world + self.rank
-        order = _order(self.shards[pick.member], self.seed, pick.member, overall // size)
-        return int(order[overall % size]), overall // size
+        walk = self._walks[pick.member]
+        turn, place = divmod(pick.draw * self.world + self.rank, walk.size)
+        return walk.position(turn, place), turn
+
+    @cached_property
+    def _walks(self) -> tuple["_Walk", ...]:
+        return tuple(_Walk(shards, self.seed, n) for n, shards in enumerate(self.shards))
 
 
 def make_plan(
@@ -98,16 +105,61 @@ def _block(
     return members, before
 
 
-@lru_cache(maxsize=64)
-def _order(shards: tuple[int, ...], seed: int, member: int, turn: int) -> np.ndarray:
-    """-> a permutation of a member's samples: shards shuffled, then samples within groups of shards."""
-    generator = np.random.default_rng((seed, 2, member, turn))
-    starts = np.concatenate([[0], np.cumsum(shards)])
-    sequence = generator.permutation(len(shards))
-    parts = []
-    for first in range(0, len(sequence), GROUP):
-        chosen = sequence[first : first + GROUP]
-        together = np.concatenate([np.arange(starts[s], starts[s + 1]) for s in chosen])
-        generator.shuffle(together)
-        parts.append(together)
-    return np.concatenate(parts)
+class _Walk:
+    """The passes through one member: shards shuffled, then samples within groups of shards.
+
+    Groups are shuffled when a draw falls into them, so that a set of any size costs a few groups.
+    """
+
+    def __init__(self, shards: tuple[int, ...], seed: int, member: int) -> None:
+        self.sizes = np.array(shards, np.int64)
+        self.starts = np.cumsum(self.sizes) - self.sizes
+        self.size = int(self.sizes.sum())
+        self.seed = (seed, 2, member)
+        self._turns: dict[int, _Turn] = {}
+        self._groups: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
+
+    def position(self, turn: int, place: int) -> int:
+        """Pass and place in it -> position in the member's shards."""
+        if turn not in self._turns:
+            if len(self._turns) >= KEPT_TURNS:
+                self._turns.pop(min(self._turns))
+            self._turns[turn] = self._turn(turn)
+        found = self._turns[turn]
+        group = int(np.searchsorted(found.ends, place, side="right"))
+        before = int(found.ends[group - 1]) if group else 0
+        return int(self._group(turn, group)[place - before])
+
+    def _turn(self, turn: int) -> "_Turn":
+        generator = np.random.default_rng((*self.seed, turn))
+        sequence = generator.permutation(len(self.sizes))
+        ends = np.cumsum(self.sizes[sequence])[GROUP - 1 :: GROUP]
+        if len(ends) * GROUP < len(sequence):
+            ends = np.append(ends, self.size)
+        return _Turn(sequence, ends, generator)
+
+    def _group(self, turn: int, group: int) -> np.ndarray:
+        """-> the positions of a group of shards, shuffled."""
+        known = (turn, group)
+        if known not in self._groups:
+            found = self._turns[turn]
+            chosen = found.sequence[group * GROUP : (group + 1) * GROUP]
+            parts = [np.arange(self.starts[s], self.starts[s] + self.sizes[s]) for s in chosen]
+            together = np.concatenate(parts)
+            # the first group goes on with the generator of the shards, as sets of one group always did
+            generator = np.random.default_rng((*self.seed, turn, group))
+            (deepcopy(found.generator) if group == 0 else generator).shuffle(together)
+            if len(self._groups) >= KEPT_GROUPS:
+                self._groups.popitem(last=False)
+            self._groups[known] = together
+        self._groups.move_to_end(known)
+        return self._groups[known]
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """One pass: the order of the shards, where each group of them ends, and the generator."""
+
+    sequence: np.ndarray
+    ends: np.ndarray
+    generator: np.random.Generator

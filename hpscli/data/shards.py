@@ -15,7 +15,8 @@ from typing import Any
 
 from hpscli.atomic import write_atomically
 from hpscli.data.remote import is_remote, read_bytes
-from hpscli.errors import InvalidData, MissingError
+from hpscli.errors import InvalidData, MissingError, UsageError
+from hpscli.hooks import ProtocolSpec
 
 SCHEMA = "hps/shards/1"
 TABLE_SCHEMA = "hps/shard-table/1"
@@ -124,6 +125,26 @@ def _how_to_get_an_index(folder: Path) -> str:
             f"or copy {INDEX} from where the tars came."
         )
     return "Make them: hps prepare NAME ...   (names: hps datasets list)"
+
+
+def refuse_crops(index: ShardIndex, protocol: ProtocolSpec) -> None:
+    """Raise where a protocol of a real data set would measure on stored crops.
+
+    Such protocols cut their own crop from the untouched picture; cut from a crop that was scaled and
+    encoded once more it is another picture. Nobody else's number depends on generated people.
+    """
+    from hpscli.registry import get_registry
+
+    if (index.made_by.get("layout") or {}).get("kind") != "crop":
+        return
+    specs = get_registry().all("dataset")
+    if any(spec.name == index.dataset and spec.access == "generated" for spec in specs):
+        return
+    raise UsageError(
+        f"the people in {index.location} are stored as crops; protocol '{protocol.name}' cuts its "
+        "own from untouched pictures.",
+        f"hps prepare {index.dataset} --split {index.split} --layout full",
+    )
 
 
 def read_table(location: str | Path, shard: ShardInfo) -> ShardTable:

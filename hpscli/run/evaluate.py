@@ -17,7 +17,7 @@ from hpscli.body.layer import Body
 from hpscli.data.evalset import EvalSet, eval_batches
 from hpscli.data.preparation import FAST, Preparation
 from hpscli.data.remote import read_bytes
-from hpscli.data.shards import INDEX
+from hpscli.data.shards import INDEX, refuse_crops
 from hpscli.errors import InvalidData, UsageError
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.errors import require_finite
@@ -67,6 +67,7 @@ def evaluate(
     settings = Settings(batch=batch, limit=limit, flip=flip, dtype=dtype, crop=crop)
     check_protocol(protocol, model.body)
     people = EvalSet(shards, limit=limit)
+    refuse_crops(people.index, protocol)
     check_shards(people, protocol, model.body, limit)
     group = rank_and_world()
     rank, world = group[0] if rank is None else rank, group[1] if world is None else world

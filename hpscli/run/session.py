@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hpscli.data.evalset import EvalSet
+from hpscli.data.shards import refuse_crops
 from hpscli.errors import UsageError
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.protocols import find_protocol
@@ -87,6 +88,7 @@ def _evaluated(
     shards, remark = find_shards(spec, request.shards, registry)
     found = EvalSet(shards, limit=request.limit)
     check_shards(found, spec, model.body, request.limit)
+    refuse_crops(found.index, spec)
     check_split(found, spec, registry)
     people, train = len(found), _training_shards(request, spec)
     if train:

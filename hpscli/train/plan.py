@@ -10,7 +10,7 @@ import torch
 from hpscli.body.joints import joint_set
 from hpscli.body.loading import choose_make
 from hpscli.data.remote import is_remote
-from hpscli.data.shards import read_index
+from hpscli.data.shards import read_index, refuse_crops
 from hpscli.errors import HpsError, MissingError, UsageError
 from hpscli.nn.checkpoints import build_model
 from hpscli.nn.options import adapted, complete_options
@@ -106,6 +106,8 @@ def _part(name: str, wanted: Member | Validation, needed: bool) -> Part:
     shards = wanted.shards
     try:
         index = read_index(shards)
+        if isinstance(wanted, Validation):
+            refuse_crops(index, get_registry().protocol(wanted.protocol))
         source = (index.body or {}).get("source", "")
         return Part(name=name, shards=shards, samples=index.samples, body_source=source)
     except MissingError:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpscli.data.mix import BLOCK, make_plan
+from hpscli.data.mix import BLOCK, Pick, make_plan
 from hpscli.errors import UsageError
 
 
@@ -66,6 +66,15 @@ def test_shards_of_a_big_set_are_read_in_groups() -> None:
     shards = [one.sample(one.pick(place))[0] // 10 for place in range(320)]
     assert len(set(shards)) == 32
     assert len(set(shards[:40])) > 15
+
+
+@pytest.mark.parametrize("sizes", [(10,) * 100, (7,) * 33, (9, 1) * 48])
+def test_a_pass_through_many_groups_gives_each_sample_once(sizes: tuple[int, ...]) -> None:
+    one = plan({"a": 1}, {"a": sizes})
+    positions = [one.sample(Pick(0, draw))[0] for draw in range(2 * sum(sizes))]
+    first, second = positions[: sum(sizes)], positions[sum(sizes) :]
+    assert sorted(first) == sorted(second) == list(range(sum(sizes)))
+    assert first != second
 
 
 def test_a_member_of_weight_zero_is_left_out_and_none_at_all_is_an_error() -> None:

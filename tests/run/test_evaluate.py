@@ -1,5 +1,6 @@
 """Evaluation is exact: the truth has no error, every key counts once, and nothing else matters."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -176,6 +177,17 @@ def test_people_of_another_body_kind_are_refused_before_any_is_measured(
     shards = write_people(tmp_path / "s", 2, kind=other)
     with pytest.raises(UsageError, match=f"are {other} bodies, .* is about smpl"):
         evaluate(model, shards, protocol())
+
+
+def test_stored_crops_are_refused_but_for_generated_people(model, tmp_path: Path) -> None:
+    index = write_people(tmp_path / "s", 2) / "index.json"
+    crops = json.loads(index.read_text())
+    crops["made_by"] = {"layout": {"kind": "crop", "side_px": 512}}
+    index.write_text(json.dumps(crops))
+    assert len(evaluate(model, index.parent, protocol()).keys) == 2
+    index.write_text(json.dumps({**crops, "dataset": "3dpw"}))
+    with pytest.raises(UsageError, match="stored as crops.* hps prepare 3dpw .*--layout full"):
+        evaluate(model, index.parent, protocol())
 
 
 def test_a_jaw_that_nobody_annotated_is_at_rest_whoever_shares_the_batch(tmp_path: Path) -> None:
