@@ -24,6 +24,7 @@ WRITERS: Mapping[str, str] = {
     "spin-npz": "hpscli.data.forms.spin:write_spin",
     "osx-json": "hpscli.data.dump:write_osx",
 }
+CORNERS = ("extra.lhand_box", "extra.rhand_box", "extra.face_box")  # x0, y0, x1, y1
 STORED_APART = ("box.center", "box.size", "box.xywh", "image.affine")  # not among a person's arrays
 
 
@@ -80,6 +81,9 @@ def moved_person(person: Person, affine: np.ndarray, image: str, size: tuple[int
             arrays[name] = np.concatenate([affine, [[0.0, 0.0, 1.0]]]) @ array
         elif name.startswith("extra.") and name.endswith("_bbox_xywh"):
             arrays[name] = np.append(_moved_box(array[:4], affine, scale), array[4:])
+        elif name in CORNERS:
+            ends = np.asarray(array, np.float64).reshape(2, 2)
+            arrays[name] = move_points(ends, affine).ravel()
     box = None if person.box is None else _moved_box(person.box, affine, scale)
     return replace(person, arrays=arrays, box=box, image=image, image_size_px=size)
 

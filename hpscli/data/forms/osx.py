@@ -33,6 +33,8 @@ HANDS = {"lhand": ("left", "hands_meanl"), "rhand": ("right", "hands_meanr")}
 
 def osx_list(people: Sequence[Person]) -> dict[str, Any]:
     """People read as OSX reads them -> {entry of its list: array or dictionaries}; no box is NaN."""
+    if not people:
+        return {}
     found: dict[str, Any] = {
         "img_path": np.array([person.image for person in people]),
         "img_shape": np.array([person.image_size_px for person in people]),

@@ -74,6 +74,8 @@ def told(error: Exception) -> str:
     """-> what is wrong with a record, in words."""
     if isinstance(error, KeyError):
         return f"there is no {error.args[0]!r}"
+    if isinstance(error, TypeError | AttributeError | IndexError):
+        return f"an entry is not of the expected kind ({error})"
     return f"{error}"
 
 

@@ -62,6 +62,16 @@ def spin_joints(person: Person) -> dict[str, Any]:
     return {name: row[name] for name in ("part", "S", "scale", "center")}
 
 
+def write_osx(people: list[Sample], folder: Path) -> dict[str, Any]:
+    pictures = folder / "images" / "train2017"
+    assert write_form(people, "osx-json", folder, pictures) == len(people)
+    return {}
+
+
+def osx_joints(person: Person) -> dict[str, Any]:
+    return {name: v for name, v in person.arrays.items() if name.startswith("keypoints2d.")}
+
+
 FORMS = [
     Form(
         name="humandata",
@@ -87,6 +97,17 @@ FORMS = [
         bodies=("smpl",),
         exact=("smpl.", "camera.", "box."),
         row=spin_joints,
+    ),
+    Form(
+        name="osx-json",
+        dataset="osx-json",
+        write=write_osx,
+        bodies=("smplx",),
+        exact=(  # all but the eyes
+            *("smplx.global", "smplx.body", "smplx.left_", "smplx.right_", "smplx.jaw"),
+            *("smplx.betas", "smplx.expression", "smplx.transl", "camera.", "box."),
+        ),
+        row=osx_joints,
     ),
 ]
 CASES = [(form, body) for form in FORMS for body in form.bodies]

@@ -57,6 +57,8 @@ def replay_loaders(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]
     lists = {group: people_of(folder, group) for group, _ in samples}
     for (group, place), names in samples.items():
         number, change = place.split("/")
+        if change not in CHANGES or not int(number) < len(lists[group]):
+            raise InvalidData(f"{golden.path} has a sample {group}/{place}, which is unknown.")
         person = lists[group][int(number)]
         found = loaded(folder / "fixtures", person, CHANGES[change], bodies, test=change == "test")
         for name in names:
