@@ -44,7 +44,8 @@ def _vertices(data: bytes) -> np.ndarray:
         if count * dtype.itemsize > len(body):
             raise ValueError(f"it ends before its {count} vertices do")
         rows = np.frombuffer(body, dtype, count)
-        return np.stack([rows[axis].astype(np.float64) for axis in "xyz"], axis=1)
+        with np.errstate(invalid="ignore"):  # signalling NaN in broken files
+            return np.stack([rows[axis].astype(np.float64) for axis in "xyz"], axis=1)
     names = [name for name, _ in fields]
     lines = body.decode("ascii", "replace").splitlines()[:count]
     if len(lines) < count:

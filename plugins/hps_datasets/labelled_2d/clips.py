@@ -102,7 +102,8 @@ def floats(clip: Mapping[str, Value], name: str, count: int, *shape: int) -> np.
         return np.zeros((count, *shape))
     if isinstance(value, list) or len(value) < count * int(np.prod(shape)):
         raise ValueError(f"{name} has {len(value)} numbers for {count} pictures")
-    rows = np.asarray(value, np.float64)[: count * int(np.prod(shape))]
+    with np.errstate(invalid="ignore"):  # signalling NaN in broken files
+        rows = np.asarray(value, np.float64)[: count * int(np.prod(shape))]
     return rows.reshape(count, *shape)
 
 
