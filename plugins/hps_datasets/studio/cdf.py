@@ -1,7 +1,10 @@
-"""NASA's Common Data Format, in which Human3.6M keeps joints: one variable, `Pose` (1, frames, numbers)."""
+"""NASA's Common Data Format, in which Human3.6M keeps joints: one variable, `Pose` (1, frames, numbers).
+
+cdflib follows whatever a damaged file announces, however many entries that are. So what it is about to
+count is looked at first.
+"""
 
 import math
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,11 +14,24 @@ import numpy as np
 from hpscli.data.matlab import BROKEN, damaged
 from hpscli.errors import MissingError
 
-MOST_ENTRIES = (
-    100_000  # of the index of one variable; Human3.6M's longest recording has 6343 frames
-)
+MOST_ENTRIES = 100_000  # in all; Human3.6M's longest recording has 6343 frames
 LARGEST_BYTES = 1 << 30
 VARIABLE = "Pose"
+Z_VARIABLE = 8  # type of a record whose dimensions are its own
+# Where cdflib's methods find numbers of entries, in bytes after the start of the record that they read
+# (CDF Internal Format Description; 3 is the version with 8-byte offsets).
+COUNTS = {
+    "_read_gdr": (44, 48, 56, 60),  # variables, attributes, dimensions, z variables
+    "_read_gdr2": (24, 28, 36, 40),
+    "_read_vdr3": (24,),  # records
+    "_read_vdr2": (16,),
+    "_read_vxrs": (24,),  # blocks of records
+    "_read_vxrs2": (16,),
+}
+DIMENSIONS = {
+    "_read_vdr3": (8, (340,)),
+    "_read_vdr2": (4, (128, 256)),
+}  # type, numbers of dimensions
 
 
 def read_pose(path: Path, columns: int) -> np.ndarray:
@@ -36,32 +52,39 @@ def read_pose(path: Path, columns: int) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _reader() -> Any:
-    """-> cdflib's reader, which a damaged file cannot keep busy for ever or fill the disk with."""
+    """-> cdflib's reader, which a damaged file cannot keep busy for ever."""
     import cdflib
 
     class Reader(cdflib.CDF):  # type: ignore[misc]
-        """Counts what its index announces; cdflib follows it however long it is."""
+        """Adds up what records announce before they are read."""
 
         entries = 0
 
-        def _read_vxrs(self, byte_loc: int, *rest: Any, **lists: Any) -> Any:
-            self._count(byte_loc, entries_at=24, header=8)
-            return super()._read_vxrs(byte_loc, *rest, **lists)
+        def number_at(self, place: int) -> int:
+            self._f.seek(place)
+            return int.from_bytes(self._f.read(4), "big")
 
-        def _read_vxrs2(self, byte_loc: int, *rest: Any, **lists: Any) -> Any:
-            self._count(byte_loc, entries_at=16, header=4)
-            return super()._read_vxrs2(byte_loc, *rest, **lists)
-
-        def _count(self, byte_loc: int, entries_at: int, header: int) -> None:
-            self._f.seek(byte_loc)
-            head = self._f.read(entries_at + 4)
-            self.entries += 1 + int.from_bytes(head[entries_at : entries_at + 4], "big")
-            size = int.from_bytes(head[:header], "big")
-            if self.entries > MOST_ENTRIES or size > os.fstat(self._f.fileno()).st_size:
+        def look(self, method: str, start: int) -> None:
+            self.entries += 1 + sum(self.number_at(start + after) for after in COUNTS[method])
+            kind, places = DIMENSIONS.get(method, (0, ()))
+            if places and self.number_at(start + kind) == Z_VARIABLE:
+                old = len(places) > 1 and not self._post25  # 128 bytes more before version 2.5
+                self.entries += self.number_at(start + places[old])
+            if self.entries > MOST_ENTRIES:
                 raise ValueError("its index has no end")
 
         def __del__(self) -> None:
             if hasattr(self, "_f"):
                 super().__del__()
 
+    for method in COUNTS:
+        setattr(Reader, method, _looking_first(method, getattr(cdflib.CDF, method)))
     return Reader
+
+
+def _looking_first(name: str, method: Any) -> Any:
+    def read(reader: Any, byte_loc: int, *rest: Any, **named: Any) -> Any:
+        reader.look(name, byte_loc)
+        return method(reader, byte_loc, *rest, **named)
+
+    return read

@@ -179,6 +179,16 @@ def test_what_is_broken_is_named_with_its_recording_and_the_others_are_read(root
     ]
 
 
+def test_a_cdf_that_announces_entries_without_end_is_refused_at_once(root: Path) -> None:
+    path = root / "S1" / POSES[0] / "Directions 1.54138969.cdf"
+    data = bytearray(path.read_bytes())
+    general = 8 + int.from_bytes(data[8:16], "big")  # the record after the file's own
+    data[general + 56 : general + 60] = b"\x7f\xff\xff\xff"  # its number of dimensions
+    path.write_bytes(data)
+    with pytest.raises(InvalidData, match="its index has no end"):
+        read_pose(path, 2)
+
+
 def test_a_folder_without_the_data_set_and_bad_metadata_stop_at_once(
     root: Path, tmp_path: Path
 ) -> None:
