@@ -191,6 +191,7 @@ def write_columns(path: Path, document: Mapping[str, Any]) -> None:
     """{entry: array, Blocks or any object} -> a compressed .npz, whole or not at all."""
     part = path.with_name(path.name + ".part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
             for name, value in document.items():
                 info = zipfile.ZipInfo(f"{name}.npy", ZIP_TIME)

@@ -73,7 +73,7 @@ def human_row(person: Person) -> Arrays:
     box = np.full(4, np.nan) if person.box is None else np.asarray(person.box)
     row: Arrays = {"image_path": person.image, "bbox_xywh": np.append(box, 1.0)}
     for group in COLUMNS:
-        row |= _keypoints(person, group)
+        row |= keypoints(person, group)
     for name, array in person.arrays.items():
         body, _, part = name.partition(".")
         if body in BODIES:
@@ -115,8 +115,8 @@ def camera_document(person: Person) -> Arrays:
     }
 
 
-def _keypoints(person: Person, group: str) -> Arrays:
-    """-> the joints in the 190 slots, and the mask of slots that the data set defines.
+def keypoints(person: Person, group: str) -> Arrays:
+    """-> {group: joints in the 190 slots, group_mask: slots that the data set defines}, or nothing.
 
     Where two sets have a joint in common, that of the larger set is taken.
     """

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from hpscli.body.joints import convert
+from hpscli.body.joints import COMMON, convert
 from hpscli.data.forms.columns import Columns, stacked, write_columns
+from hpscli.data.forms.human_data import keypoints
 from hpscli.data.people import joints_box
 from hpscli.errors import InvalidData
 from hpscli.records import Person
@@ -104,15 +105,9 @@ def _about_root(points: np.ndarray) -> np.ndarray:
 
 
 def _joints(person: Person, group: str, joints: str) -> np.ndarray | None:
-    """-> the joints of a person in this set, converted from the set that has most of them."""
+    """-> the joints of a person in this set: its own, or those that other sets have in common."""
     exact = person.arrays.get(f"{group}.{joints}")
     if exact is not None or joints == "openpose25":
         return exact
-    best: np.ndarray | None = None
-    for name, points in person.arrays.items():
-        start, _, source = name.partition(".")
-        if start == group:
-            converted = convert(np.asarray(points), source, joints)[0]
-            if best is None or (converted[:, -1] > 0).sum() > (best[:, -1] > 0).sum():
-                best = converted
-    return best
+    row = keypoints(person, group)
+    return convert(row[group], COMMON, joints)[0] if row else None
