@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from hpscli.body.joints import joint_set
+from hpscli.data.official_crops import hmr2, mmhuman3d_affine
 from hpscli.data.official_crops.labels import metro_labels
 from hpscli.data.people import picture_bytes
 from hpscli.data.preparation import METRO
@@ -14,6 +15,14 @@ from hpscli.data.sample import decode_image
 from hpscli.records import Person, Picture
 
 BOX_UNIT = 200.0
+HMR2_SIDE = 256  # px
+ASPECT = 192 / 256  # width over height that its boxes are enlarged to
+BEDLAM_PARTS = {
+    **{name: (3,) for name in ("global_orient", "jaw_pose", "leye_pose", "reye_pose", "transl")},
+    "body_pose": (21, 3),
+    "left_hand_pose": (15, 3),
+    "right_hand_pose": (15, 3),
+}
 ROOTS = {"metro24": 14, "metro_hand21": 0}  # pelvis, wrist
 
 
@@ -61,4 +70,87 @@ def _metro_row(person: Person, root: Path) -> dict[str, Any]:
         "scale": side / BOX_UNIT,
         "center": center,
         "gender": person.meta["gender"],
+    }
+
+
+def hmr2_rows(people: Sequence[Person], root: Path) -> dict[str, np.ndarray]:
+    """People -> the entries of expected/hmr2/hmr2__webdataset: as 4D-Humans' loader gives them."""
+    rows = [_hmr2_row(person, root) for person in people]
+    found = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    found["imgname"] = np.array([person.image.rpartition(".")[0] for person in people])
+    return found
+
+
+def _hmr2_row(person: Person, root: Path) -> dict[str, Any]:
+    box = np.asarray(person.box)
+    center, size = box[:2] + box[2:] / 2, box[2:]
+    width, height = size
+    side = float(max(height, width, height * ASPECT, width / ASPECT))
+    picture = person.picture or Picture(path=person.image)
+    image = decode_image(picture_bytes(root, picture))
+    pixels = hmr2(image, center.tolist(), side, side=HMR2_SIDE)
+    affine = mmhuman3d_affine((float(center[0]), float(center[1])), side, 0.0, HMR2_SIDE)
+    mask = _cropped_mask(person.arrays.get("extra.mask", np.ones(image.shape[:2])), affine)
+    points = person.arrays["keypoints2d.hmr2_44"]
+    moved = points[:, :2] @ affine[:, :2].T + affine[:, 2]
+    return {
+        "img_mean": pixels.mean(),
+        "img_std": pixels.std(),
+        "img_stride16": pixels[:, ::16, ::16],
+        "mask_mean": mask.mean(),
+        "mask_stride16": mask[::16, ::16],
+        "keypoints_2d": np.hstack([moved / HMR2_SIDE - 0.5, points[:, 2:]]),
+        "keypoints_3d": person.arrays["keypoints3d.hmr2_44"],
+        "orig_keypoints_2d": points,
+        "box_center": center,
+        "box_size": side,
+        "img_size": np.array(image.shape[1::-1], np.float64),
+        "_scale": size / BOX_UNIT,
+        "_trans": affine,
+        "smpl_global_orient": person.arrays["smpl.global_orient"],
+        "smpl_body_pose": person.arrays["smpl.body_pose"],
+        "smpl_betas": person.arrays["smpl.betas"],
+        "has_global_orient": float(person.meta["has_pose"]),
+        "has_body_pose": float(person.meta["has_pose"]),
+        "has_betas": float(person.meta["has_betas"]),
+    }
+
+
+def _cropped_mask(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """-> (256,256) 0..1; one that has nothing of the person is all ones."""
+    import cv2
+
+    shown = np.asarray(mask).astype(np.uint8) * 255
+    size = (HMR2_SIDE, HMR2_SIDE)
+    cropped = cv2.warpAffine(shown, affine, size, flags=cv2.INTER_LINEAR) / 255.0
+    return np.ones_like(cropped) if (cropped < 0.5).all() else np.asarray(cropped)
+
+
+def bedlam_rows(people: Sequence[Person], root: Path) -> dict[str, np.ndarray]:
+    """People -> the entries of expected/derived/bedlam__*: what its format means, by reading."""
+
+    def stacked(name: str) -> np.ndarray:
+        return np.stack([person.arrays[name] for person in people])
+
+    boxes = np.stack([np.asarray(person.box) for person in people])
+    cameras = stacked("camera.intrinsics")
+    found = {
+        f"smplx.{name}": stacked(f"smplx.{name}").reshape(len(people), *shape)
+        for name, shape in BEDLAM_PARTS.items()
+    }
+    pictures = [person.picture or Picture(path=person.image) for person in people]
+    return {
+        **found,
+        "image_path": np.array([p.image.removeprefix("training_images/") for p in people]),
+        "rotate_image_clockwise": np.array(pictures[0].turns == 1),
+        "center": boxes[:, :2] + boxes[:, 2:] / 2,
+        "box_side": boxes[:, 2],
+        "bbox_xywh": boxes,
+        "smplx.betas": stacked("extra.betas11"),
+        "smplx.flat_hand_mean": np.array(True),
+        "keypoints2d_smplx127": stacked("keypoints2d.smplx127"),
+        "focal": cameras[:, [0, 1], [0, 1]],
+        "principal": cameras[:, :2, 2],
+        "gender": np.array([person.meta["gender"] for person in people]),
+        "train_len_if_crop_percent_is_0_8": np.array(int(0.8 * len(people))),
     }

@@ -17,6 +17,38 @@ def hps_datasets() -> list[DatasetSpec]:
             references=("metro",),
             options={"yaml": ""},  # the list to read, below the folder
         ),
+        dataset(
+            "hps_datasets:cards/hmr2-tar.toml",
+            people=f"{READERS}.hmr2:hmr2",
+            references=("hmr2",),
+            options={
+                "tars": "",  # names below the folder, with {000000..000012}; "": all
+                "masks": False,
+                **dict.fromkeys(
+                    (
+                        *("least_confidence", "largest_beta", "both", "only_with_pose"),
+                        *("joints_more_than", "loss_below", "box_larger_than", "mean_shape"),
+                    ),
+                    -1.0,  # not given
+                ),
+            },
+        ),
+        dataset(
+            "hps_datasets:cards/bedlam.toml",
+            people=f"{READERS}.bedlam:bedlam",
+            references=("bedlam",),
+            options={"part": 1.0},  # of each file, from its front
+        ),
+        dataset(
+            "hps_datasets:cards/bedlam-npz.toml",
+            people=f"{READERS}.bedlam:bedlam_npz",
+            references=("bedlam",),
+            options={
+                "labels": "*.npz",
+                "images": "images/{scene}",  # folder of the pictures of a file
+                "part": 1.0,
+            },
+        ),
     ]
 
 
@@ -29,7 +61,7 @@ def hps_goldens() -> list[GoldenSpec]:
         "h36m_train": ("train", "human3.6m/train.yaml"),
         "tax": ("train", "Tax-fixture/train.yaml"),
     }
-    return [
+    metro = [
         expected(
             f"metro/metro_tsv__{name}.npz",
             "tsv",
@@ -41,3 +73,29 @@ def hps_goldens() -> list[GoldenSpec]:
         )
         for name, (split, yaml) in tables.items()
     ]
+    hmr2 = expected(
+        "hmr2/hmr2__webdataset.npz",
+        "hmr2-tar",
+        "hmr2",
+        "train",
+        "hmr2",
+        form=f"{READERS}.goldens:hmr2_rows",
+        masks=True,
+    )
+    bedlam = [
+        expected(
+            f"derived/bedlam__{scene}.npz",
+            "bedlam-npz",
+            "bedlam",
+            "train",
+            "",
+            form=f"{READERS}.goldens:bedlam_rows",
+            labels=f"training_labels/all_npz_12_training/{scene}.npz",
+            images="training_images/{scene}/png",
+        )
+        for scene in (
+            "20221010_3_1000_batch01hand_6fps",
+            "20221011_1_250_batch01hand_closeup_suburb_a_6fps",
+        )
+    ]
+    return [*metro, hmr2, *bedlam]
