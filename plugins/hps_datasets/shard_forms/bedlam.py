@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -58,13 +59,24 @@ def bedlam_npz(
         yield from scene(path, folder, reference, part)
 
 
+@dataclass(frozen=True)
+class Scene:
+    """What all people of a label file share."""
+
+    name: str
+    images: str
+    turns: int
+    reference: str
+
+
 def scene(path: Path, images: str, reference: str, part: float) -> Iterator[Person | HpsError]:
     """One label file -> the first `part` of its people, 0..1."""
     if not 0 < part <= 1:
         raise UsageError(
             f"part={part} is no part of a file.", "A number above 0, at most 1: part=0.8"
         )
-    turns = int("closeup" in path.stem)  # on disk these pictures lie on their side
+    # on disk the pictures of closeups lie on their side
+    shared = Scene(path.stem, images, int("closeup" in path.stem), reference)
     try:
         with open_npz(path) as archive:
             lacking = [name for name in NEEDED if name not in archive]
@@ -74,27 +86,23 @@ def scene(path: Path, images: str, reference: str, part: float) -> Iterator[Pers
             last = int(part * archive.header("scale").rows)
             number = 0
             for block in archive.blocks(names, ROWS):
-                for row in range(len(block["scale"])):
-                    if number >= last:
-                        return
+                for row in range(min(len(block["scale"]), last - number)):
                     values = {name: array[row] for name, array in block.items()}
-                    yield _person_or_error(path, number, values, images, turns, reference)
+                    yield _person_or_error(shared, number, values)
                     number += 1
     except (InvalidData, *RECORD_ERRORS) as error:
         problem = error.problem if isinstance(error, HpsError) else f"{path.name}: {error!r}."
         yield InvalidData(problem)
 
 
-def _person_or_error(
-    path: Path, number: int, values: Mapping[str, Any], images: str, turns: int, reference: str
-) -> Person | InvalidData:
+def _person_or_error(shared: Scene, number: int, values: Mapping[str, Any]) -> Person | InvalidData:
     try:
-        return _person(path.stem, number, values, images, turns, reference)
+        return _person(shared, number, values)
     except RECORD_ERRORS as error:
-        return InvalidData(f"{path.name} row {number}: {error!r}.")
+        return InvalidData(f"{shared.name}.npz row {number}: {error!r}.")
 
 
-def _person(name: str, number: int, values: Mapping[str, Any], images: str, turns: int) -> Person:
+def _person(shared: Scene, number: int, values: Mapping[str, Any]) -> Person:
     """One row -> its person."""
     pose = np.array(values["pose_cam"], np.float64).reshape(POSE)
     betas = np.array(values["shape"], np.float64).ravel()
@@ -105,7 +113,7 @@ def _person(name: str, number: int, values: Mapping[str, Any], images: str, turn
         placed = placed + np.array(values["cam_ext"], np.float64).reshape(4, 4)[:3, 3]
     points = np.array(values["gtkps"], np.float64)[:, :2].reshape(COUNT, 2)
     center = np.array(values["center"], np.float64).reshape(2)
-    image = f"{images}/{_text(values['imgname'])}".lstrip("/")
+    image = f"{shared.images}/{_text(values['imgname'])}".lstrip("/")
     arrays = {
         # the third number of gtkps is the 1 of homogeneous points, no visibility
         f"keypoints2d.{JOINTS}": np.hstack([points, np.ones((COUNT, 1))]),
@@ -120,12 +128,14 @@ def _person(name: str, number: int, values: Mapping[str, Any], images: str, turn
     if "gender" in values:
         word = _text(values["gender"])
         # their loader knows one spelling of one gender
-        meta["gender"] = ("male" if word == "m" else "female") if reference else GENDERS[word]
+        meta["gender"] = (
+            ("male" if word == "m" else "female") if shared.reference else GENDERS[word]
+        )
     meta |= {word: _text(values[name]) for word, name in _WORDS.items() if name in values}
     return Person(
-        key=f"{stem_of(f'{name}_{number:06d}')}",
+        key=stem_of(f"{shared.name}_{number:06d}"),
         image=image,
-        picture=Picture(path=image, turns=turns) if turns else None,
+        picture=Picture(path=image, turns=shared.turns) if shared.turns else None,
         arrays=arrays,
         meta=meta,
         box=square_box(center, BOX_UNIT * float(values["scale"])),
