@@ -7,7 +7,7 @@ sentence; SciPy's reader can end in a crash of the process. Format: "MAT-File Fo
 import math
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,11 +40,14 @@ MAX_DEPTH = 32
 NAME_WINDOW = 512  # bytes of a compressed variable in which its name stands
 
 
-def read_mat5(path: Path, *names: str, optional: tuple[str, ...] = ()) -> dict[str, Any]:
+def read_mat5(
+    path: Path, *names: str, optional: Sequence[str] = (), shaped: bool = False
+) -> dict[str, Any]:
     """A .mat file and names of variables -> {name: value}; those not optional must be there.
 
     Numbers are arrays in MATLAB's shape, a single number is a float or int. Text is str, a cell array
-    a list, a structure array a list of {field: value}, both in MATLAB's order.
+    a list, a structure array a list of {field: value}, both in MATLAB's order. `shaped`: everything
+    is an array as SciPy makes it, cells and fields of dtype object.
     """
     try:
         data = path.read_bytes()
@@ -56,7 +59,7 @@ def read_mat5(path: Path, *names: str, optional: tuple[str, ...] = ()) -> dict[s
             "Take the owner's file, or save it again: save('FILE', '-v7')",
         )
     try:
-        found = dict(_variables(data, (*names, *optional)))
+        found = dict(_variables(data, (*names, *optional), shaped))
     except (struct.error, zlib.error, ValueError, IndexError, OverflowError, MemoryError) as error:
         raise InvalidData(f"{path.name} is no readable MATLAB file: {error}.") from None
     for name in names:
@@ -82,7 +85,7 @@ class Header(NamedTuple):
     name: str
 
 
-def _variables(data: bytes, names: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+def _variables(data: bytes, names: tuple[str, ...], shaped: bool) -> Iterator[tuple[str, Any]]:
     """-> the variables with these names; others are not even decompressed."""
     if data[126:128] not in (b"IM", b"MI"):
         raise ValueError("it does not begin as one")
@@ -96,12 +99,12 @@ def _variables(data: bytes, names: tuple[str, ...]) -> Iterator[tuple[str, Any]]
             inner.at = 8
             if inner.header().name not in names:
                 continue
-            inner = _Reader(_inflate(data[start:stop], MAX_BYTES), order)
+            inner = _Reader(_inflate(data[start:stop], MAX_BYTES), order, shaped=shaped)
             yield inner.named()
         elif kind == MATRIX:
             inside = _Reader(data, order, start)
             if inside.header().name in names:
-                yield _Reader(data[:stop], order, start - 8).named()
+                yield _Reader(data[:stop], order, start - 8, shaped).named()
 
 
 def _inflate(data: bytes, limit: int) -> bytes:
@@ -111,8 +114,8 @@ def _inflate(data: bytes, limit: int) -> bytes:
 class _Reader:
     """A place in bytes that holds elements one after the other."""
 
-    def __init__(self, data: bytes, order: str, at: int = 0) -> None:
-        self.data, self.order, self.at = data, order, at
+    def __init__(self, data: bytes, order: str, at: int = 0, shaped: bool = False) -> None:
+        self.data, self.order, self.at, self.shaped = data, order, at, shaped
         self.pair = struct.Struct(f"{order}II")
 
     def tag(self) -> tuple[int, int, int]:
@@ -187,16 +190,17 @@ class _Reader:
         values = self.stored()
         if head.is_complex or len(values) != math.prod(head.shape):
             raise ValueError(f"{len(values)} numbers for an array of shape {head.shape}")
-        if head.shape == (1, 1):
+        if head.shape == (1, 1) and not self.shaped:
             return values[0].item()
         dtype = np.dtype(NUMERIC[head.kind])
         return values.astype(dtype).reshape(head.shape, order="F")
 
-    def cells(self, head: Header, stop: int, depth: int) -> list[Any]:
+    def cells(self, head: Header, stop: int, depth: int) -> Any:
         """-> the values of a cell array."""
-        return [self.array(depth) for _ in range(self.count(head, 1, stop))]
+        values = [self.array(depth) for _ in range(self.count(head, 1, stop))]
+        return filled(head.shape, np.dtype(object), values) if self.shaped else values
 
-    def structures(self, head: Header, stop: int, depth: int) -> list[dict[str, Any]]:
+    def structures(self, head: Header, stop: int, depth: int) -> Any:
         """-> the values of a structure array by fields."""
         (length,) = (int(number) for number in self.stored())
         _, start, end = self.tag()
@@ -208,11 +212,16 @@ class _Reader:
             for i in range(0, len(raw), length)
         ]
         count = self.count(head, max(len(fields), 1), stop)
-        return [{name: self.array(depth) for name in fields} for _ in range(count)]
+        values = [{name: self.array(depth) for name in fields} for _ in range(count)]
+        if not self.shaped:
+            return values
+        dtype = np.dtype([(name, object) for name in fields])
+        return filled(head.shape, dtype, [tuple(value.values()) for value in values])
 
-    def letters(self, head: Header, stop: int, depth: int) -> str:
+    def letters(self, head: Header, stop: int, depth: int) -> Any:
         """-> text; the rows of a table of letters are not told apart."""
-        return self.text() if math.prod(head.shape) else ""
+        text = self.text() if math.prod(head.shape) else ""
+        return np.array([text]) if self.shaped else text
 
     def count(self, head: Header, fields: int, stop: int) -> int:
         """-> how many elements there are: each needs at least the 8 bytes of its tag."""
@@ -220,6 +229,14 @@ class _Reader:
         if count * fields * 8 > stop - self.at:
             raise ValueError(f"too few bytes for an array of shape {head.shape}")
         return count
+
+
+def filled(shape: tuple[int, ...], dtype: np.dtype[Any], values: list[Any]) -> np.ndarray:
+    """Values in MATLAB's order -> an array of objects in its shape."""
+    made = np.empty(len(values), dtype)
+    for index, value in enumerate(values):
+        made[index] = value
+    return made.reshape(shape, order="F")
 
 
 READERS: dict[int, Callable[[_Reader, Header, int, int], Any]] = {

@@ -1,8 +1,7 @@
-"""MATLAB's files of both kinds: .mat up to version 7 (SciPy), and 7.3, which is HDF5 (h5py)."""
+"""MATLAB's files of both kinds: .mat up to version 7 (mat5.py), and 7.3, which is HDF5 (h5py)."""
 
 import math
 import struct
-import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hpscli.data.mat5 import read_mat5
 from hpscli.errors import InvalidData, MissingError
 
 LARGEST_BYTES = 4 << 30  # of one array; MPI-INF-3DHP's have 0.1 GB
@@ -33,19 +33,11 @@ BROKEN = (
 
 
 def read_mat(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """A .mat up to version 7 and names of variables -> those of them that it has; others are not read."""
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
+    """A .mat up to version 7 and names of variables -> those of them that it has; others are not read.
 
-    if not path.is_file():
-        raise MissingError(f"there is no file {path}.", "Check the path.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found = loadmat(str(path), variable_names=list(names))
-    except (*BROKEN, MatReadError) as error:
-        raise damaged(path, error) from None
-    return {name: np.asarray(found[name]) for name in names if name in found}
+    Arrays are as SciPy makes them. SciPy itself crashes the process on some damaged files.
+    """
+    return read_mat5(path, optional=names, shaped=True)
 
 
 @contextmanager
