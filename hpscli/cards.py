@@ -17,6 +17,7 @@ REQUIRED = ("name", "full_name", "summary", "homepage", "access", "licence", "sp
 KNOWN = {
     *REQUIRED,
     "aliases",
+    "split_aliases",  # other words for splits -> the split
     "year",
     "paper",
     "body",
@@ -54,6 +55,7 @@ def dataset(card: str, **code: Any) -> DatasetSpec:
             "homepage": about["homepage"],
             "body": about.get("body", ""),
             "aliases": tuple(about.get("aliases", ())),
+            "split_aliases": about.get("split_aliases", {}),
             "files": required,
             "card": card,
             **code,

@@ -93,6 +93,7 @@ class DatasetSpec:
     poses: str = ""  # or of motions: target(root, split, **options) -> (count, target(index))
     body: str = ""  # body whose parameters the samples carry, if any
     aliases: tuple[str, ...] = ()  # other names that people type
+    split_aliases: Mapping[str, str] = field(default_factory=dict)  # other word -> split
     references: tuple[str, ...] = ()  # official converters that option `reference` reproduces
     card: str = ""  # "package:relative/path.toml": what is known about it; see hpscli.cards
     files: Mapping[str, str] = field(

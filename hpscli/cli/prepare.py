@@ -86,7 +86,7 @@ def prepare(
     values = checked_options(spec, [*(options or []), *_long(spec, short)])
     if as_reference:
         values = _as_reference(spec, values)
-    split = split or spec.splits[0]
+    split = spec.split_aliases.get(split, split) or spec.splits[0]
     root = _root(spec, from_)
     stored = _layout(layout, crop_px)
     try:

@@ -9,10 +9,12 @@ import pytest
 
 from hps_datasets.studio.cameras import h36m_cameras
 from hps_datasets.studio.cdf import read_pose
+from hpscli.cli.app import run
 from hpscli.data.people import Layout, make_sample
 from hpscli.data.sample import decode_image
 from hpscli.errors import InvalidData, MissingError
 from hpscli.records import Picture
+from hpscli.registry import get_registry
 from tests.plugins.datasets.studio_files import copied, people, problems, records
 
 POSES = ("MyPoseFeatures/D2_Positions", "MyPoseFeatures/D3_Positions_mono")
@@ -199,3 +201,14 @@ def test_a_folder_without_the_data_set_and_bad_metadata_stop_at_once(
         records("h36m", root, "train")
     (root / "metadata.xml").unlink()
     assert "camera.intrinsics" not in people("h36m", root, "train")[0].arrays
+
+
+def test_splits_may_be_called_as_papers_and_official_files_call_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = get_registry().dataset("human3.6m")
+    assert spec.split_aliases["protocol2"] == "validation-p2"
+    assert set(spec.split_aliases.values()) <= set(spec.splits)
+    code = run(["prepare", "h36m", "--split", "protocol1", "--from", str(tmp_path), "--dry-run"])
+    assert code == 3  # the split is known, its files are not there
+    assert "D3_Positions_mono" in capsys.readouterr().err
