@@ -18,7 +18,7 @@ from hps_datasets.rendered.hand_means import relative_to_flat
 from hpscli.body.joints import joint_set
 from hpscli.body.placement import rest_pelvis, turned_root
 from hpscli.body.rotations import axis_angle_to_matrix
-from hpscli.data.people import inside, padded_box, stem_of
+from hpscli.data.people import image_size, inside, padded_box, stem_of
 from hpscli.data.pickles import Frame, load_pickle
 from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
 from hpscli.records import Person
@@ -35,7 +35,9 @@ SHAPES = {  # numbers of each parameter; betas may have more
 }
 HANDS = ("left_hand_pose", "right_hand_pose")
 COUNT_OF_BETAS = 10
-RECORD_ERRORS = (KeyError, TypeError, ValueError, IndexError, AttributeError)
+HEAD_BYTES = 1 << 12  # of a PNG, in which its size is
+SEVERAL = (list, tuple, np.ndarray)  # cells with a value for each person
+RECORD_ERRORS = (KeyError, TypeError, ValueError, IndexError, AttributeError, OSError)
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,25 @@ FIXED_VIEWS = {  # a part of the picture's name: its camera, in the order of the
 OTHER_FOCAL_MM = 28.0
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What is read, and how."""
+
+    root: Path
+    split: str
+    reference: str
+    body: str
+    resolution: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture: its path below the root, and its height and width px."""
+
+    image: str
+    size: tuple[int, int]
+
+
 def agora(
     root: Path, split: str, *, reference: str, body: str, resolution: str
 ) -> Iterator[Person | HpsError]:
@@ -69,54 +90,58 @@ def agora(
     tables = sorted((root / FOLDERS[body]).glob(f"*{split}_*.pkl"))
     if not tables:
         raise MissingError(f"{root / FOLDERS[body]} holds no table of '{split}' (*{split}_*.pkl).")
+    reading = Reading(root, split, reference, body, resolution)
     for path in tables:
         table = load_pickle(path)
         if not isinstance(table, Frame) or "imgPath" not in table.columns:
             raise InvalidData(f"{path} is no table with a column imgPath.")
         for row in range(len(table)):
             cells = {name: column[row] for name, column in table.columns.items()}
-            yield from _people(
-                root, split, f"{path.name} row {row}", cells, reference, body, resolution
-            )
+            yield from _people(reading, f"{path.name} row {row}", cells)
 
 
-def _people(
-    root: Path,
-    split: str,
-    record: str,
-    cells: Mapping[str, Any],
-    reference: str,
-    body: str,
-    resolution: str,
-) -> Iterator[Person | HpsError]:
+def _people(reading: Reading, record: str, cells: Mapping[str, Any]) -> Iterator[Person | HpsError]:
     """One picture's row -> its valid people."""
     try:
-        name, valid = str(cells["imgPath"]), list(cells["isValid"])
-        if resolution == "auto":
-            large = inside(root, f"images/{split}/{name}").is_file()
-            resolution = "3840x2160" if large else "1280x720"
-    except (*RECORD_ERRORS, InvalidData) as error:
+        shown, valid = shown_picture(reading, str(cells["imgPath"])), list(cells["isValid"])
+    except InvalidData as error:
+        yield InvalidData(f"{record}: {error.problem}")
+        return
+    except RECORD_ERRORS as error:
         yield InvalidData(f"{record}: {error!r}.")
         return
-    if resolution == "1280x720" and "_1280x720" not in name:
-        name = name.replace(".png", "_1280x720.png")
     for number, is_valid in enumerate(valid):
         if not is_valid:
             continue
         try:
-            one = {key: cell[number] for key, cell in cells.items() if isinstance(cell, list)}
-            yield _person(root, f"images/{split}/{name}", number, {**cells, **one}, reference, body)
+            one = {key: cell[number] for key, cell in cells.items() if isinstance(cell, SEVERAL)}
+            yield _person(reading, shown, number, {**cells, **one})
         except (InvalidData, MissingError) as error:
             yield InvalidData(f"{record} person {number}: {error.problem}")
         except RECORD_ERRORS as error:
             yield InvalidData(f"{record} person {number}: {error!r}.")
 
 
-def _person(
-    root: Path, image: str, number: int, cells: Mapping[str, Any], reference: str, body: str
-) -> Person:
+def shown_picture(reading: Reading, name: str) -> Shown:
+    """The table's name of a picture -> the one that is read, and the size that labels are scaled to."""
+    folder = f"images/{reading.split}/"
+    small = name if "_1280x720" in name else name.replace(".png", "_1280x720.png")
+    names = {"3840x2160": folder + name, "1280x720": folder + small}
+    if reading.resolution != "auto":
+        return Shown(names[reading.resolution], SIZES[reading.resolution])
+    for named_size, image in names.items():
+        path = inside(reading.root, image)
+        if path.is_file() and reading.reference:
+            return Shown(image, SIZES[named_size])
+        if path.is_file():  # somebody may have scaled it further
+            with path.open("rb") as stream:
+                return Shown(image, image_size(stream.read(HEAD_BYTES), image))
+    return Shown(names["1280x720"], SIZES["1280x720"])
+
+
+def _person(reading: Reading, shown: Shown, number: int, cells: Mapping[str, Any]) -> Person:
     """One person's cells -> joints, box, fit."""
-    size = SIZES["1280x720" if "_1280x720" in image else "3840x2160"]
+    root, body, image, size = reading.root, reading.body, shown.image, shown.size
     count = len(joint_set(JOINTS[body]))
     points = np.array(cells["gt_joints_2d"], np.float64).reshape(count, 2)
     points *= size[0] / LABELLED_HEIGHT_PX
@@ -138,7 +163,7 @@ def _person(
         f"keypoints3d.{JOINTS[body]}": np.hstack([places, seen]),
         **parameters,
     }
-    if reference:
+    if reading.reference:
         arrays[f"{body}.global_orient"] = reference_root(fit["global_orient"], view, cells)
         arrays[f"{body}.transl"] = fit["transl"]  # still of the scan
         arrays |= {f"{body}.{name}": fit[name] for name in HANDS if body == "smplx"}

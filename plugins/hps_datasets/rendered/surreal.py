@@ -99,7 +99,7 @@ def _person(clip_path: str, clip: Mapping[str, np.ndarray], frame: int, referenc
     arrays["camera.translation"] = -AXES @ clip["camLoc"]
     if reference:
         arrays |= {"smpl.global_orient": pose[0], "camera.rotation": AXES}
-        meta: dict[str, Any] = {"gender": number, "video_path": f"{clip_path}.mp4"}
+        meta: dict[str, Any] = {"gender": GENDERS[number], "video_path": f"{clip_path}.mp4"}
     else:
         arrays["camera.rotation"] = AXES @ MIRROR
         joints = joints @ arrays["camera.rotation"].T + arrays["camera.translation"]
