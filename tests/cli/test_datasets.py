@@ -148,6 +148,15 @@ def test_dumps_hold_every_label(
     assert run(["datasets", "dump", str(shards), "--out", str(tmp_path / "all.xlsx")]) == 2
 
 
+def test_dumps_come_in_the_forms_of_other_code(shards: Path, tmp_path: Path) -> None:
+    words = ["datasets", "dump", str(shards), "--as"]
+    out = tmp_path / "new" / "people.npz"
+    assert run([*words, "humandata", "--out", str(out), "compressed=false"]) == 0
+    assert np.load(out)["keypoints2d"].shape == (12, 190, 3)
+    assert run([*words, "humandata"]) == 2
+    assert run([*words, "spin", "--out", str(out)]) == 2
+
+
 def test_pictures_alone_come_without_labels_on_stdout(
     shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
