@@ -1,6 +1,6 @@
 """Cameras of studios: Human3.6M's metadata.xml and MPI-INF-3DHP's camera.calibration."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -10,11 +10,15 @@ import numpy as np
 from hps_datasets.studio.labels import MM_PER_M
 from hps_datasets.studio.takes import CAMERAS, SIZES_PX
 from hpscli.errors import InvalidData, MissingError
+from hpscli.records import Person
 
 SUBJECTS = 11
 PLACE = 6  # numbers of a camera before a subject: 3 angles, 3 of the translation
 LENS = 9  # numbers of a camera: focal lengths, centre, 3 radial and 2 tangential coefficients
 FIRST_LENS = PLACE * SUBJECTS * len(CAMERAS)
+NEAREST = 0.1  # metres before the camera
+FEWEST_POINTS = 17
+EXACT_PX = 1.0  # labels are rounded, lenses may bend a little
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,3 +134,29 @@ def _square(path: Path, name: str, word: str, text: str) -> np.ndarray:
         return np.array(text.split(), np.float64).reshape(4, 4)
     except ValueError:
         raise InvalidData(f"{path} camera {name}: {word} is not 16 numbers.") from None
+
+
+def fitted_intrinsics(flat: np.ndarray, points: np.ndarray) -> np.ndarray | None:
+    """Joints (N,2) px and (N,3) metres in the camera's frame -> the (3,3) that projects one to the other.
+
+    For data sets that ship both and no camera. None where no pinhole camera does so exactly.
+    """
+    seen = np.isfinite(flat).all(1) & np.isfinite(points).all(1) & (points[:, 2] > NEAREST)
+    if seen.sum() < FEWEST_POINTS or not seen.all():
+        return None
+    found = np.eye(3)
+    for axis in (0, 1):
+        slopes = np.stack([points[:, axis] / points[:, 2], np.ones(len(points))], axis=1)
+        solved = np.linalg.lstsq(slopes, flat[:, axis], rcond=None)[0]
+        if solved[0] <= 0 or np.abs(slopes @ solved - flat[:, axis]).max() > EXACT_PX:
+            return None
+        found[axis, axis], found[axis, 2] = solved
+    return found
+
+
+def with_camera(person: Person, intrinsics: np.ndarray | None) -> Person:
+    """-> the same person, with a camera that was fitted to the labels, if there is one."""
+    if intrinsics is None:
+        return person
+    arrays = {**person.arrays, "camera.intrinsics": intrinsics}
+    return replace(person, arrays=arrays, meta={**person.meta, "camera_from": "labels"})

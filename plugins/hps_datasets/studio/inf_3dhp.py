@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,18 @@ class Choice:
     cameras: tuple[int, ...]
     annotation: str  # annot3, or univ_annot3
     openpose: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """What annot.mat says of one camera."""
+
+    flat: np.ndarray  # (frames, 28, 2) px
+    points: np.ndarray  # (frames, 28, 3) metres
+    camera: StudioCamera | None
+
+    def __len__(self) -> int:
+        return min(len(self.flat), len(self.points))
 
 
 class Counter:
@@ -106,27 +118,30 @@ def _sequence(
     pictured = {n: f for n in choice.cameras if (f := frames_of(root, sequence, n)) is not None}
     if not pictured:
         return
-    labels = read_mat(root / sequence / "annot.mat", ("annot2", choice.annotation))
+    stored = read_mat(root / sequence / "annot.mat", ("annot2", choice.annotation))
     file = root / sequence / "camera.calibration"
     cameras = {} if choice.reference or not file.is_file() else calibration(file)
     for number, frames in pictured.items():
-        name = f"{sequence} camera {number}"
         try:
-            flat = _cell(labels, "annot2", number, 2)
-            points = _cell(labels, choice.annotation, number, 3)
+            labels = Labels(
+                flat=_cell(stored, "annot2", number, 2),
+                points=_cell(stored, choice.annotation, number, 3) / MM_PER_M,
+                camera=cameras.get(str(number)),
+            )
         except (KeyError, IndexError, TypeError, ValueError) as error:
             yield InvalidData(f"{sequence}/annot.mat camera {number}: {error!r}.")
             continue
-        camera = cameras.get(str(number))
-        least = min(len(flat), len(points))
-        for place, (frame, picture) in enumerate(frames.pictures(least)):
+        for place, (frame, picture) in enumerate(frames.pictures(len(labels))):
             row = place if choice.reference else frame
-            if row >= least or not _passes(flat[row], choice) or not counter.takes():
+            if row >= len(labels) or not _passes(labels.flat[row], choice) or not counter.takes():
                 continue
+            person = _person(frames, frame, picture, labels, row, choice)
             try:
-                yield _person(name, frames, frame, picture, flat[row], points[row], camera, choice)
+                yield (
+                    person if choice.openpose is None else _detected(person, frames, frame, choice)
+                )
             except (InvalidData, MissingError) as error:
-                yield InvalidData(f"{name} frame {frame}: {error.problem}")
+                yield InvalidData(f"{sequence} camera {number} frame {frame}: {error.problem}")
 
 
 def _cell(labels: dict[str, np.ndarray], name: str, number: int, columns: int) -> np.ndarray:
@@ -143,46 +158,46 @@ def _passes(flat: np.ndarray, choice: Choice) -> bool:
 
 
 def _person(
-    name: str,
-    frames: "Frames",
-    frame: int,
-    picture: Picture,
-    flat_px: np.ndarray,
-    points_mm: np.ndarray,
-    camera: StudioCamera | None,
-    choice: Choice,
+    frames: "Frames", frame: int, picture: Picture, labels: Labels, row: int, choice: Choice
 ) -> Person:
+    """The pictures of a camera, one of them, and the row of its labels -> its person."""
     relative = bool(choice.reference) or choice.annotation != "annot3"
-    flat, points = sure(flat_px), points_mm / MM_PER_M
-    solid = sure(rooted(points, ROOT) if relative else points)
-    arrays = {f"keypoints2d.{SET}": flat, f"keypoints3d.{SET}": solid}
+    points = labels.points[row]
+    flat, solid = sure(labels.flat[row]), sure(rooted(points, ROOT) if relative else points)
+    joints = {f"keypoints2d.{SET}": flat, f"keypoints3d.{SET}": solid}
     if choice.reference == "spin":
-        flat = flat[SEVENTEEN]
-        arrays = {
+        flat, solid = flat[SEVENTEEN], solid[SEVENTEEN]
+        joints = {
             "keypoints2d.spin_gt24": spin_joints(flat),
-            "keypoints3d.spin_gt24": spin_joints(solid[SEVENTEEN]),
+            "keypoints3d.spin_gt24": spin_joints(solid),
         }
-    image = frames.image(frame, choice.reference)
-    if choice.openpose is not None:
-        part = spin_joints(sure(flat_px[SEVENTEEN]))
-        name_there = frames.image(frame, "spin").removesuffix(".jpg") + "_keypoints.json"
-        detected = match_openpose(read_openpose(choice.openpose / name_there), part, "mpi_inf_3dhp")
-        arrays["keypoints2d.openpose25"] = detected
+    camera = labels.camera.arrays() if labels.camera else {}
+    meta = {
+        "subject": frames.sequence.partition("/")[0],
+        "sequence": frames.sequence,
+        "camera": frames.camera,
+        "frame": frame,
+    }
     return Person(
         key=stem_of(frames.image(frame, "mmhuman3d")),
-        image=image,
+        image=frames.image(frame, choice.reference),
         picture=picture,
         image_size_px=(SIDE_PX, SIDE_PX),
-        arrays={**arrays, **(camera.arrays() if camera else {})},
-        meta={
-            "subject": name.partition("/")[0],
-            "sequence": frames.sequence,
-            "camera": frames.camera,
-            "frame": frame,
-            **({"root_relative": True} if relative else {}),
-        },
+        arrays={**joints, **camera},
+        meta=meta | ({"root_relative": True} if relative else {}),
         box=padded_box(flat[:, :2]),
     )
+
+
+def _detected(person: Person, frames: "Frames", frame: int, choice: Choice) -> Person:
+    """-> the same person with what OpenPose found of them, as SPIN chooses it."""
+    assert choice.openpose is not None
+    name = frames.image(frame, "spin").removesuffix(".jpg") + "_keypoints.json"
+    part = person.arrays.get("keypoints2d.spin_gt24")
+    if part is None:
+        part = spin_joints(person.arrays[f"keypoints2d.{SET}"][SEVENTEEN])
+    found = match_openpose(read_openpose(choice.openpose / name), part, "mpi_inf_3dhp")
+    return replace(person, arrays={**person.arrays, "keypoints2d.openpose25": found})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from hps_datasets.studio import inf_3dhp
+from hps_datasets.studio.cameras import fitted_intrinsics, with_camera
 from hps_datasets.studio.labels import MM_PER_M, all_inside, rooted, spin_joints, sure
 from hpscli.data.matlab import BROKEN, hdf5_array, open_hdf5
 from hpscli.data.people import image_size, padded_box, stem_of
@@ -79,12 +80,16 @@ def _sequence(
             raise ValueError(f"{len(flat)}, {len(points)} and {valid.size} frames")
     except BROKEN as error:
         raise InvalidData(f"{folder}/annot_data.mat does not fit together: {error}.") from None
+    camera = None
+    if annotation == ANNOTATIONS[0]:
+        camera = fitted_intrinsics(flat[chosen].reshape(-1, 2), points[chosen].reshape(-1, 3))
     for frame in chosen.tolist():
         image = f"{folder}/imageSequence/img_{frame + 1:06d}.jpg"
         try:
             if reference and not _kept(root / image, flat[frame], reference):
                 continue
-            yield _person(image, frame, flat[frame], points[frame], reference, annotation)
+            person = _person(image, frame, flat[frame], points[frame], reference, annotation)
+            yield with_camera(person, camera)
         except InvalidData as error:
             yield InvalidData(f"{image}: {error.problem}")
 

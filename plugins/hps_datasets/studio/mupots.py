@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from hps_datasets.studio.cameras import fitted_intrinsics, with_camera
 from hps_datasets.studio.labels import MM_PER_M, rooted, sure
 from hpscli.data.matlab import read_mat
 from hpscli.data.people import padded_box, stem_of
@@ -46,15 +47,32 @@ def _sequence(root: Path, folder: str, reference: str) -> Iterator[Person | HpsE
     order = [(frame, number) for frame in range(frames) for number in range(count)]
     if reference:  # one person after the other
         order.sort(key=lambda place: place[1])
+    found: list[Person | HpsError] = []  # a sequence has some hundred frames
     for frame, number in order:
         try:
             occluded = None if hidden is None else hidden[frame, number]
             person = _person(folder, frame, number, people[frame, number], occluded, reference)
         except (KeyError, IndexError, TypeError, ValueError) as error:
-            yield InvalidData(f"{folder}/annot.mat frame {frame} person {number}: {error!r}.")
+            found.append(
+                InvalidData(f"{folder}/annot.mat frame {frame} person {number}: {error!r}.")
+            )
             continue
         if person is not None:
-            yield person
+            found.append(person)
+    camera = None if reference else _camera([p for p in found if isinstance(p, Person)])
+    for one in found:
+        yield with_camera(one, camera) if isinstance(one, Person) else one
+
+
+def _camera(people: list[Person]) -> np.ndarray | None:
+    """-> the intrinsics of a sequence, where its labels in 2D and 3D agree on some."""
+    if not people:
+        return None
+    flat, points = (
+        np.concatenate([person.arrays[f"{group}.{SET}"] for person in people])
+        for group in ("keypoints2d", "keypoints3d")
+    )
+    return fitted_intrinsics(flat[:, :2], points[:, :3])
 
 
 def _person(

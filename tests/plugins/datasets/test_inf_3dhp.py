@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
@@ -146,3 +147,18 @@ def test_missing_files_and_strange_options_stop_at_once(root: Path, tmp_path: Pa
             records(NAME, root, "train", **option)
     shutil.rmtree(root / "S1")
     assert {p.meta["subject"] for p in people(NAME, root, "train")} == {"S2"}
+
+
+def test_a_camera_that_projects_all_test_labels_is_found_from_them(root: Path) -> None:
+    intrinsics = np.array([[1500.0, 0, 1020], [0, 1490, 1030], [0, 0, 1]])
+    rng = np.random.default_rng(0)
+    path = root / "mpi_inf_3dhp_test_set" / "TS1" / "annot_data.mat"
+    with h5py.File(path, "r+") as file:
+        points = rng.uniform(-500, 500, (4, 1, 17, 3)) + [0, 0, 3000]
+        file["annot3"][...] = points
+        file["annot2"][...] = projected(points.reshape(-1, 3), intrinsics).reshape(4, 1, 17, 2)
+    found = people(NAME, root, "test")
+    with_camera = [p for p in found if "camera.intrinsics" in p.arrays]
+    assert {p.meta["sequence"] for p in with_camera} == {"TS1"}  # labels of the others are noise
+    assert np.allclose(with_camera[0].arrays["camera.intrinsics"], intrinsics, atol=1e-6)
+    assert with_camera[0].meta["camera_from"] == "labels"
