@@ -11,6 +11,8 @@ HpsError            exit 1
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+LONGEST_WORDS = 160  # letters of a library's message: some quote the whole file
+
 
 class HpsError(Exception):
     """A problem in one sentence, and the next thing to type; shown without a traceback."""
@@ -47,6 +49,14 @@ class InvalidData(HpsError):
 
 class Interrupted(HpsError):
     exit_code = 130
+
+
+def in_words(error: BaseException) -> str:
+    """An exception of Python or a library -> one short line without a full stop at its end."""
+    text = " ".join(str(error).split())[:LONGEST_WORDS].rstrip(".")
+    if isinstance(error, KeyError):
+        return f"there is no entry {text}"
+    return text or type(error).__name__
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

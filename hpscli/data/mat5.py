@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hpscli.errors import InvalidData, MissingError
+from hpscli.errors import InvalidData, MissingError, in_words
 
 HDF5_MAGIC = b"\x89HDF"  # MATLAB writes 7.3 files as HDF5 behind 512 bytes of text
 HEADER_BYTES = 128
@@ -61,7 +61,7 @@ def read_mat5(
     try:
         found = dict(_variables(data, (*names, *optional), shaped))
     except (struct.error, zlib.error, ValueError, IndexError, OverflowError, MemoryError) as error:
-        raise InvalidData(f"{path.name} is no readable MATLAB file: {error}.") from None
+        raise InvalidData(f"{path.name} is no readable MATLAB file: {in_words(error)}.") from None
     for name in names:
         if name not in found:
             raise InvalidData(f"{path.name} has no variable '{name}'.")

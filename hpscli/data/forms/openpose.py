@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hpscli.errors import InvalidData, MissingError
+from hpscli.errors import InvalidData, MissingError, in_words
 
 BODY_JOINTS = 25
 LIMBS = (11, 10, 9, 12, 13, 14, 4, 3, 2, 5, 6, 7)  # of openpose25: the first 12 joints of spin_gt24
@@ -30,7 +30,7 @@ def read_openpose(path: Path) -> list[np.ndarray]:
             "SPIN's files hold detections of OpenPose; without them: openpose=''",
         ) from None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InvalidData(f"{path} is no result of OpenPose: {error!r}.") from None
+        raise InvalidData(f"{path} is no result of OpenPose: {in_words(error)}.") from None
 
 
 def match_openpose(people: Sequence[np.ndarray], part: np.ndarray, dataset: str) -> np.ndarray:

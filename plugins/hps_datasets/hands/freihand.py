@@ -10,7 +10,7 @@ import numpy as np
 
 from hpscli.data.forms.human_data import human_data
 from hpscli.data.json_records import json_values
-from hpscli.errors import HpsError, InvalidData, UsageError
+from hpscli.errors import HpsError, InvalidData, UsageError, in_words
 from hpscli.records import Person
 
 JOINTS, VERTICES = 21, 778
@@ -80,7 +80,7 @@ def rows(path: Path, shape: tuple[int, ...]) -> Iterator[Row]:
         try:
             yield np.array(found.value, np.float64).reshape(shape)
         except (ValueError, TypeError, OverflowError) as error:
-            yield InvalidData(f"{path.name} entry {number}: {error}.")
+            yield InvalidData(f"{path.name} entry {number}: {in_words(error)}.")
 
 
 def meshes_of(path: Path) -> Iterator[Row | None]:

@@ -13,7 +13,7 @@ from hps_datasets.hands.freihand import with_confidence
 from hpscli.body.placement import moved_translation, turned_root
 from hpscli.data.people import BOX_SCALE, inside, padded_box, square_box
 from hpscli.data.pickles import load_pickle
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
 
 JOINTS = 21
@@ -35,7 +35,7 @@ def ho3d(root: Path, split: str) -> Iterator[Person | HpsError]:
         except HpsError as error:
             yield error
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            yield InvalidData(f"{folder}/{sequence}/meta/{number}.pkl: {error!r}.")
+            yield InvalidData(f"{folder}/{sequence}/meta/{number}.pkl: {in_words(error)}.")
 
 
 def listed_frames(root: Path, folder: str) -> list[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hpscli.errors import InvalidData, MissingError
+from hpscli.errors import InvalidData, MissingError, in_words
 
 END = b"end_header"
 LONGEST_HEADER = 1 << 16  # bytes
@@ -30,7 +30,7 @@ def ply_vertices(path: Path) -> np.ndarray:
     try:
         return _vertices(data)
     except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
-        raise InvalidData(f"{path.name} is no mesh that can be read: {error}.") from None
+        raise InvalidData(f"{path.name} is no mesh that can be read: {in_words(error)}.") from None
 
 
 def _vertices(data: bytes) -> np.ndarray:

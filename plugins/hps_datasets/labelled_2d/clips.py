@@ -10,7 +10,7 @@ from hps_datasets.labelled_2d.labels import box_around
 from hps_datasets.labelled_2d.tfrecords import Place, Value, example, records
 from hpscli.body.joints import COMMON, joint_set
 from hpscli.data.people import image_size, padded_box, stem_of
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person, Picture
 
 JOINTS, FACE, FEET = 14, 5, 6
@@ -44,7 +44,7 @@ def clips(root: Path, split: str, reference: str, prefix: str) -> Iterator[Perso
                 try:
                     frames = list(clip_frames(example(data, start), data, start))
                 except (KeyError, TypeError, ValueError, IndexError, HpsError) as error:
-                    yield InvalidData(f"{path.name} clip {number}: {error}.".replace("..", "."))
+                    yield InvalidData(f"{path.name} clip {number}: {in_words(error)}.")
                     continue
                 for index, (name, joints, (offset, length)) in enumerate(frames):
                     image = name.replace(prefix, "images/")

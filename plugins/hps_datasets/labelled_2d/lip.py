@@ -7,7 +7,7 @@ import numpy as np
 
 from hps_datasets.labelled_2d.labels import box_around, labelled_joints
 from hpscli.data.people import padded_box
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
 
 JOINTS = 16
@@ -28,7 +28,7 @@ def lip(
                 try:
                     name, rows = read_line(line)
                 except ValueError as error:
-                    yield InvalidData(f"{path.name} line {number}: {error}.")
+                    yield InvalidData(f"{path.name} line {number}: {in_words(error)}.")
                     continue
                 image = f"{part}_images/{name}"
                 person = _as_reference(image, rows) if reference else lip_person(image, rows)

@@ -19,7 +19,7 @@ from hps_datasets.labelled_2d.labels import (
 )
 from hpscli.data.mat5 import read_mat5
 from hpscli.data.people import square_box, stem_of
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
 
 JOINTS = 16
@@ -60,7 +60,9 @@ def from_structure(path: Path) -> Iterator[Person | HpsError]:
         if len(pictures) != len(in_training):
             raise ValueError(f"{len(pictures)} pictures, {len(in_training)} flags img_train")
     except BROKEN as error:
-        raise InvalidData(f"{path.name} has no RELEASE.annolist of people: {error!r}.") from None
+        raise InvalidData(
+            f"{path.name} has no RELEASE.annolist of people: {in_words(error)}."
+        ) from None
     for number, (picture, train) in enumerate(zip(pictures, in_training, strict=True)):
         if not train:
             continue
@@ -68,14 +70,14 @@ def from_structure(path: Path) -> Iterator[Person | HpsError]:
             image = f"images/{picture['image'][0]['name']}"
             people = structures(picture.get("annorect"))
         except BROKEN as error:
-            yield InvalidData(f"{path.name} annolist({number + 1}): {error!r}.")
+            yield InvalidData(f"{path.name} annolist({number + 1}): {in_words(error)}.")
             continue
         for index, entry in enumerate(people):
             try:
                 person = structure_person(image, index, entry)
             except BROKEN as error:
                 where = f"{path.name} annolist({number + 1}).annorect({index + 1})"
-                yield InvalidData(f"{where}: {error!r}.")
+                yield InvalidData(f"{where}: {in_words(error)}.")
                 continue
             if person is not None:
                 yield person
@@ -140,7 +142,7 @@ def from_hourglass(path: Path) -> Iterator[Person | HpsError]:
             side = SCALE_PX * float(scales[row])
             box = square_box(np.asarray(centers[row], np.float64), side)
         except (*BROKEN, UnicodeDecodeError) as error:
-            yield InvalidData(f"{path.name} row {row}: {error!r}.")
+            yield InvalidData(f"{path.name} row {row}: {in_words(error)}.")
             continue
         arrays = {"keypoints2d.mpii16": joints}
         yield Person(key=f"{stem_of(image)}-{row}", image=image, arrays=arrays, box=box)
@@ -155,7 +157,9 @@ def _hourglass_arrays(path: Path) -> tuple[np.ndarray, ...]:
     except FileNotFoundError:
         raise MissingError(f"there is no file {path}.") from None
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as error:
-        raise InvalidData(f"{path.name} is no readable HDF5 file of joints: {error}.") from None
+        raise InvalidData(
+            f"{path.name} is no readable HDF5 file of joints: {in_words(error)}."
+        ) from None
     count = len(np.atleast_1d(arrays[0]))
     shapes = [(count,), (count, JOINTS, 2), (count, 2), (count,)]
     if [array.shape for array in arrays] != shapes or arrays[0].dtype.kind != "S":
@@ -187,7 +191,7 @@ def as_derived(people: list[Person], root: Path) -> dict[str, Any]:
         "image_name": np.array([person.image.removeprefix("images/") for person in people]),
         "person_index": np.array([person.meta["person"] for person in people]),
         "keypoints2d_mpii": np.stack([person.arrays["keypoints2d.mpii16"] for person in people]),
-        "scale_raw": np.concatenate([person.arrays["extra.scale"] for person in people]),
-        "center_raw": np.stack([person.arrays["extra.center"] for person in people]),
+        "scale_raw": np.concatenate([p.arrays.get("extra.scale", [np.nan]) for p in people]),
+        "center_raw": np.stack([p.arrays.get("extra.center", [np.nan] * 2) for p in people]),
         "bbox_xywh_scale200": np.stack([person.box for person in people if person.box is not None]),
     }

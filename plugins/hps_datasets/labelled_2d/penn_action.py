@@ -36,12 +36,8 @@ def penn_action(
         except HpsError as error:
             yield error
             continue
-        in_train = video["train"] == TRAIN
-        if (
-            not reference
-            and in_train != (split == "train")
-            and not (all_videos and split == "train")
-        ):
+        everything = reference or (all_videos and split == "train")
+        if not everything and (video["train"] == TRAIN) != (split == "train"):
             continue
         images = pictures(root, path.stem, len(tracks), reference)
         for frame in range(0, len(images), max(every, 1)):
@@ -49,9 +45,7 @@ def penn_action(
                 yield _as_reference(images[frame], tracks[frame, :, :2])
                 continue
             person = penn_person(images[frame], tracks[frame], zero_based)
-            if person is None:
-                yield InvalidData(f"{path.name} frame {frame}: no joint is visible.")
-            else:
+            if person is not None:
                 words = {name: video[name] for name in WORDS if isinstance(video.get(name), str)}
                 yield replace(person, meta={"frame": frame, **words})
 
@@ -59,10 +53,10 @@ def penn_action(
 def joint_tracks(path: Path, video: dict[str, Any]) -> np.ndarray:
     """A video's variables -> (frames,13,3) x, y px, visible."""
     columns = [numbers(path, name, video[name]) for name in FIELDS[:3]]
-    count = video["nframes"]
-    if not isinstance(count, int | float) or {column.shape for column in columns} != {
-        (int(count), JOINTS)
-    }:
+    count, train = video["nframes"], video["train"]
+    if not (isinstance(count, int | float) and isinstance(train, int | float)):
+        raise InvalidData(f"{path.name}: nframes and train are no single numbers.")
+    if any(column.shape != (count, JOINTS) for column in columns):
         shapes = [column.shape for column in columns]
         raise InvalidData(f"{path.name}: {count} frames, but x, y, visibility are {shapes}.")
     return np.stack(columns, axis=-1)

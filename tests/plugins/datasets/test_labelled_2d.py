@@ -267,10 +267,12 @@ def test_a_broken_line_of_lip_is_named(tmp_path: Path) -> None:
         read("lip", tmp_path)
 
 
-def penn_folder(root: Path, train: int = 1, frames: int = 12) -> tuple[Path, np.ndarray]:
+def penn_folder(
+    root: Path, train: int = 1, frames: int = 12, hidden: int | slice = 4
+) -> tuple[Path, np.ndarray]:
     places = points(13, frames, seed=train + 1)
     visible = np.ones((frames, 13), np.uint8)
-    visible[0, 4] = 0
+    visible[0, hidden] = 0
     places[0, 4] = 1
     (root / "labels").mkdir(exist_ok=True)
     name = "0001" if train == 1 else "0002"
@@ -291,6 +293,12 @@ def test_invisible_joints_of_penn_action_have_no_label(tmp_path: Path) -> None:
     reference = people_of("penn-action", root, reference="mmhuman3d")[0]
     assert joints_of(reference)[4].tolist() == [1, 1, 1] and (box_of(reference)[:2] < -7).all()
     assert len(people_of("penn-action", root, every=1)) == 12
+
+
+def test_frames_of_penn_action_without_a_visible_joint_hold_nobody(tmp_path: Path) -> None:
+    root, _ = penn_folder(tmp_path, hidden=slice(None))
+    assert [p.meta["frame"] for p in people_of("penn-action", root)] == [10]
+    assert len(people_of("penn-action", root, reference="mmhuman3d")) == 2
 
 
 def test_penn_actions_own_split_is_kept_on_request(tmp_path: Path) -> None:
