@@ -21,6 +21,7 @@ from hpscli.data.sample import complaints
 from hpscli.data.sources import Source
 from hpscli.records import Person, Sample
 from hpscli.registry import get_registry
+from tests.plugins.datasets.shard_files import joints_in, write_bedlam, write_hmr2, write_tsv
 
 PEOPLE = 10
 
@@ -72,6 +73,16 @@ def osx_joints(person: Person) -> dict[str, Any]:
     return {name: v for name, v in person.arrays.items() if name.startswith("keypoints2d.")}
 
 
+def joints_of(groups: tuple[str, ...], *sets: str) -> Callable[[Person], dict[str, Any]]:
+    """-> a view of a person: its joints in the sets of a form."""
+
+    def row(person: Person) -> dict[str, Any]:
+        return {f"{g}.{name}": joints_in(person, g, name) for g in groups for name in sets}
+
+    return row
+
+
+BOTH = ("keypoints2d", "keypoints3d")
 FORMS = [
     Form(
         name="humandata",
@@ -108,6 +119,36 @@ FORMS = [
             *("smplx.betas", "smplx.expression", "smplx.transl", "camera.", "box."),
         ),
         row=osx_joints,
+    ),
+    Form(
+        name="tsv",
+        dataset="tsv",
+        write=write_tsv,
+        bodies=("smpl", "mano"),
+        exact=("smpl.global", "smpl.body", "smpl.betas", "mano.global", "mano.hand", "box."),
+        row=joints_of(BOTH, "metro24", "metro_hand21"),
+        words=(),
+    ),
+    Form(
+        name="hmr2-tar",
+        dataset="hmr2-tar",
+        write=write_hmr2,
+        bodies=("smpl",),
+        exact=("smpl.global", "smpl.body", "smpl.betas", "box."),
+        row=joints_of(BOTH, "hmr2_44"),
+        words=("gender",),
+    ),
+    Form(
+        name="bedlam-npz",
+        dataset="bedlam-npz",
+        write=write_bedlam,
+        bodies=("smplx",),
+        exact=(
+            *("smplx.global", "smplx.body", "smplx.left_", "smplx.right_", "smplx.jaw"),
+            *("smplx.leye", "smplx.reye", "smplx.betas", "smplx.transl", "camera.", "box."),
+        ),
+        row=joints_of(("keypoints2d",), "smplx127"),
+        words=("gender",),
     ),
 ]
 CASES = [(form, body) for form in FORMS for body in form.bodies]
