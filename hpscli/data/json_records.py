@@ -138,10 +138,12 @@ class _Window:
                 if end + CUT_MARGIN < len(self.text) or not self.more(WINDOW):
                     break
             except json.JSONDecodeError as error:
-                cut = "Unterminated" in error.msg or error.pos + CUT_MARGIN >= len(self.text)
+                endless = "Unterminated" in error.msg
+                cut = endless or error.pos + CUT_MARGIN >= len(self.text)
                 ahead, size = error.pos - self.at, len(self.text) - self.at
                 if not cut or size > LARGEST_VALUE or not self.more(max(WINDOW, size)):
-                    raise self.broken(error.msg, ahead) from None
+                    ahead = size if endless and size <= LARGEST_VALUE else ahead
+                    raise self.broken(error.msg.removesuffix(" at"), ahead) from None
             except (ValueError, RecursionError) as error:  # a number or a nesting without end
                 raise self.broken(str(error).partition(";")[0]) from None
         piece = "" if self.text.isascii() else self.text[self.at : self.at + length]

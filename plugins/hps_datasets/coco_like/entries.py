@@ -53,7 +53,7 @@ def people_beside_images(path: Path, *, by_image: bool) -> Iterator[Entry | HpsE
         for number, start, stop in places:
             where = f"{path.name} annotation at byte {start}"
             try:
-                values = json_value(stream, start, stop)
+                values = json_value(stream, start, stop)  # an object: it had a picture's number
                 where = f"{path.name} annotation {int(values['id'])}"
                 if number not in images:
                     raise InvalidData(f"there is no image {number}.")
@@ -77,7 +77,7 @@ def _index(path: Path) -> tuple[dict[int, Image], list[Place], list[HpsError]]:
             if listed and name == "images":
                 images[int(value["id"])] = image_of(value)
             elif listed:
-                places.append((int(value["image_id"]), start, stop))
+                places.append((_picture_of(value), start, stop))
         except BROKEN as error:
             broken.append(trouble(f"{path.name} {name[:-1]} at byte {start}", error))
     for name in ("images", "annotations"):
@@ -86,8 +86,16 @@ def _index(path: Path) -> tuple[dict[int, Image], list[Place], list[HpsError]]:
     return images, places, broken
 
 
+def _picture_of(values: Any) -> int:
+    if not isinstance(values, Mapping):
+        raise TypeError("no object")
+    return int(values["image_id"])
+
+
 def image_of(values: Mapping[str, Any]) -> Image:
     """A picture's entry -> its name and size; what is long is dropped."""
+    if not isinstance(values, Mapping):
+        raise TypeError("no object")
     small = {word: v for word, v in values.items() if isinstance(v, str | int | float)}
     size = None
     if "height" in values and "width" in values:
@@ -136,6 +144,8 @@ def humans_of_images(path: Path) -> Iterator[Entry | HpsError]:
             continue  # the list is empty
         where = f"{path.name} image at byte {start}"
         try:
+            if not isinstance(value, Mapping):
+                raise TypeError("no object")
             number = text_of(value["image_id"])
             where = f"{path.name} image {number}"
             people = dict(value["keypoint_annotations"])

@@ -98,6 +98,8 @@ def picture_places(fits: Fits, images: str) -> tuple[Picture, ...]:
 
 def person_of(reader: Reader, entry: Mapping[str, Any], number: int) -> Person:
     """A fit -> the person; an exception names what is wrong with it."""
+    if not isinstance(entry, Mapping):
+        raise TypeError("no object")
     fits, name = reader.fits, entry["imageName"]
     if not isinstance(name, str) or not name:
         raise ValueError(f"{str(name)[:40]!r} is no name of a picture")
