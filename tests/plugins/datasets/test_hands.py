@@ -16,6 +16,7 @@ from hps_datasets.hands.ply import ply_vertices
 from hpscli.body.joints import joint_set
 from hpscli.body.layer import load_body
 from hpscli.body.rotations import axis_angle_to_matrix
+from hpscli.data.forms.human_data import human_data
 from hpscli.data.people import Layout, keyed, make_sample
 from hpscli.data.sample import complaints
 from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
@@ -258,6 +259,7 @@ def test_ehf_keeps_confidences_and_leaves_out_what_was_not_found(tmp_path: Path)
     assert (reference.arrays["keypoints2d.openpose137"][:, 2] == 1).all()
     assert ours.box is not None and reference.box is not None
     assert (ours.box[:2] > 70).all() and (reference.box[:2] < 0).all()
+    assert human_data([reference])["keypoints2d_mask"].sum() == 125  # of 137 points
 
 
 def test_ehfs_mesh_is_moved_into_the_camera(tmp_path: Path) -> None:

@@ -293,6 +293,9 @@ def test_invisible_joints_of_penn_action_have_no_label(tmp_path: Path) -> None:
     reference = people_of("penn-action", root, reference="mmhuman3d")[0]
     assert joints_of(reference)[4].tolist() == [1, 1, 1] and (box_of(reference)[:2] < -7).all()
     assert len(people_of("penn-action", root, every=1)) == 12
+    moved = people_of("penn-action", root, zero_based=True)[0]
+    assert np.allclose(joints_of(moved)[5, :2], joints_of(first)[5, :2] - 1)
+    assert joints_of(moved)[4].tolist() == [0, 0, 0]
 
 
 def test_frames_of_penn_action_without_a_visible_joint_hold_nobody(tmp_path: Path) -> None:
