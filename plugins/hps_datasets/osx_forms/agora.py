@@ -23,6 +23,7 @@ from hps_datasets.osx_forms.annotations import (
     numbers,
     people_of,
     read_json,
+    shown,
     told,
 )
 from hps_datasets.osx_forms.fits import COEFFICIENTS, HANDS, hand_means, told_official
@@ -106,9 +107,10 @@ def _test(request: Request) -> Iterator[Person | HpsError]:
             try:
                 person = _test_person(request, name, number, labels)
             except BROKEN as error:
-                yield InvalidData(f"{path.name} {name} person {number}: {told(error)}.")
+                yield InvalidData(f"{path.name} {shown(name)} person {number}: {told(error)}.")
             except HpsError as error:
-                yield InvalidData(f"{path.name} {name} person {number}: {error.problem}", error.fix)
+                problem = f"{path.name} {shown(name)} person {number}: {error.problem}"
+                yield InvalidData(problem, error.fix)
             else:
                 if person is not None:
                     yield person
@@ -148,7 +150,7 @@ def _view(request: Request, crop: str, large: str, small: str) -> View | None:
     if not about.is_file():
         if request.official:
             return None
-        raise ValueError(f"there is neither {large} nor {crop}.json")
+        raise ValueError(f"there is neither {shown(large)} nor {shown(crop)}.json")
     words = read_json(about)
     size = int(words["resized_height"]), int(words["resized_width"])
     if min(size) < 1:
@@ -198,7 +200,9 @@ def _labels(request: Request, annotation: Labels, view: View) -> dict[str, Array
         if path.is_file():
             found |= read(path, annotation, view)
         elif not request.official:
-            raise MissingError(f"there is no {annotation[entry]}.", "Copy AGORA's gt_ folders too.")
+            raise MissingError(
+                f"there is no {shown(annotation[entry])}.", "Copy AGORA's gt_ folders too."
+            )
     name = str(annotation["smplx_verts_path"])
     path = inside(request.root, f"{request.folder}data/{name}")
     if name.endswith(".json") and path.is_file():

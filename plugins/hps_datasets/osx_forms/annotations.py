@@ -25,7 +25,8 @@ IMAGE_WORDS = (
     *("sequence", "cam_param"),
 )
 SMALL_BYTES = 1 << 20
-BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError)
+BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, OSError)
+LONGEST_WORD = 100  # characters of a file's own words in a message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,15 +57,13 @@ def people_of(
             yield record
             continue
         annotation, image = record
+        place = f"{path.name} annotation {shown(annotation.get('id', number))}"
         try:
             person = make(annotation, image)
         except BROKEN as error:
-            yield InvalidData(
-                f"{path.name} annotation {annotation.get('id', number)}: {told(error)}."
-            )
+            yield InvalidData(f"{place}: {told(error)}.")
         except HpsError as error:
-            problem = f"{path.name} annotation {annotation.get('id', number)}: {error.problem}"
-            yield InvalidData(problem, error.fix)
+            yield InvalidData(f"{place}: {error.problem}", error.fix)
         else:
             if person is not None:
                 yield person
@@ -73,10 +72,17 @@ def people_of(
 def told(error: Exception) -> str:
     """-> what is wrong with a record, in words."""
     if isinstance(error, KeyError):
-        return f"there is no {error.args[0]!r}"
+        return f"there is no {shown(repr(error.args[0]))}"
     if isinstance(error, TypeError | AttributeError | IndexError):
-        return f"an entry is not of the expected kind ({error})"
-    return f"{error}"
+        return f"an entry is not of the expected kind ({shown(error)})"
+    if isinstance(error, OSError):
+        return f"a file cannot be looked for: {shown(error.strerror)}"
+    return shown(error)
+
+
+def shown(word: object) -> str:
+    """-> the beginning of a word, on one line."""
+    return " ".join(str(word).split())[:LONGEST_WORD]
 
 
 def _annotated(path: Path) -> Iterator[tuple[Labels, Labels] | InvalidData]:
@@ -116,8 +122,10 @@ def _joined(
         return InvalidData(f"{path.name}: an annotation is {type(annotation).__name__}.")
     number = annotation.get("image_id")
     if not isinstance(number, int | str) or number not in images:
-        name = annotation.get("id", "?")
-        return InvalidData(f"{path.name} annotation {name}: there is no image {number!r}.")
+        name = shown(annotation.get("id", "?"))
+        return InvalidData(
+            f"{path.name} annotation {name}: there is no image {shown(repr(number))}."
+        )
     return annotation, images[number]
 
 

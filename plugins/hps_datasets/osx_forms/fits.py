@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from hps_datasets.osx_forms.annotations import Array, Labels, numbers, plain
+from hpscli.body.files import have_asset
 from hpscli.data.json_records import json_value, json_values
 
 COEFFICIENTS, HAND_NUMBERS = 10, 45
@@ -93,24 +94,28 @@ def _hand(fit: Labels, part: str, source: str) -> dict[str, Array]:
 
 def _placed(root: Array, betas: Array, moved: Array, world: World, gender: str) -> dict[str, Array]:
     """A body in the world -> in the camera; its translation only when the body is here."""
-    from hpscli.body.placement import moved_translation, rest_pelvis, turned_root
+    import cv2
 
+    turned = cv2.Rodrigues(world.rotation @ cv2.Rodrigues(root)[0])[0].ravel()
     arrays = {
-        "smplx.global_orient": turned_root(root, world.rotation),
+        "smplx.global_orient": turned,
         "camera.rotation": world.rotation,
         "camera.translation": world.translation,
         "extra.world_transl": moved,
     }
-    pelvis = rest_pelvis("smplx", gender, betas)
-    if pelvis is not None:
-        arrays["smplx.transl"] = moved_translation(moved, pelvis, world.rotation, world.translation)
+    if have_asset(f"smplx-{gender}"):
+        from hpscli.body.placement import moved_translation, rest_pelvis
+
+        pelvis = rest_pelvis("smplx", gender, betas)
+        if pelvis is not None:
+            arrays["smplx.transl"] = moved_translation(
+                moved, pelvis, world.rotation, world.translation
+            )
     return arrays
 
 
 def hand_means(source: str) -> Mapping[str, Array] | None:
     """-> hands_meanl, hands_meanr (45,) of SMPL-X (imported) or of the free body; None without it."""
-    from hpscli.body.files import have_asset
-
     return _means(source) if source == "free" or have_asset("smplx-neutral") else None
 
 
