@@ -58,6 +58,7 @@ def stem_of(image: str) -> str:
     return f"{stem[-SHORT_STEM:].lstrip('_-')}_{digest}"
 
 
+@np.errstate(over="ignore")  # what float32 cannot hold becomes infinite: the checks refuse it
 def make_sample(root: Path, person: Person, layout: Layout) -> Sample:
     """A person and the folder of the pictures -> a sample; InvalidData when the picture is bad."""
     picture = person.picture or Picture(path=person.image)
