@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hpscli.cli.bench_crops import crops
+from hpscli.cli.bench_index import index
 from hpscli.cli.bench_latency import latency
 from hpscli.cli.bench_prepare import prepare
 from hpscli.cli.output import JsonOption, Output, QuietOption, pairs, table
@@ -24,6 +25,7 @@ app = typer.Typer(
 WINDOW = (224, 224)
 BATCH = 32
 app.command()(crops)
+app.command()(index)
 app.command()(latency)
 app.command()(prepare)
 ROUNDS = 5  # turns of each kind; rates are the best of them

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import io
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -23,6 +24,7 @@ LAYOUTS = ("crop", "full")
 BOX_SCALE = 1.2  # of a box around 2D joints, as in nearly all converters of the field
 LONGEST_STEM = 60  # characters of a key that come from the picture's name
 SHORT_STEM = 48
+PNG_START = b"\x89PNG\r\n\x1a\n"
 FRAME_QUALITY = (
     95  # of a video's frame that is stored whole: OpenCV's own, with which others extract
 )
@@ -71,7 +73,7 @@ def make_sample(root: Path, person: Person, layout: Layout) -> Sample:
         data, affine = stored_crop(pixels, center, size, side_px=layout.side_px, reduced=reduced)
     else:
         affine = np.eye(2, 3, dtype=np.float32)
-        data, height, width = _stored(root, picture)
+        data, height, width = _whole(root, picture)
         center, size = box_of(person, height, width)
     arrays = {name: _narrow(array) for name, array in person.arrays.items()}
     arrays["box.center"] = center.astype(np.float32)
@@ -176,9 +178,26 @@ def _stored(root: Path, picture: Picture) -> tuple[bytes, int, int]:
         if other is None:
             raise InvalidData(f"{picture.path} is no image.")
         return cv2.imencode(".png", other)[1].tobytes(), *other.shape[:2]
-    if trouble := image_trouble(data):
+    if trouble := image_trouble(data) or png_trouble(data):
         raise InvalidData(f"{picture.path} is {trouble}.")
     return data, *image_size(data, picture.path)
+
+
+def png_trouble(data: bytes) -> str:
+    """-> which part of a PNG is not what its checksum says, or "". Other kinds have no checksums."""
+    position = len(PNG_START)
+    if data[:position] != PNG_START:
+        return ""
+    while position + 12 <= len(data):
+        length = int.from_bytes(data[position : position + 4], "big")
+        end = position + 8 + length
+        stated = int.from_bytes(data[end : end + 4], "big")
+        if zlib.crc32(memoryview(data)[position + 4 : end]) != stated:
+            return f"a PNG whose bytes {position} to {end} are damaged"
+        if data[position + 4 : position + 8] == b"IEND":
+            break
+        position = end + 4
+    return ""
 
 
 def image_size(data: bytes, name: str = "the image") -> tuple[int, int]:

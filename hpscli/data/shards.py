@@ -7,13 +7,13 @@ NNNNNN.json (keys and byte offsets, for exact random access) and index.json, wri
 import hashlib
 import json
 import os
-import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hpscli.atomic import write_atomically
+from hpscli.data.preparing.tars import TarWriter
 from hpscli.data.remote import is_remote, read_bytes
 from hpscli.errors import InvalidData, MissingError, UsageError
 from hpscli.hooks import ProtocolSpec
@@ -24,7 +24,6 @@ INDEX = "index.json"
 PLAN = "prepare.json"  # what an unfinished folder is being made from; gone when it is finished
 PARTIAL = ".partial"
 LISTED = 1000  # bad records that the index names; the tables name all
-BLOCK = 512  # tar's unit
 _NEW_INDEX = (
     "Repeat the same `hps prepare` with --force, or copy the file again from where it came."
 )
@@ -190,8 +189,7 @@ class ShardWriter:
     def __init__(self, folder: Path, number: int, first_position: int) -> None:
         self.folder, self.file = folder, f"{number:06d}.tar"
         self.partial = folder / f".{self.file}.{os.getpid()}{PARTIAL}"
-        self.stream = self.partial.open("wb")
-        self.digest, self.position = hashlib.sha256(), 0
+        self.tar = TarWriter(self.partial)
         self.first_position = first_position
         self.keys: list[str] = []
         self.ranges: dict[str, list[tuple[int, int]]] = {"image": [], "record": []}
@@ -202,22 +200,17 @@ class ShardWriter:
     def add(self, key: str, extension: str, image: bytes, record: bytes, names: list[str]) -> None:
         """Append one person; `names` are the arrays in its record."""
         self.keys.append(key)
-        self.ranges["image"].append(self._member(f"{key}.{extension}", image))
-        self.ranges["record"].append(self._member(f"{key}.safetensors", record))
+        self.ranges["image"].append(self.tar.add(f"{key}.{extension}", image))
+        self.ranges["record"].append(self.tar.add(f"{key}.safetensors", record))
         for name in names:
             self.arrays[name] = self.arrays.get(name, 0) + 1
 
     def close(self, end_position: int) -> ShardTable:
         """Finish: tar, then table, each renamed when it is on disk -> the table."""
-        self._write(b"\0" * (2 * BLOCK))
-        self._write(b"\0" * (-self.position % tarfile.RECORDSIZE))
-        self.stream.flush()
-        os.fsync(self.stream.fileno())
-        self.stream.close()
         table = ShardTable(
             file=self.file,
-            bytes=self.position,
-            sha256=self.digest.hexdigest(),
+            sha256=self.tar.close(),
+            bytes=self.tar.position,
             keys=tuple(self.keys),
             image=tuple(self.ranges["image"]),
             record=tuple(self.ranges["record"]),
@@ -235,22 +228,8 @@ class ShardWriter:
 
     def abandon(self) -> None:
         """Throw away what was written so far."""
-        self.stream.close()
+        self.tar.abandon()
         self.partial.unlink(missing_ok=True)
-
-    def _member(self, name: str, data: bytes) -> tuple[int, int]:
-        entry = tarfile.TarInfo(name)
-        entry.size, entry.mode, entry.mtime = len(data), 0o644, 0  # owner 0, no names: see TarInfo
-        self._write(entry.tobuf(tarfile.USTAR_FORMAT))
-        start = self.position
-        self._write(data)
-        self._write(b"\0" * (-len(data) % BLOCK))
-        return start, len(data)
-
-    def _write(self, data: bytes) -> None:
-        self.stream.write(data)
-        self.digest.update(data)
-        self.position += len(data)
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -30,6 +30,7 @@ from hpscli.registry import get_registry, resolve
 
 CHUNK = 8  # people in one task of a worker
 LONGEST_CHUNK = 256  # of one video, whose frames one worker decodes in order
+STORED = (".jpg", ".jpeg", ".png", ".webp")  # names of pictures that shards hold as they are
 AHEAD = 4  # tasks that wait for each worker
 
 
@@ -153,12 +154,23 @@ def make_and_encode(source: Source, position: int, make: Callable[[], Any]) -> E
             raise record
         key = record.key
         # a person's picture was looked at when the sample was made
-        decode = isinstance(record, Sample) or source.decode
-        return encode(position, source.finish(record), decode=decode)
+        sample = source.finish(record)
+        decode = isinstance(record, Sample) or (source.decode and _is_another(sample.image))
+        return encode(position, sample, decode=decode)
     except HpsError as error:
         return Bad(position, key, error.problem.rstrip("."))
     except Exception as error:  # a plugin that stumbles over one record must not lose the others
         return Bad(position, key, f"{type(error).__name__}: {error}")
+
+
+_decoded: list[bytes] = []  # the picture that was decoded last: people of one follow each other
+
+
+def _is_another(image: bytes) -> bool:
+    if _decoded and _decoded[0] is image:
+        return False
+    _decoded[:] = [image]
+    return True
 
 
 def encoded(
@@ -183,7 +195,7 @@ def encoded(
         yield from (_encode_one(source, *item) for item in numbered)
     else:
         with _pool(source, workers) as pool:
-            yield from _in_order(pool, _chunks(numbered), workers * AHEAD)
+            yield from _in_order(source, pool, _chunks(numbered), workers * AHEAD)
 
 
 def _encode_one(source: Source, position: int, record: Any) -> Encoded | Bad:
@@ -216,22 +228,39 @@ def _file_of(record: Any) -> str:
 
 
 def _in_order(
-    pool: ProcessPoolExecutor, chunks: Iterator[Any], waiting: int
+    source: Source, pool: ProcessPoolExecutor, chunks: Iterator[Any], waiting: int
 ) -> Iterator[Encoded | Bad]:
     """Tasks are handed out ahead, results come back in the order of the source."""
-    pending: deque[Future[list[Encoded | Bad]]] = deque()
+    pending: deque[Callable[[], list[Encoded | Bad]]] = deque()
     try:
         for chunk in chunks:
-            pending.append(pool.submit(_work, chunk))
+            if _is_copied(source, chunk):
+                pending.append(partial(_here_and_now, source, chunk))
+            else:
+                pending.append(pool.submit(_work, chunk).result)
             if len(pending) >= waiting:
-                yield from pending.popleft().result()
+                yield from pending.popleft()()
         while pending:
-            yield from pending.popleft().result()
+            yield from pending.popleft()()
     except BrokenProcessPool:
         raise HpsError(
             "a worker process died (out of memory?).",
             "Repeat the same command with fewer --workers: it goes on where it stopped.",
         ) from None
+
+
+def _is_copied(source: Source, chunk: Sequence[tuple[int, Any]]) -> bool:
+    """Whether pictures go into the tar as they are: sending them between processes costs more."""
+    if source.layout.kind != "full" or source.decode:
+        return False
+    pictures = [record.picture for _, record in chunk if isinstance(record, Person)]
+    as_they_are = all(p is None or (p.frame < 0 and not p.turns) for p in pictures)
+    names = [record.image for _, record in chunk if isinstance(record, Person)]
+    return as_they_are and bool(names) and all(name.lower().endswith(STORED) for name in names)
+
+
+def _here_and_now(source: Source, chunk: Sequence[tuple[int, Any]]) -> list[Encoded | Bad]:
+    return [_encode_one(source, *item) for item in chunk]
 
 
 @contextmanager

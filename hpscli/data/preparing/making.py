@@ -77,7 +77,7 @@ def _missing(making: Making, number: int, keys: Keys) -> Iterator[tuple[ShardTab
         return position // size in later
 
     items = encoded(making.source, number * size, stop, making.workers, done)
-    writing = _Writing(making, keys)
+    writing = Writing(making, keys)
     try:
         for item in items:
             while number < item.position // size:
@@ -113,7 +113,7 @@ def _without_repetition(
     if keys.take_all(table.keys):
         making.advance(table.source[1] - table.source[0])
         return table, False
-    writing = _Writing(making, keys)
+    writing = Writing(making, keys)
     try:
         for item in encoded(making.source, *table.source, making.workers):
             if made := writing.put(item):
@@ -129,7 +129,7 @@ def _without_repetition(
     return made, True
 
 
-class _Writing:
+class Writing:
     """Takes people in order; the shard that is open goes to its place when it is full."""
 
     def __init__(self, making: Making, keys: Keys) -> None:
