@@ -3,7 +3,7 @@
 No file is ever in memory as a whole: where labels must be sorted, only their places are kept.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,14 @@ def trouble(where: str, error: Exception) -> InvalidData:
     return InvalidData(f"{where}: {str(error)[:200].rstrip('.')}.")
 
 
-def people_beside_images(path: Path, *, by_image: bool) -> Iterator[Entry | HpsError]:
-    """COCO: lists `images` and `annotations` -> entries, by number of the picture or as they stand."""
-    images, places, broken = _index(path)
+def people_beside_images(
+    path: Path, *, by_image: bool, kept: Collection[str]
+) -> Iterator[Entry | HpsError]:
+    """COCO: lists `images` and `annotations` -> entries, by number of the picture or as they stand.
+
+    `kept`: entries of pictures that are wanted besides name and size.
+    """
+    images, places, broken = _index(path, kept)
     yield from broken
     if by_image:
         places.sort(key=lambda place: place[0])  # stable: people of a picture stay in order
@@ -65,7 +70,9 @@ def people_beside_images(path: Path, *, by_image: bool) -> Iterator[Entry | HpsE
             yield entry
 
 
-def _index(path: Path) -> tuple[dict[int, Image], list[Place], list[HpsError]]:
+def _index(
+    path: Path, kept: Collection[str]
+) -> tuple[dict[int, Image], list[Place], list[HpsError]]:
     """-> pictures by number, places of annotations, and those that belong to no picture."""
     images: dict[int, Image] = {}
     places: list[Place] = []
@@ -75,7 +82,7 @@ def _index(path: Path) -> tuple[dict[int, Image], list[Place], list[HpsError]]:
         lists |= {name} if listed or value == [] else set()
         try:
             if listed and name == "images":
-                images[int(value["id"])] = image_of(value)
+                images[int(value["id"])] = image_of(value, kept)
             elif listed:
                 places.append((_picture_of(value), start, stop))
         except BROKEN as error:
@@ -92,15 +99,18 @@ def _picture_of(values: Any) -> int:
     return int(values["image_id"])
 
 
-def image_of(values: Mapping[str, Any]) -> Image:
-    """A picture's entry -> its name and size; what is long is dropped."""
+def image_of(values: Mapping[str, Any], kept: Collection[str] = ()) -> Image:
+    """A picture's entry -> its name and size, and those of its values that are `kept`."""
     if not isinstance(values, Mapping):
         raise TypeError("no object")
-    small = {word: v for word, v in values.items() if isinstance(v, str | int | float)}
     size = None
     if "height" in values and "width" in values:
         size = (int(values["height"]), int(values["width"]))
-    return Image(name=text_of(values["file_name"]), size_px=size, values=small)
+    return Image(
+        name=text_of(values["file_name"]),
+        size_px=size,
+        values={word: values[word] for word in kept if word in values},
+    )
 
 
 def text_of(value: Any) -> str:

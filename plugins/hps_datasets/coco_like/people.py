@@ -118,7 +118,8 @@ def _entries(path: Path, reader: Reader) -> Iterator[Entry | HpsError]:
         return people_inside_images(path)
     if reader.labels.layout == "humans":
         return humans_of_images(path)
-    return people_beside_images(path, by_image=reader.reading.by_image)
+    kept = tuple(reader.labels.image_meta)
+    return people_beside_images(path, by_image=reader.reading.by_image, kept=kept)
 
 
 def joint_order(path: Path, reader: Reader) -> Sequence[int] | None:
