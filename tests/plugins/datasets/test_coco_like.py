@@ -149,9 +149,11 @@ def test_people_need_as_many_labelled_joints_as_the_option_says(tmp_path: Path) 
 def test_people_of_crowdpose_lie_inside_their_picture(tmp_path: Path) -> None:
     outside = joints(14)
     outside[0] = float(WIDTH)  # the last column is WIDTH - 1
-    write(tmp_path, "crowdpose", [annotation("crowdpose", 1, 1, keypoints=outside)])
+    image = {"id": 1, "file_name": "1.jpg", "width": WIDTH, "height": HEIGHT, "crowdIndex": 0.7}
+    write(tmp_path, "crowdpose", [annotation("crowdpose", 1, 1, keypoints=outside)], [image])
     assert not people_of("crowdpose", tmp_path)
-    assert len(people_of("crowdpose", tmp_path, least_joints=13)) == 1
+    (person,) = people_of("crowdpose", tmp_path, least_joints=13)
+    assert person.meta == {"annotation": 1, "crowd_index": 0.7}
 
 
 def test_parts_of_the_whole_body_count_by_their_flags_and_their_numbers(tmp_path: Path) -> None:
