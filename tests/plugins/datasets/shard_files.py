@@ -120,7 +120,7 @@ def write_bedlam(people: Sequence[Sample], folder: Path) -> dict[str, Any]:
     """People -> scene_6fps.npz and its pictures."""
     rows = [bedlam_row(person) for person in people]
     arrays = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    np.savez(folder / "scene_6fps.npz", **arrays)
+    np.savez(folder / "scene_6fps.npz", **arrays)  # type: ignore[arg-type]
     for person, row in zip(people, rows, strict=True):
         path = folder / "pictures" / "scene_6fps" / str(row["imgname"])
         path.parent.mkdir(parents=True, exist_ok=True)
