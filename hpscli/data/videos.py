@@ -9,7 +9,6 @@ import sys
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +42,8 @@ class VideoReader:
         self.broken: dict[int, tuple[int, str]] = {}  # start -> first bad frame after it, why
         self.keyframes: Keyframes | None = None
         self.indexed = False
+        self.container: Any = None
+        self.stream: Any = None
         self.frames: Iterator[Any]
         self.numbers: dict[int, int]  # of time stamps; empty: frames are counted
         self.next: int  # number of the frame that comes next
@@ -119,7 +120,14 @@ class VideoReader:
             return 0
         return self.keyframes.starts[max(bisect_right(self.keyframes.starts, number) - 1, 0)]
 
+    def close(self) -> None:
+        """Close the file; the garbage collector alone would be late, for decoders form circles."""
+        self.frames = iter(())
+        self.container.close()
+
     def _restart(self) -> None:
+        if self.container is not None:
+            self.close()
         self.container, self.stream = open_video(self.path)
         self.frames = self.container.decode(self.stream)
         self.numbers, self.next = {}, 0
@@ -192,13 +200,18 @@ def _said(error: BaseException) -> str:
     return " ".join(str(text).split()).rstrip(".")
 
 
-@lru_cache(maxsize=OPEN_VIDEOS)
-def _reader(path: Path) -> VideoReader:
-    return VideoReader(path)
+_open: dict[tuple[Path, int, int], VideoReader] = {}  # the one used last comes last
 
 
 def read_frame(path: Path, number: int) -> np.ndarray:
     """Video and frame number, from 0 -> (H,W,3) uint8 RGB."""
-    if not path.is_file():
-        raise InvalidData(f"there is no video {path.name}.")
-    return _reader(path).read(number)
+    try:
+        about = path.stat()
+    except (OSError, ValueError):
+        raise InvalidData(f"there is no video {path.name}.") from None
+    key = path, about.st_mtime_ns, about.st_size
+    reader = _open.pop(key, None) or VideoReader(path)
+    _open[key] = reader
+    while len(_open) > OPEN_VIDEOS:
+        _open.pop(next(iter(_open))).close()
+    return reader.read(number)

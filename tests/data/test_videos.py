@@ -1,6 +1,7 @@
 """Frames of videos: the same number is the same picture, however one gets there."""
 
 import random
+import shutil
 from pathlib import Path
 
 import av
@@ -113,6 +114,24 @@ def test_two_videos_may_alternate_without_being_opened_again(
     for number in range(0, 60, 5):
         assert [shown(read_frame(path, number)) for path in paths] == [number, number]
     assert sorted(opened) == sorted(path.name for path in paths)
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files")
+def test_few_videos_stay_open_and_a_video_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
+    first = write_video(tmp_path / "plain.mp4")
+    before = open_files()
+    for number in range(12):
+        copy = Path(shutil.copy(first, tmp_path / f"{number}.mp4"))
+        assert shown(read_frame(copy, 20)) == 20
+        assert shown(read_frame(copy, 3)) == 3
+    assert open_files() <= before + videos.OPEN_VIDEOS
+    write_video(first, frames=30)
+    with pytest.raises(InvalidData, match="has 30 frames"):
+        read_frame(first, 60)
 
 
 @pytest.mark.parametrize("name", ["reordered.mp4", "pictures.avi", "reordered.avi"])
