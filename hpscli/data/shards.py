@@ -175,6 +175,10 @@ def _parsed(text: bytes, schema: str, where: str, fix: str) -> dict[str, Any]:
     except ValueError as error:
         raise InvalidData(f"{where} is not JSON: {error}.", fix) from None
     found = document.pop("schema", None) if isinstance(document, dict) else None
+    if str(found).startswith("hps/poses/"):
+        raise InvalidData(
+            f"{where} lists poses; there are no people in them.", "hpscli.data.poses.read_poses"
+        )
     if found != schema:
         raise InvalidData(
             f"{where} has schema {found!r}; this hps reads '{schema}'.",

@@ -115,3 +115,5 @@ def test_the_command_says_what_it_made(tmp_path: Path) -> None:
     run = CliRunner().invoke(app, words)
     assert run.exit_code == 0 and "10 poses of 1 motion" in run.output
     assert len(read_poses(tmp_path / "out", ["betas"])["betas"]) == 10
+    run = CliRunner().invoke(app, ["datasets", "stats", str(tmp_path / "out")])
+    assert "no people in them" in str(run.exception)

@@ -50,4 +50,4 @@ def test_a_card_says_what_its_users_need(spec: DatasetSpec) -> None:
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_a_reader_can_be_imported(spec: DatasetSpec) -> None:
-    assert callable(resolve(spec.people or spec.samples))
+    assert callable(resolve(spec.people or spec.samples or spec.poses))
