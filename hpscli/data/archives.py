@@ -2,7 +2,7 @@
 
 Entries are read when they are asked for; long ones also block by block, so that files of many
 gigabytes need the memory of one block. Dictionaries and lists inside object arrays come through the
-pickle machine of the body files, which knows NumPy and plain containers and nothing else.
+reader of pickles (hpscli/data/pickles.py), which runs nothing.
 """
 
 import ast
@@ -18,7 +18,7 @@ from typing import IO, Any
 import numpy as np
 
 from hpscli.body.official.machine import DAMAGE
-from hpscli.body.official.pickles import safe_loads
+from hpscli.data.pickles import loads_pickle
 from hpscli.errors import InvalidData, MissingError
 
 NPY_MAGIC = b"\x93NUMPY"
@@ -210,7 +210,7 @@ class Archive(Mapping[str, Any]):
     def _unpickled(self, name: str, stream: IO[bytes]) -> Any:
         if self._size(name) > MAX_PICKLE_BYTES:
             raise ValueError(f"its objects have {self._size(name)} bytes")
-        value = safe_loads(stream.read(), self._called(name))
+        value = loads_pickle(stream.read(), self._called(name))
         return value.item() if isinstance(value, np.ndarray) and value.shape == () else value
 
     def _check(self, infos: list[zipfile.ZipInfo]) -> None:
