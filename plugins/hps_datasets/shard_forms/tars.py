@@ -14,8 +14,7 @@ from hpscli.errors import InvalidData, MissingError, UsageError
 MOST_PARTS = 1000  # files of one sample
 MOST_TARS = 100_000
 LARGEST_LABELS = 1 << 26  # bytes of a pickle or npz that is read; a picture's people have some kB
-RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
-CHOICE = re.compile(r"\{([^{}]*,[^{}]*)\}")
+GROUP = re.compile(r"\{(?:(\d{1,18})\.\.(\d{1,18})|([^{}]*,[^{}]*))\}")  # {000..012}, {a,b}
 
 
 @dataclass
@@ -48,20 +47,22 @@ def expanded(patterns: str) -> list[str]:
 
 
 def _expanded(pattern: str) -> Iterator[str]:
-    if found := RANGE.search(pattern):
-        first, last = found.groups()
+    found = GROUP.search(pattern)
+    if found is None:
+        yield pattern
+        return
+    first, last, listed = found.groups()
+    if listed is not None:
+        choices = listed.split(",")
+    else:
         # released patterns mix widths ({000000..00006}): the wider one counts
-        width = max(len(first), len(last)) if "0" in (first[0], last[0]) else 0
+        padded = any(len(word) > 1 and word[0] == "0" for word in (first, last))
+        width = max(len(first), len(last)) if padded else 0
         start, stop = int(first), int(last)
         if abs(stop - start) >= MOST_TARS:
             raise UsageError(f"'{pattern[:80]}' stands for more than {MOST_TARS} tars.")
         step = 1 if stop >= start else -1
         choices = [f"{number:0{width}d}" for number in range(start, stop + step, step)]
-    elif found := CHOICE.search(pattern):
-        choices = found.group(1).split(",")
-    else:
-        yield pattern
-        return
     head, tail = pattern[: found.start()], pattern[found.end() :]
     rest = list(itertools.islice(_expanded(tail), MOST_TARS + 1))
     if len(rest) * len(choices) > MOST_TARS:
