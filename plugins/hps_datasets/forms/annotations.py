@@ -1,5 +1,7 @@
 """Which file holds the people, and where the pictures are that it names."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -9,6 +11,8 @@ import numpy as np
 from hpscli.data.archives import Archive, open_npz
 from hpscli.errors import InvalidData, MissingError, UsageError
 
+# what a number or a word in a wrong place ends in
+BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 ROWS = 1024  # people in one block: a few megabytes of joints
 
 
@@ -56,6 +60,25 @@ class Names:
     def path(self, name: str) -> str:
         """-> the picture's path below the folder."""
         return f"{self.images.strip('/')}/{name}" if self.images.strip("/") else name
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[None]:
+    """Errors of a file that cannot be understood as a whole -> InvalidData with its name."""
+    try:
+        yield
+    except BROKEN as error:
+        raise InvalidData(f"{path} cannot be understood: {_said(error)}.") from None
+
+
+def broken_row(path: Path, number: int, error: Exception) -> InvalidData:
+    """-> what is wrong with one person of a file."""
+    return InvalidData(f"{path.name} row {number}: {_said(error)}.")
+
+
+def _said(error: Exception) -> str:
+    said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return f"no entry {said}" if isinstance(error, KeyError) else said
 
 
 def open_annotations(path: Path, names: str) -> Archive:

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 
 from hps_datasets.forms.annotations import (
+    BROKEN,
     ROWS,
     Names,
     annotation_file,
+    broken_row,
     check_rows,
     column,
     finite_confidence,
     open_annotations,
+    whole_file,
 )
 from hps_datasets.forms.bodies import BODIES, gender_of, is_row_of, length_of, parameters, plain
 from hps_datasets.forms.cameras import Cameras, pinhole
@@ -28,6 +31,7 @@ from hpscli.records import Person, Picture
 PART_BOXES = ("lhand_bbox_xywh", "rhand_bbox_xywh", "face_bbox_xywh")
 HAS = ("has_smpl", "has_smplx", "has_mano")  # the first is SPIN's, the others our own
 ROW_ENTRIES = ("bbox_xywh", "vertices", *HAS, *PART_BOXES)
+MOST_PEOPLE = 1 << 24  # the largest file of this form has a million
 WORDS = ("image_id", "frame_idx", "video_path")
 SIZE_WORDS = ("height", "width", "focal_length", "principal_point")  # of `meta`, in SMPLer-X
 NOT_META = ("height", "width", "image_path", "dataset", "split", "key")
@@ -67,14 +71,14 @@ def people(
     """A HumanData file -> its people, in the order of the file; `split` is only a name."""
     path = annotation_file(root, annotations)
     names = Names(images, strip)
-    with open_annotations(path, "image_path") as archive:
+    with open_annotations(path, "image_path") as archive, whole_file(path):
         ranges = _ranges(archive)
         file = _open(archive, names, (points2d, points3d), reference, hand, box_scale)
         for number, row in _rows(file, ranges):
             try:
                 yield _person(file, number, row)
-            except (KeyError, TypeError, ValueError, IndexError) as error:
-                yield InvalidData(f"{path.name} row {number}: {error}.")
+            except BROKEN as error:
+                yield broken_row(path, number, error)
 
 
 def _open(
@@ -121,11 +125,17 @@ def _count(archive: Archive) -> int:
     """-> how many people the file says it has, by its longest kind of entry."""
     stated = np.asarray(archive.get("__data_len__", -1))
     if stated.size == 1 and stated.dtype.kind in "iu" and int(stated.item()) >= 0:
-        return int(stated.item())
+        return _possible(archive, int(stated.item()))
     for name in ("bbox_xywh", "keypoints2d", "image_path"):
         if name in archive and archive.header(name).rows >= 0:
-            return archive.header(name).rows
+            return _possible(archive, archive.header(name).rows)
     return len(np.atleast_1d(np.asarray(archive["image_path"])))
+
+
+def _possible(archive: Archive, rows: int) -> int:
+    if rows > MOST_PEOPLE:
+        raise InvalidData(f"{archive.path} would hold {rows} people.", "The file is damaged.")
+    return rows
 
 
 def _ranges(archive: Archive) -> np.ndarray | None:

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from hps_datasets.forms.annotations import (
+    BROKEN,
     ROWS,
     Names,
     annotation_file,
+    broken_row,
     check_rows,
     finite_confidence,
     open_annotations,
+    whole_file,
 )
 from hps_datasets.forms.bodies import gender_of, plain
 from hps_datasets.forms.joints import about_root, in_metres
@@ -69,7 +72,7 @@ def people(
         raise UsageError(f"scale={scale} is none of auto, 200, px.")
     path = annotation_file(root, annotations)
     reading = Reading(names=Names(images, strip), reference=reference, scale=scale)
-    with open_annotations(path, "imgname") as archive:
+    with open_annotations(path, "imgname") as archive, whole_file(path):
         rows = archive.header("imgname").rows
         found = _fits(root, fits, rows) if fits else None
         for number, row in _rows(archive, rows):
@@ -77,9 +80,8 @@ def people(
                 row |= {"pose": found[number, :POSE], "shape": found[number, POSE:][:SHAPE]}
             try:
                 yield _person(reading, number, row)
-            except (KeyError, TypeError, ValueError, IndexError) as error:
-                what = f"no entry {error}" if isinstance(error, KeyError) else str(error)
-                yield InvalidData(f"{path.name} row {number}: {what}.")
+            except BROKEN as error:
+                yield broken_row(path, number, error)
 
 
 def _rows(archive: Archive, rows: int) -> Iterator[tuple[int, dict[str, Any]]]:
