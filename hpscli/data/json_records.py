@@ -141,8 +141,10 @@ class _Window:
                 endless = "Unterminated" in error.msg
                 cut = endless or error.pos + CUT_MARGIN >= len(self.text)
                 ahead, size = error.pos - self.at, len(self.text) - self.at
-                if not cut or size > LARGEST_VALUE or not self.more(max(WINDOW, size)):
-                    ahead = size if endless and size <= LARGEST_VALUE else ahead
+                if cut and size > LARGEST_VALUE:
+                    raise self.broken(f"a value without end in {size >> 20} MB") from None
+                if not cut or not self.more(max(WINDOW, size)):
+                    ahead = size if endless else ahead
                     raise self.broken(error.msg.removesuffix(" at"), ahead) from None
             except (ValueError, RecursionError) as error:  # a number or a nesting without end
                 raise self.broken(str(error).partition(";")[0]) from None
