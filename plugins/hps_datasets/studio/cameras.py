@@ -18,6 +18,7 @@ LENS = 9  # numbers of a camera: focal lengths, centre, 3 radial and 2 tangentia
 FIRST_LENS = PLACE * SUBJECTS * len(CAMERAS)
 NEAREST = 0.1  # metres before the camera
 FEWEST_POINTS = 17
+EXACT = 0.001  # metres
 EXACT_PX = 1.0  # labels are rounded, lenses may bend a little
 
 
@@ -160,3 +161,18 @@ def with_camera(person: Person, intrinsics: np.ndarray | None) -> Person:
         return person
     arrays = {**person.arrays, "camera.intrinsics": intrinsics}
     return replace(person, arrays=arrays, meta={**person.meta, "camera_from": "labels"})
+
+
+def placed(camera: StudioCamera, world: np.ndarray, seen: np.ndarray) -> StudioCamera:
+    """The same joints (N,3) metres in the world and before a camera -> the camera where they put it.
+
+    As it was when the joints are not the same up to a rotation and a translation.
+    """
+    middle, middle_seen = world.mean(0), seen.mean(0)
+    left, _, right = np.linalg.svd((world - middle).T @ (seen - middle_seen))
+    mirrored = np.diag([1, 1, np.sign(np.linalg.det(left @ right))])
+    rotation = (left @ mirrored @ right).T
+    translation = middle_seen - rotation @ middle
+    if np.abs(world @ rotation.T + translation - seen).max() > EXACT:
+        return camera
+    return replace(camera, rotation=rotation, translation=translation)

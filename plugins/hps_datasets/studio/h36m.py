@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hps_datasets.studio.cameras import StudioCamera, h36m_cameras
+from hps_datasets.studio.cameras import StudioCamera, h36m_cameras, placed
 from hps_datasets.studio.cdf import read_pose
 from hps_datasets.studio.labels import MM_PER_M, option_folder, rooted, spin_joints, sure
 from hps_datasets.studio.masks import MaskBoxes, open_masks
@@ -20,6 +20,7 @@ from hpscli.records import Person
 JOINTS = [11, 6, 7, 8, 1, 2, 3, 12, 24, 14, 15, 17, 18, 19, 25, 26, 27]
 ROOT = 0
 MASK_MARGIN = 0.9  # silhouettes are wider than the person; as mmhuman3d and SPIN
+WORLD_POSES = "MyPoseFeatures/D3_Positions"  # with them the camera's place is measured
 MASKS = "MySegmentsMat/ground_truth_bs"
 MASKS_OF_SPIN = "MySegmentsMat/ground_truth_bb"  # the same files by the name that SPIN reads
 SET = "h36m17_lfirst"
@@ -80,6 +81,12 @@ def _read(
     points = read_pose(root / take.file(POSES, ".cdf"), 3)
     if min(flat.shape[1], points.shape[1]) <= max(JOINTS):
         raise InvalidData(f"{flat.shape[1]} and {points.shape[1]} joints, expected 32.")
+    world = root / take.file(WORLD_POSES, ".cdf")
+    if camera is not None and world.is_file() and not reference:
+        there = read_pose(world, 3)
+        if there.shape == points.shape and np.isfinite(there).all() and np.isfinite(points).all():
+            both = (there / MM_PER_M).reshape(-1, 3), (points / MM_PER_M).reshape(-1, 3)
+            camera = placed(camera, *both)
     return Reading(
         take=take,
         points_px=flat[:, JOINTS],

@@ -6,8 +6,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from cdflib.cdfwrite import CDF
 
-from hps_datasets.studio.cameras import h36m_cameras
+from hps_datasets.studio.cameras import h36m_cameras, turned
 from hps_datasets.studio.cdf import read_pose
 from hpscli.cli.app import run
 from hpscli.data.people import Layout, make_sample
@@ -79,6 +80,24 @@ def test_the_camera_sits_where_the_metadata_says_and_mmhuman3d_stores_it_the_oth
     person = people("h36m", root, "validation-p2")[0]
     assert np.array_equal(person.arrays["camera.rotation"], ours.rotation)
     assert person.arrays["camera.intrinsics"][0, 0] == pytest.approx(1148.05)
+
+
+def test_joints_in_the_world_place_the_camera_whatever_the_metadata_says(root: Path) -> None:
+    name = "Greeting 1.60457274.cdf"
+    rotation = turned(np.array([1.2, -0.4, 2.0]))
+    seen = read_pose(root / "S9" / POSES[1] / name, 3)
+    world = (seen - [100.0, -200.0, 5000.0]) @ rotation  # of a rotation's inverse
+    path = root / "S9" / "MyPoseFeatures" / "D3_Positions" / name
+    path.parent.mkdir()
+    file = CDF(str(path))
+    about = {"Variable": "Pose", "Data_Type": 45, "Num_Elements": 1, "Rec_Vary": True}
+    file.write_var(about | {"Dim_Sizes": [7, 96]}, var_data=world.reshape(1, 7, 96))
+    file.close()
+    arrays = people("h36m", root, "validation-p2")[0].arrays
+    assert np.allclose(arrays["camera.rotation"], rotation)
+    assert np.allclose(arrays["camera.translation"], [0.1, -0.2, 5.0])
+    theirs = people("h36m", root, "validation-p2", reference="mmhuman3d")[0].arrays
+    assert not np.allclose(theirs["camera.rotation"], rotation)
 
 
 def test_without_mosh_people_have_no_smpl_and_official_code_leaves_the_recording_out(
