@@ -34,9 +34,13 @@ def human_data(people: Sequence[Person]) -> Arrays:
 
     Numbers keep their precision. An entry that some people lack is zero for them; `has_smpl` says
     who has SMPL. What an official file has and shards know in another shape or word, people bring
-    as `extra.human_data.ENTRY` and meta `human_data.WORD`; it goes before.
+    as `extra.human_data.ENTRY` and meta `human_data.WORD`; it goes before, and people without such
+    an ENTRY have no row in it.
     """
     found = stacked([human_row(person) for person in people])
+    for name in {name for person in people for name in person.arrays if name.startswith(OWN)}:
+        entry = name.removeprefix(OWN)
+        found[entry] = found[entry][[name in person.arrays for person in people]]
     cameras = found.pop("cam_param", None)
     if cameras is not None and all(isinstance(camera, Mapping) for camera in cameras):
         found["cam_param"] = list(cameras)

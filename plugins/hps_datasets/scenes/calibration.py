@@ -11,6 +11,8 @@ from hps_datasets.scenes.labels import numbers
 from hpscli.errors import InvalidData, MissingError
 
 MAX_BYTES = 1 << 20  # such a file has 2 kB
+OPENCV = ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")
+KEPT = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")  # as extra.distortion has them
 ENTRIES = {"CameraMatrix": (3, 4), "Intrinsics": (3, 3)}
 
 
@@ -21,7 +23,7 @@ class Camera:
     intrinsics: np.ndarray  # (3,3) px
     rotation: np.ndarray  # (3,3)
     translation: np.ndarray  # (3,) metres
-    distortion: np.ndarray  # OpenCV's coefficients; nobody applies them
+    distortion: np.ndarray  # (8,) k1 .. k6, p1, p2; nobody applies them
 
 
 @lru_cache(maxsize=64)
@@ -37,10 +39,17 @@ def read_camera(path: Path) -> Camera:
         tree = ElementTree.fromstring(content)
         found = {name: _matrix(tree, name).reshape(shape) for name, shape in ENTRIES.items()}
         matrix, intrinsics = found["CameraMatrix"], found["Intrinsics"]
-        distortion = _matrix(tree, "Distortion")
+        distortion = _bent(_matrix(tree, "Distortion"))
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise InvalidData(f"{path} is no calibration of a camera: {error}.") from None
     return Camera(intrinsics, matrix[:, :3], matrix[:, 3], distortion)
+
+
+def _bent(coefficients: np.ndarray) -> np.ndarray:
+    """Coefficients as OpenCV orders them -> (8,) k1 .. k6, p1, p2; those not there are 0."""
+    found = np.zeros(len(OPENCV))
+    found[: len(coefficients)] = coefficients  # ValueError for more
+    return found[[OPENCV.index(name) for name in KEPT]]
 
 
 def _matrix(tree: ElementTree.Element, name: str) -> np.ndarray:

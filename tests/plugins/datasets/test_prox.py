@@ -12,6 +12,7 @@ from hpscli.body.files import write_asset
 from hpscli.body.free import free_arrays
 from hpscli.body.joints import joint_set
 from hpscli.body.layer import load_body, matrices
+from hpscli.data.forms.human_data import human_data
 from hpscli.errors import MissingError
 from hpscli.records import Person
 from tests.plugins.datasets.scene_files import (
@@ -94,6 +95,8 @@ def test_a_picture_without_a_fit_shifts_nobody_elses(tmp_path: Path) -> None:
         ours[2].arrays["smplx.transl"], last["transl"][0] + 1, rtol=1e-6
     )  # into the colour camera
     assert [p.arrays["camera.translation"][0] for p in theirs] == [0, 0, 1]
+    written = human_data(theirs)
+    assert (len(written["image_path"]), len(written[name])) == (3, 2)
 
 
 def test_hands_are_rotations_only_with_the_components_of_a_body(tmp_path: Path) -> None:

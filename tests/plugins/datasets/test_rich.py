@@ -37,7 +37,11 @@ MATRIX = """<{0} type_id="opencv-matrix">
 def calibration(path: Path) -> None:
     """As OpenCV's FileStorage writes it."""
     camera = np.hstack([TURN, TRANSLATION[:, None]])
-    arrays = {"CameraMatrix": camera, "Intrinsics": INTRINSICS, "Distortion": np.ones((5, 1))}
+    arrays = {
+        "CameraMatrix": camera,
+        "Intrinsics": INTRINSICS,
+        "Distortion": np.arange(1.0, 6)[:, None],
+    }
     text = "".join(
         MATRIX.format(name, *a.shape, " ".join(map(repr, a.ravel().tolist())))
         for name, a in arrays.items()
@@ -81,6 +85,7 @@ def test_a_body_is_placed_in_every_camera_that_saw_it(
         *("00001_00.bmp", "00002_00.bmp", "00002_01.jpeg")
     ]
     assert {person.meta["gender"] for person in people} == {"female"}
+    assert people[0].arrays["extra.distortion"].tolist() == [1, 2, 5, 0, 0, 0, 3, 4]
     seen = joints(fit) @ TURN.T + TRANSLATION
     for person in people:
         np.testing.assert_allclose(joints(body_of(person)), seen, atol=1e-5)
