@@ -153,3 +153,15 @@ def test_a_job_that_slurm_stops_goes_on_in_the_next(slurm: Path, tmp_path: Path)
     steps = [json.loads(line)["step"] for line in log.read_text().splitlines()]
     assert "COMPLETED" in output("scontrol", "show", "job", second)
     assert steps == list(range(1, 501))
+
+
+def test_a_preparation_as_jobs_gives_the_bytes_of_one_process(slurm: Path, tmp_path: Path) -> None:
+    words = ["prepare", "synthetic", "--count", "24", "--size", "32", "--shard-samples", "4", "-q"]
+    assert hps([*words, "--out", str(tmp_path / "one")]) == 0
+    out = tmp_path / "jobs"
+    jobs = ["--slurm", "partition=main,time=10,cpus=1,array=3,nodes=2"]
+    assert hps([*words, "--out", str(out), *jobs]) == 0
+    wait_for((out / "index.json").is_file, JOB_SECONDS, slurm)
+    assert hps([*words, "--out", str(out)]) == 0  # tells the result, and draws the people
+    one = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == one

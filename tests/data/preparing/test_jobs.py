@@ -115,6 +115,40 @@ def test_without_slurm_the_jobs_cannot_be_handed_over(
         submit(order(root, tmp_path / "out"), Cluster(), 12, wait=False)
 
 
+def test_slurm_is_told_what_was_asked_for_and_that_the_index_comes_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stand-in for sbatch keeps the scripts that it gets."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    sbatch = f'#!/bin/sh\ncp "$1" {tmp_path}/script.$$\necho Submitted batch job 77\n'
+    for name, text in {"sbatch": sbatch, "srun": "#!/bin/sh\n"}.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    words = [
+        "prepare",
+        "synthetic",
+        "--count",
+        "7",
+        "--size",
+        "32",
+        "--shard-samples",
+        "2",
+        "--json",
+    ]
+    cluster = "partition=long,account=me,time=1:30:00,cpus=3,mem_gb=6,array=4,nodes=2"
+    assert run([*words, "--out", str(tmp_path / "out"), "--slurm", cluster]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["jobs"] == [f"77_{number}" for number in range(4)] and told["last_job"] == "77"
+    scripts = sorted((path.read_text() for path in tmp_path.glob("script.*")), key=len)
+    both = ("--partition=long", "--account=me", "--time=90", "--cpus-per-task=3", "--mem=6GB")
+    assert len(scripts) == 2 and all(word in script for word in both for script in scripts)
+    last, array = sorted(scripts, key=lambda script: "--array" in script)
+    assert "--array=0-3%2" in array and "--dependency" not in array
+    assert "--dependency=afterany:77" in last
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
