@@ -1,6 +1,6 @@
 """GTA-Human: people of a video game, a pickle of labels a sequence; known only from descriptions.
 
-All is in the camera: `keypoints_3d` (T,100,4) and SMPL; the camera is one for all sequences.
+All is in the axes of the camera, which is one for all sequences: `keypoints_3d` (T,100,4) and SMPL.
 """
 
 from collections.abc import Iterator, Mapping
@@ -74,6 +74,7 @@ def _person(sequence: str, labels: Mapping[str, Any], frame: int) -> Person | No
         meta={
             "gender": GENDERS[gender[:1].lower()],
             "body_source": "imported",
+            "root_relative": True,  # their origin is not described
             "sequence": sequence,
             "frame": frame,
         },

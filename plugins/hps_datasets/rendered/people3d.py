@@ -19,8 +19,13 @@ FIRST_TEST_SUBJECT = 34  # woman34, man34 and later (as reported)
 PICTURES = (".jpg", ".jpeg", ".png")
 
 
-def people3d(root: Path, split: str, *, reference: str) -> Iterator[Person | HpsError]:
-    """Pictures below rgb/SUBJECT/ACTION/CAMERA/FOLDER -> a person each, sorted."""
+def people3d(
+    root: Path, split: str, *, reference: str, unit_m: float
+) -> Iterator[Person | HpsError]:
+    """Pictures below rgb/SUBJECT/ACTION/CAMERA/FOLDER -> a person each, sorted.
+
+    `unit_m`: metres of a unit of the 3D joints, which the owner does not state.
+    """
     folders = sorted(path for path in root.glob("rgb/*/*/*/*") if path.is_dir())
     if not folders:
         raise MissingError(f"{root} holds no pictures rgb/SUBJECT/ACTION/CAMERA/FOLDER/*.jpg.")
@@ -32,7 +37,7 @@ def people3d(root: Path, split: str, *, reference: str) -> Iterator[Person | Hps
         text = root / "skeleton" / subject / action / camera / f"{Path(name).stem}.txt"
         try:
             values = read_rows(text)
-            points, joints = values[:, :2], values[:, -3:]
+            points, joints = values[:, :2], values[:, -3:] * unit_m
             seen, certain = np.ones((COUNT, 1)), np.ones((COUNT, 1))
             if reference:  # columns 0 to 2 as 3D, and the confidence minus its own first row
                 joints, certain = values[:, :3], np.zeros((COUNT, 1))

@@ -27,6 +27,7 @@ def hps_datasets() -> list[DatasetSpec]:
             "hps_datasets:cards/3dpeople.toml",
             people=f"{READERS}.people3d:people3d",
             references=("hmr-benchmarks",),
+            options={"unit_m": 1.0},  # of its 3D joints
         ),
         dataset("hps_datasets:cards/gta-human.toml", people=f"{READERS}.gta_human:gta_human"),
         dataset(
