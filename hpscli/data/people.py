@@ -202,11 +202,13 @@ def png_trouble(data: bytes) -> str:
 
 def image_size(data: bytes, name: str = "the image") -> tuple[int, int]:
     """The bytes of a JPEG, PNG or WebP -> height and width px, from its header alone."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(data)) as image:
             return image.height, image.width
+    except UnidentifiedImageError:  # whose words hold an address in memory
+        raise InvalidData(f"{name} cannot be decoded: its header is of no known kind.") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InvalidData(f"{name} cannot be decoded: {error}.") from None
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing import get_context, parent_process
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -147,20 +147,30 @@ def _narrow(values: Any) -> np.ndarray:
 
 def make_and_encode(source: Source, position: int, make: Callable[[], Any]) -> Encoded | Bad:
     """The function that gives record number `position` -> encoded, or what is wrong with it."""
-    key = ""
+    key, record = "", None
     try:
         record = make()
         if isinstance(record, HpsError):
             raise record
         key = record.key
-        # a person's picture was looked at when the sample was made
         sample = source.finish(record)
+        # a person's picture was looked at when the sample was made
         decode = isinstance(record, Sample) or (source.decode and _is_another(sample.image))
-        return encode(position, sample, decode=decode)
+        found = encode(position, sample, decode=decode)
     except HpsError as error:
-        return Bad(position, key, error.problem.rstrip("."))
+        found = Bad(position, key, error.problem.rstrip("."))
     except Exception as error:  # a plugin that stumbles over one record must not lose the others
-        return Bad(position, key, f"{type(error).__name__}: {error}")
+        found = Bad(position, key, f"{type(error).__name__}: {error}")
+    if isinstance(found, Bad) and isinstance(record, Person):
+        return _with_file(found, record.image)
+    return found
+
+
+def _with_file(bad: Bad, image: str) -> Bad:
+    """-> the same, naming the picture if it does not yet."""
+    if PurePosixPath(image).name in bad.problem:
+        return bad
+    return replace(bad, problem=f"{image}: {bad.problem}")
 
 
 _decoded: list[bytes] = []  # the picture that was decoded last: people of one follow each other

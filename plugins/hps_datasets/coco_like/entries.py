@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hpscli.data.json_records import json_value, json_values
-from hpscli.errors import HpsError, InvalidData
+from hpscli.errors import HpsError, InvalidData, in_words
 
 BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 Place = tuple[int, int, int]  # number of the picture, first and last byte of the labels
@@ -38,9 +38,7 @@ def trouble(where: str, error: Exception) -> InvalidData:
     """An exception of a record's parsing -> one line that a user understands."""
     if isinstance(error, HpsError):
         return InvalidData(f"{where}: {error.problem}", error.fix)
-    if isinstance(error, KeyError):
-        return InvalidData(f"{where}: it has no {error.args[0]!r}.")
-    return InvalidData(f"{where}: {str(error)[:200].rstrip('.')}.")
+    return InvalidData(f"{where}: {in_words(error)}.")
 
 
 def people_beside_images(

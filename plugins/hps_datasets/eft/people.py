@@ -20,7 +20,7 @@ from hps_datasets.eft.tables import (
 from hpscli.data.forms.spin import BOX_UNIT
 from hpscli.data.json_records import json_values
 from hpscli.data.people import inside, square_box
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person, Picture
 
 JOINTS = 24  # of SMPL
@@ -59,10 +59,8 @@ def people(
         where = f"{path.name} fit {number} (byte {start})"
         try:
             person = person_of(reader, value, number)
-        except KeyError as error:
-            yield InvalidData(f"{where}: it has no {error.args[0]!r}.")
-        except (TypeError, ValueError, AttributeError, OverflowError) as error:
-            yield InvalidData(f"{where}: {str(error)[:200].rstrip('.')}.")
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            yield InvalidData(f"{where}: {in_words(error)}.")
         except HpsError as error:
             yield InvalidData(f"{where}: {error.problem}", error.fix)
         else:

@@ -14,7 +14,7 @@ import resource
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -36,6 +36,7 @@ PEOPLE = 300  # more than any fixture has: a reader without end is stopped here
 LONGEST_LINE = 1000
 USED = ("cv2", "h5py", "av", "scipy.io", "scipy.spatial.transform", "PIL.Image", "sqlite3")
 OPENED_UNSEEN = (".h5", ".mat", ".cdf", ".mp4", ".avi")  # libraries open these by themselves
+ADDRESS = re.compile(r"0x[0-9a-f]{8,}")  # differs from run to run, and bad records are written down
 FOREIGN = re.compile(r"^\w*(Error|Exception|Warning): ")  # a plugin's own error, caught by the core
 
 
@@ -98,30 +99,35 @@ def complaint(root: Path, one: dict[str, Any]) -> str:
     """Read a folder as people do, as --check does -> what must not come out of that, or ""."""
     spec = spec_of(one)
     options = {**spec.options, **one["options"]}
-    lines = []
-    for records in (
-        lambda: resolve(spec.people or spec.samples)(root, one["split"], **options),
-        lambda: checked(root, one, options),
-    ):
-        try:
-            for record in itertools.islice(records(), PEOPLE):
-                lines += [record.problem] if isinstance(record, HpsError) else []
-        except HpsError as error:
-            lines.append(error.problem)
+    lines: list[str] = []  # an error that ends everything may name the folder, a record may not
+    try:
+        found = resolve(spec.people or spec.samples)(root, one["split"], **options)
+        errors = [e for e in itertools.islice(found, PEOPLE) if isinstance(e, HpsError)]
+        lines += [error.problem.replace(str(root), "") for error in errors]
+    except HpsError as error:
+        lines.append(error.problem.replace(str(root), ""))
+    try:
+        lines += checked(root, one, options)
+    except HpsError as error:
+        lines.append(error.problem.replace(str(root), ""))
     for line in lines:
         if "\n" in line.strip() or len(line) > LONGEST_LINE:
             return f"not one clear line: {line[:300]!r}"
         if FOREIGN.match(line):
             return f"not in words for a user: {line[:300]}"
+        if str(root) in line:
+            return f"a path of this machine: {line[:300]}"
+        if ADDRESS.search(line):
+            return f"an address in memory: {line[:300]}"
     return ""
 
 
-def checked(root: Path, one: dict[str, Any], options: dict[str, Any]) -> Iterator[HpsError]:
+def checked(root: Path, one: dict[str, Any], options: dict[str, Any]) -> list[str]:
+    """-> what `--check` says of bad records."""
     spec = spec_of(one)
     source = checked_source(spec, root, one["split"], options, Layout(kind="crop"))
     with tempfile.TemporaryDirectory(prefix="hps-out-") as out:
-        for bad in check_people(source, Path(out), limit=PEOPLE).bad:
-            yield HpsError(bad.problem)
+        return [bad.problem for bad in check_people(source, Path(out), limit=PEOPLE).bad]
 
 
 def place_of(error: BaseException) -> str:

@@ -224,7 +224,7 @@ def test_people_in_videos_may_lack_boxes_and_joints(tmp_path: Path) -> None:
     assert checked("posetrack18", tmp_path) == (1, [])
     theirs = read("posetrack18", tmp_path, reference="mmhuman3d")
     assert [str(error) for error in theirs] == [
-        "000001_bonn_train.json annotation 10: it has no 'bbox'."
+        "000001_bonn_train.json annotation 10: there is no entry 'bbox'."
     ]
 
 
