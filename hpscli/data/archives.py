@@ -30,6 +30,7 @@ MAX_RATIO = 500  # deflate reaches 1032, on zeros alone
 RATIO_FROM_BYTES = 512 << 20  # below, zeros are believed: joints that nobody detected are zeros
 MAX_ENTRIES = 10_000
 MAX_EMPTY = 1 << 24  # rows of an entry without any number
+LONGEST_REASON = 160  # characters: some quote the bytes that they do not like
 CHUNK_BYTES = 16 << 20
 BROKEN = (
     *DAMAGE,
@@ -162,9 +163,18 @@ class Archive(Mapping[str, Any]):
                 for name, stream in streams.items():
                     block[name] = self._rows(name, stream, headers[name], count)
                 yield block
+            for name, stream in streams.items():
+                self._ended(name, stream)
         finally:
             for stream in streams.values():
                 stream.close()
+
+    def _ended(self, name: str, stream: IO[bytes]) -> None:
+        """Read behind the last number: there the archive's checksum is compared."""
+        try:
+            stream.read(1)
+        except BROKEN as error:
+            raise self._damaged(name, error) from None
 
     def _rows(self, name: str, stream: IO[bytes], header: Header, count: int) -> np.ndarray:
         shape = (count, *header.shape[1:])
@@ -236,7 +246,7 @@ class Archive(Mapping[str, Any]):
     def _damaged(self, name: str, error: BaseException) -> InvalidData:
         said = " ".join(str(error).split()) or type(error).__name__
         return InvalidData(
-            f"{self._called(name)} cannot be read: {said.rstrip('.')}.",
+            f"{self._called(name)} cannot be read: {said[:LONGEST_REASON].rstrip('.')}.",
             "The file is damaged or cut short: download or copy it again.",
         )
 

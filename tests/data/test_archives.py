@@ -80,6 +80,16 @@ def test_blocks_are_the_rows_of_the_whole(tmp_path: Path) -> None:
         assert blocks[2]["c"][1]["k"] == 9
 
 
+def test_numbers_that_changed_on_the_way_are_noticed_at_the_end_of_blocks(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, a=np.zeros(4000))  # not compressed: only the checksum tells
+    content = bytearray(path.read_bytes())
+    content[9000] ^= 1
+    path.write_bytes(content)
+    with open_npz(path) as archive, pytest.raises(InvalidData, match="entry 'a'.*CRC"):
+        list(archive.blocks(("a",), rows=1000))
+
+
 class Hostile:
     def __reduce__(self) -> tuple[Any, ...]:
         return exec, ("raise SystemExit('it ran')",)

@@ -13,6 +13,7 @@ from hpscli.errors import InvalidData, MissingError, UsageError
 
 # what a number or a word in a wrong place ends in
 BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+LONGEST_REASON = 160  # characters: some quote what they do not like
 ROWS = 1024  # people in one block: a few megabytes of joints
 
 
@@ -77,7 +78,7 @@ def broken_row(path: Path, number: int, error: Exception) -> InvalidData:
 
 
 def _said(error: Exception) -> str:
-    said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    said = " ".join(str(error).split())[:LONGEST_REASON].rstrip(".") or type(error).__name__
     return f"no entry {said}" if isinstance(error, KeyError) else said
 
 
