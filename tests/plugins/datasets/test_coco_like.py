@@ -50,12 +50,11 @@ def people_of(name: str, root: Path, split: str = "train", **options: Any) -> li
     return [person for person in found if isinstance(person, Person)]
 
 
-def checked(name: str, root: Path) -> tuple[int, list[str]]:
+def checked(name: str, root: Path, **options: Any) -> tuple[int, list[str]]:
     """-> how many people become samples, and what is wrong with the others."""
-    spec = spec_of(name)
-    source = Source(
-        spec=spec, root=root, split="train", options=spec.options, layout=Layout(kind="crop")
-    )
+    spec, layout = spec_of(name), Layout(kind="crop")
+    options = {**spec.options, **options}
+    source = Source(spec=spec, root=root, split="train", options=options, layout=layout)
     found = list(encoded(source, 0, None, 1))
     sound = [item for item in found if isinstance(item, Encoded)]
     return len(sound), [item.problem for item in found if isinstance(item, Bad)]
@@ -393,6 +392,19 @@ def test_a_path_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     assert "'7' is no name" in bad[0]
     assert "'train2014/../../secret.jpg' lies outside the folder" in bad[1]
     assert "no image 2" in bad[2]
+
+
+def test_a_bad_record_names_no_place_of_this_machine(tmp_path: Path) -> None:
+    write(tmp_path, "coco", [annotation("coco", 1, 1), annotation("coco", 2, 2)])
+    write_openpose(tmp_path)  # of the first picture alone
+    (tmp_path / "train2014").mkdir()
+    (tmp_path / "train2014/1.jpg").write_bytes(b"\xff\xd8\xff" + bytes(40) + b"\xff\xd9")
+    sound, (header, detection) = checked("coco", tmp_path, openpose="openpose")
+    assert sound == 0
+    assert header.startswith("train2014/1.jpg")
+    assert "0x" not in header
+    assert "openpose/2_keypoints.json cannot be read" in detection
+    assert str(tmp_path) not in detection
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"images": []}', '{"images": 3, "annotations": []}'])
