@@ -7,6 +7,7 @@ as `Bad` with its position and reason; it never stops the others.
 
 import itertools
 import os
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -158,12 +159,17 @@ def make_and_encode(source: Source, position: int, make: Callable[[], Any]) -> E
         decode = isinstance(record, Sample) or (source.decode and _is_another(sample.image))
         found = encode(position, sample, decode=decode)
     except HpsError as error:
-        found = Bad(position, key, error.problem.rstrip("."))
+        found = Bad(position, key, _anywhere(error.problem.rstrip("."), source.root))
     except Exception as error:  # a plugin that stumbles over one record must not lose the others
-        found = Bad(position, key, f"{type(error).__name__}: {error}")
+        found = Bad(position, key, _anywhere(f"{type(error).__name__}: {error}", source.root))
     if isinstance(found, Bad) and isinstance(record, Person):
         return _with_file(found, record.image)
     return found
+
+
+def _anywhere(problem: str, root: Path) -> str:
+    """-> the same without addresses and the folder of this machine: the index is the same everywhere."""
+    return re.sub(r" at 0x[0-9a-f]+", "", problem.replace(f"{root}{os.sep}", ""))
 
 
 def _with_file(bad: Bad, image: str) -> Bad:
