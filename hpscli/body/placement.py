@@ -40,7 +40,8 @@ def rest_pelvis(kind: str, gender: str, betas: Array) -> Array | None:
         return None
     template, directions = stored
     count = min(len(betas), directions.shape[-1])
-    return np.asarray(template + directions[:, :count] @ np.asarray(betas, np.float64)[:count])
+    with np.errstate(invalid="ignore"):  # of shapes that are no numbers, which are refused later
+        return np.asarray(template + directions[:, :count] @ np.asarray(betas, np.float64)[:count])
 
 
 def _pelvis(kind: str, gender: str) -> tuple[Array, Array]:
