@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,8 @@ class Names:
         text = text.replace("\\", "/").removeprefix(self.strip)
         if not text.strip("/"):
             raise ValueError("it names no picture")
+        if PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute():
+            raise ValueError(f"'{text}' is not below the folder (strip=BEGINNING takes it away)")
         return text
 
     def path(self, name: str) -> str:
