@@ -151,5 +151,5 @@ def _matrices(array: np.ndarray) -> np.ndarray:
 
     from hpscli.body.rotations import axis_angle_to_matrix
 
-    turned = torch.from_numpy(np.asarray(array, np.float64).reshape(-1, 3))
+    turned = torch.from_numpy(np.array(array, np.float64).reshape(-1, 3))
     return axis_angle_to_matrix(turned).numpy()

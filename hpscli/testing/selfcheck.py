@@ -95,10 +95,9 @@ def _failure(note: str) -> "ArrayCheck":
 def _reference_folder(path: Path) -> Path:
     """-> the folder whose goldens/ this is about (or the path itself, when it is flat)."""
     folder = path.parent if path.is_file() else path
-    for place in (folder, folder.parent):  # expected/ has one folder for each converter
-        if place.name in (GOLDENS, EXPECTED):
-            return place.parent
-    return folder
+    if folder.parent.name == EXPECTED:  # which has one folder for each converter
+        folder = folder.parent
+    return folder.parent if folder.name in (GOLDENS, EXPECTED) else folder
 
 
 def _present(folder: Path, spec: GoldenSpec) -> bool:

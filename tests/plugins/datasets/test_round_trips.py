@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from hps_datasets.synthetic.generate import indexed
+from hpscli.data.archives import load_npz
 from hpscli.data.dump import person_of, write_form
 from hpscli.data.forms.human_data import human_row
 from hpscli.data.forms.spin import spin_row
@@ -21,6 +22,7 @@ from hpscli.data.sample import complaints
 from hpscli.data.sources import Source
 from hpscli.records import Person, Sample
 from hpscli.registry import get_registry
+from hpscli.testing.array_comparison import compare
 from tests.plugins.datasets.shard_files import joints_in, write_bedlam, write_hmr2, write_tsv
 
 PEOPLE = 10
@@ -160,7 +162,7 @@ CASES = [(form, body) for form in FORMS for body in form.bodies]
 def test_people_come_back_as_they_went_in(form: Form, body: str, tmp_path: Path) -> None:
     _, make = indexed(None, "test", body=body, size_px=64)
     people = [make(number) for number in range(PEOPLE)]
-    again = read(form, form.write(people, tmp_path), tmp_path)
+    again = read(form.dataset, form.write(people, tmp_path), tmp_path)
     assert len(again) == len(people)
     for before, after in zip(people, again, strict=True):
         assert complaints(after) == []
@@ -176,9 +178,9 @@ def test_people_come_back_as_they_went_in(form: Form, body: str, tmp_path: Path)
             np.testing.assert_allclose(found[name], value, atol=1e-5, err_msg=name)
 
 
-def read(form: Form, options: Mapping[str, Any], folder: Path) -> list[Sample]:
+def read(dataset: str, options: Mapping[str, Any], folder: Path) -> list[Sample]:
     """-> what `hps prepare` stores, untouched pictures."""
-    spec = get_registry().dataset(form.dataset)
+    spec = get_registry().dataset(dataset)
     source = Source(
         spec=spec,
         root=folder,
@@ -187,3 +189,27 @@ def read(form: Form, options: Mapping[str, Any], folder: Path) -> list[Sample]:
         layout=Layout(kind="full"),
     )
     return [source.finish(record) for record in source.open_records() if isinstance(record, Person)]
+
+
+def flattened(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Entries whose values are dictionaries -> the same by dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in document.items():
+        parts = value.items() if isinstance(value, dict) else {"": value}.items()
+        found |= {f"{name}.{part}".rstrip("."): item for part, item in parts}
+    return found
+
+
+def test_an_official_file_prepared_as_reference_is_dumped_as_it_was(
+    reference: Path, tmp_path: Path
+) -> None:
+    fixtures = reference / "datasets" / "fixtures"
+    file = fixtures / "human_data" / "agora_train_smplx.npz"
+    options = {"annotations": str(file), "reference": "mmhuman3d"}
+    people = read("humandata", options, fixtures / "agora")
+    assert write_form(people, "humandata", tmp_path / "again.npz") == 6
+    before, after = flattened(load_npz(file)), flattened(load_npz(tmp_path / "again.npz"))
+    assert len(before) >= 20
+    for name in set(before) - {"config"}:
+        check = compare(name, after.get(name), np.asarray(before[name]), 2e-4)  # stored in float32
+        assert check.ok, check
