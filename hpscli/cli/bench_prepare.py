@@ -20,16 +20,26 @@ def prepare(
 
     show = Output(json)
     found = list(measure(count, side_px))
-    rows = [{**asdict(s), "per_core": s.per_core, "two_workers": s.two_workers} for s in found]
+    rows = [
+        {
+            **asdict(speed),
+            "per_core": speed.per_core,
+            "two_workers": speed.two_workers,
+            "two_cores": speed.two_cores,
+            "of_copy": speed.of_copy,
+        }
+        for speed in found
+    ]
 
     def draw() -> None:
-        titles = ("pictures", "alone/s", "crop/s", "of alone", "2 workers/s", "times one")
+        titles = ("pictures", "alone/s", "crop/s", "of alone", "2 workers", "on 2 idle cores")
         lines = [
-            (f"{s.width_px}x{s.height_px}", round(s.alone), round(s.crop[1]), s.per_core)
-            + (round(s.crop[2]), s.two_workers, round(s.full), s.full / s.copy)
+            (f"{s.width_px}x{s.height_px}", round(s.rate("alone")), round(s.rate("crop")))
+            + (s.per_core, s.two_workers, s.two_cores)
+            + (round(s.rate("full")), round(s.rate("copy")), s.of_copy)
             for s in found
         ]
-        table((*titles, "full/s", "of disk copy"), lines)
+        table((*titles, "full/s", "copy/s", "of copy"), lines)
 
     show.result("bench-prepare", {"count": count, "side_px": side_px, "sizes": rows}, draw)
     if (worst := min(s.per_core for s in found)) < least:

@@ -1,13 +1,17 @@
 """How fast pictures become shards, against decoding, resizing and encoding the same bytes alone."""
 
 import itertools
+import resource
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -20,27 +24,54 @@ SIZES_PX = ((1000, 1000), (1080, 1920))  # height, width: Human3.6M's, and films
 BOX = 0.55  # side of a person's box, of the picture's height
 DIFFERENT = 24  # pictures; more people than that see them again
 QUALITY = 92
-ROUNDS = 3  # turns; the best of each kind counts
+ROUNDS = 3  # turns of each kind; ratios are the median over turns
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One run: seconds on the clock and of processors, for each person."""
+
+    wall: float
+    here: float  # processor seconds of this process
+    workers: float = 0.0  # and of its workers
 
 
 @dataclass(frozen=True)
 class Speed:
-    """People a second for one size of pictures."""
+    """All turns for one size of pictures, by what was done."""
 
     height_px: int
     width_px: int
-    alone: float  # decode, resize, encode on one core, nothing else
-    crop: dict[int, float]  # by number of workers
-    full: float
-    copy: float  # the same pictures and tars through the disk, nothing else
+    turns: Mapping[str, Sequence[Turn]]  # alone, crop, crop-2, full, copy
+
+    def rate(self, kind: str) -> float:
+        """-> people a second, of the best turn."""
+        return 1 / min(turn.wall for turn in self.turns[kind])
 
     @property
     def per_core(self) -> float:
-        return self.crop[1] / self.alone
+        """-> crops against decoding alone, in processor seconds: other programs do not count."""
+        return self._ratio("alone", "crop", lambda turn: turn.here)
 
     @property
     def two_workers(self) -> float:
-        return self.crop[2] / self.crop[1]
+        """-> times one process, by the clock; needs two cores with nothing else to do."""
+        return self._ratio("crop", "crop-2", lambda turn: turn.wall)
+
+    @property
+    def two_cores(self) -> float:
+        """-> times one process if two cores had nothing else to do: this process and two workers."""
+        turns = zip(self.turns["crop"], self.turns["crop-2"], strict=True)
+        return median(2 * one.here / (two.here + two.workers) for one, two in turns)
+
+    @property
+    def of_copy(self) -> float:
+        """-> whole pictures against copying the same bytes, by the clock."""
+        return self._ratio("copy", "full", lambda turn: turn.wall)
+
+    def _ratio(self, slow: str, fast: str, clock: Callable[[Turn], float]) -> float:
+        pairs = zip(self.turns[slow], self.turns[fast], strict=True)
+        return median(clock(one) / clock(other) for one, other in pairs)
 
 
 def people(root: Path, split: str, *, count: int) -> Iterator[Person]:
@@ -65,21 +96,28 @@ SPEC = DatasetSpec(
 )
 
 
-def measure(count: int, side_px: int, workers: tuple[int, ...] = (1, 2)) -> Iterator[Speed]:
-    """Number of people, longest side of a stored crop -> one Speed for each size of pictures."""
+def measure(count: int, side_px: int) -> Iterator[Speed]:
+    """Number of people, longest side of a stored crop -> one Speed for each size of pictures.
+
+    Kinds take turns, so that whatever else the machine does falls on all of them.
+    """
     for height, width in SIZES_PX:
-        with tempfile.TemporaryDirectory(prefix="hps-bench-") as folder:
+        with tempfile.TemporaryDirectory(prefix="hps-bench-", dir=Path.cwd()) as folder:
             root = Path(folder) / "pictures"
             write_pictures(root, height, width)
-            crop = Layout(kind="crop", side_px=side_px)
-            yield Speed(
-                height,
-                width,
-                _rate(count, partial(alone, root, count, side_px)),
-                {n: _rate(count, _preparing(root, count, crop, n)) for n in workers},
-                _rate(count, _preparing(root, count, Layout(kind="full"), 1)),
-                _rate(count, partial(_copy, root, count)),
-            )
+            crop, full = Layout(kind="crop", side_px=side_px), Layout(kind="full")
+            kinds: dict[str, Callable[[], Turn]] = {
+                "alone": _timed(count, partial(alone, root, count, side_px)),
+                "crop": _preparing(root, count, crop, 1),
+                "crop-2": _preparing(root, count, crop, 2),
+                "copy": _timed(count, partial(_copy, root, count)),
+                "full": _preparing(root, count, full, 1),
+            }
+            turns: dict[str, list[Turn]] = {kind: [] for kind in kinds}
+            for _ in range(ROUNDS):
+                for kind, run in kinds.items():
+                    turns[kind].append(run())
+            yield Speed(height, width, turns)
 
 
 def write_pictures(root: Path, height: int, width: int) -> None:
@@ -119,19 +157,19 @@ def _copy(root: Path, count: int) -> None:
         os.fsync(stream.fileno())
 
 
-def _preparing(root: Path, count: int, layout: Layout, workers: int) -> Callable[[], float]:
-    """-> a run of the real preparation; its time without the start of worker processes."""
+def _preparing(root: Path, count: int, layout: Layout, workers: int) -> Callable[[], Turn]:
+    """-> a turn of the real preparation; with workers its clock begins when they have started."""
 
-    def run() -> float:
+    def run() -> Turn:
         out = root.parent / "shards"
         first: list[float] = []
-        done: list[int] = []
 
         def advance(number: int) -> None:
             if number:
                 first.append(time.perf_counter())
-                done.append(number)
 
+        here, others = time.process_time(), _of_workers()
+        start = time.perf_counter()
         prepare(
             SPEC,
             root,
@@ -143,23 +181,41 @@ def _preparing(root: Path, count: int, layout: Layout, workers: int) -> Callable
             advance=advance,
         )
         end = time.perf_counter()
+        here, others = time.process_time() - here, _of_workers() - others
         shutil.rmtree(out)
-        warm = WARM * workers  # results come in chunks: the first ones hold the start of processes
-        if workers == 1 or count <= 2 * warm:
-            return 0.0
-        return (end - first[warm]) / (sum(done[warm:]) - 1)
+        if workers == 1:
+            return Turn((end - start) / count, here / count)
+        warm = WARM * workers
+        wall = (end - first[warm]) / (count - 1 - warm)
+        return Turn(wall, here / count, (others - workers * _start_seconds()) / count)
 
     return run
 
 
-WARM = 16  # results of each worker that are not counted
+WARM = 16  # people of each worker that are not counted: results come in chunks
 
 
-def _rate(count: int, run: Callable[[], float | None]) -> float:
-    """-> people a second, the best of a few turns."""
-    best = 0.0
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        each = run()
-        best = max(best, 1 / each if each else count / (time.perf_counter() - start))
-    return best
+def _of_workers() -> float:
+    """-> processor seconds of all worker processes that ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+@cache
+def _start_seconds() -> float:
+    """-> processor seconds that one worker takes to start."""
+    before = _of_workers()
+    code = (
+        "import hpscli.data.sources, cv2; from hpscli.registry import get_registry; get_registry()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    return _of_workers() - before
+
+
+def _timed(count: int, run: Callable[[], None]) -> Callable[[], Turn]:
+    def turn() -> Turn:
+        here, start = time.process_time(), time.perf_counter()
+        run()
+        return Turn((time.perf_counter() - start) / count, (time.process_time() - here) / count)
+
+    return turn
