@@ -144,7 +144,7 @@ def _fit(person: Person) -> dict[str, Any]:
         word: _list(person.arrays[name]) for name, word in FIT_WORDS.items()
     }
     for part, (side, mean) in HANDS.items():
-        pose = _from_mean(person, part, side, mean)
+        pose = _from_mean(person, side, mean)
         parameters[f"{part}_valid"] = pose is not None
         if pose is not None:
             parameters[f"{part}_pose"] = _list(pose)
@@ -160,11 +160,11 @@ def _fit(person: Person) -> dict[str, Any]:
     return {"smplx_param": parameters, "cam_param": camera}
 
 
-def _from_mean(person: Person, part: str, side: str, mean: str) -> np.ndarray | None:
+def _from_mean(person: Person, side: str, mean: str) -> np.ndarray | None:
     """-> a hand's pose (45,) relative to the mean hand, or None without one."""
     pose = person.arrays.get(f"smplx.{side}_hand_pose")
     if pose is None:
-        return person.arrays.get(f"extra.{part}_pose")
+        return person.arrays.get(f"extra.{side}_hand_pose_from_mean")
     from hpscli.body.layer import load_body
 
     source = "free" if person.meta.get("body_source") == "free" else "imported"

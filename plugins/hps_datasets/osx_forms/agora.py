@@ -26,7 +26,8 @@ from hps_datasets.osx_forms.annotations import (
     shown,
     told,
 )
-from hps_datasets.osx_forms.fits import COEFFICIENTS, HANDS, hand_means, told_official
+from hps_datasets.osx_forms.fits import COEFFICIENTS, HAND_NUMBERS, HANDS, told_official
+from hps_datasets.rendered.hand_means import relative_to_flat
 from hpscli.data.crops import move_points
 from hpscli.data.official_crops.osx import sanitized_box
 from hpscli.data.people import inside
@@ -237,11 +238,11 @@ def _fit(path: Any, annotation: Labels, view: View) -> dict[str, Array]:
     }
     if annotation.get("kid") and len(betas) > COEFFICIENTS:
         arrays["smplx.kid"] = betas[COEFFICIENTS : COEFFICIENTS + 1]
-    means = hand_means("imported")
-    for part, (side, mean) in HANDS.items():
-        pose = numbers(fit, f"{side}_hand_pose", 45)
-        if means is None or view.official:
-            arrays[f"extra.{part}_pose"] = pose
-        if means is not None:
-            arrays[f"smplx.{side}_hand_pose"] = pose + means[mean]
+    for side in HANDS.values():
+        pose = numbers(fit, f"{side}_hand_pose", HAND_NUMBERS)
+        flat = relative_to_flat(pose, side)
+        if flat is None or view.official:
+            arrays[f"extra.{side}_hand_pose_from_mean"] = pose
+        if flat is not None:
+            arrays[f"smplx.{side}_hand_pose"] = flat
     return arrays

@@ -14,7 +14,7 @@ import numpy as np
 from hpscli.data.json_records import json_values
 from hpscli.data.official_crops.osx import person_box
 from hpscli.data.people import BOX_SCALE, square_box, stem_of
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -71,13 +71,11 @@ def people_of(
 
 def told(error: Exception) -> str:
     """-> what is wrong with a record, in words."""
-    if isinstance(error, KeyError):
-        return f"there is no {shown(repr(error.args[0]))}"
     if isinstance(error, TypeError | AttributeError | IndexError):
-        return f"an entry is not of the expected kind ({shown(error)})"
+        return f"an entry is not of the expected kind ({in_words(error)})"
     if isinstance(error, OSError):
         return f"a file cannot be looked for: {shown(error.strerror)}"
-    return shown(error)
+    return in_words(error)
 
 
 def shown(word: object) -> str:

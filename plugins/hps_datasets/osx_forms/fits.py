@@ -1,8 +1,8 @@
 """NeuralAnnot's SMPL-X parameters, as OSX's data sets have them, in the conventions of shards.
 
 Hands are stored relative to the mean hand of SMPL-X, which only its file knows; shards hold them
-relative to the flat hand. So without SMPL-X they are kept as they are, under extra.lhand_pose and
-extra.rhand_pose. `trans` belongs to a body that turns about its pelvis: where it is in the world, it
+relative to the flat hand. So without SMPL-X they are kept as they are, under
+extra.left_hand_pose_from_mean and extra.right_hand_pose_from_mean. `trans` belongs to a body that turns about its pelvis: where it is in the world, it
 needs the body to be placed in the camera.
 """
 
@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from hps_datasets.osx_forms.annotations import Array, Labels, numbers, plain
+from hps_datasets.rendered.hand_means import relative_to_flat
 from hpscli.body.files import have_asset
 from hpscli.data.json_records import json_value, json_values
 
 COEFFICIENTS, HAND_NUMBERS = 10, 45
-HANDS = {"lhand": ("left", "hands_meanl"), "rhand": ("right", "hands_meanr")}
+HANDS = {"lhand": "left", "rhand": "right"}
 
 
 class Fits(Mapping[str, Any]):
@@ -84,12 +85,12 @@ def smplx_arrays(
 
 
 def _hand(fit: Labels, part: str, source: str) -> dict[str, Array]:
-    side, mean = HANDS[part]
     pose = numbers(fit, f"{part}_pose", HAND_NUMBERS)
-    means = hand_means(source)
-    if means is None:
-        return {f"extra.{part}_pose": pose}
-    return {f"smplx.{side}_hand_pose": pose + means[mean]}
+    side = HANDS[part]
+    flat = pose + _free_mean(side) if source == "free" else relative_to_flat(pose, side)
+    if flat is None:
+        return {f"extra.{side}_hand_pose_from_mean": pose}
+    return {f"smplx.{side}_hand_pose": flat}
 
 
 def _placed(root: Array, betas: Array, moved: Array, world: World, gender: str) -> dict[str, Array]:
@@ -114,17 +115,13 @@ def _placed(root: Array, betas: Array, moved: Array, world: World, gender: str) 
     return arrays
 
 
-def hand_means(source: str) -> Mapping[str, Array] | None:
-    """-> hands_meanl, hands_meanr (45,) of SMPL-X (imported) or of the free body; None without it."""
-    return _means(source) if source == "free" or have_asset("smplx-neutral") else None
-
-
 @lru_cache(maxsize=2)
-def _means(source: str) -> Mapping[str, Array]:
+def _free_mean(side: str) -> Array:
+    """-> the mean hand (45,) of the free body, for people that `hps datasets dump` wrote."""
     from hpscli.body.layer import load_body
 
-    means = load_body("smplx", source=source).hand_means
-    return {name: np.asarray(mean, np.float64) for name, mean in means.items()}
+    means = load_body("smplx", source="free").hand_means
+    return np.asarray(means[f"hands_mean{side[0]}"], np.float64)
 
 
 def smpl_arrays(fit: Labels) -> dict[str, Array]:

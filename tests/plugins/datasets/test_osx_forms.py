@@ -119,8 +119,10 @@ def test_hands_and_places_are_told_when_smplx_is_here(tmp_path: Path) -> None:
     root = mscoco(tmp_path, whole_body(5))
     human36m(root, ROTATION)
     (before,) = read(root, set="MSCOCO")
-    assert before.arrays["extra.lhand_pose"].tolist() == FIT["lhand_pose"]
-    assert "extra.rhand_pose" not in before.arrays  # the annotation says it was not looked at
+    assert before.arrays["extra.left_hand_pose_from_mean"].tolist() == FIT["lhand_pose"]
+    assert (
+        "extra.right_hand_pose_from_mean" not in before.arrays
+    )  # the annotation says it was not looked at
     arrays = free_arrays("smplx")
     about = {"kind": "smplx", "gender": "neutral", "betas": 10, "expressions": 10}
     write_asset("smplx-neutral", arrays, about)

@@ -216,8 +216,9 @@ def _joints(
 def _agora_fit(person: Person, found: Mapping[str, Any], patch: made.Patch) -> dict[str, Any]:
     """AGORA's own parameters: the root is in the world, so it and all joints of the fit are masked."""
     arrays = person.arrays
-    words = ("extra.world_root", "smplx.body_pose", "extra.lhand_pose", "extra.rhand_pose")
-    pose = np.concatenate([arrays[word] for word in (*words, "smplx.jaw_pose")]).reshape(-1, 3)
+    hands = [f"extra.{side}_hand_pose_from_mean" for side in ("left", "right")]
+    words = ("extra.world_root", "smplx.body_pose", *hands, "smplx.jaw_pose")
+    pose = np.concatenate([arrays[word] for word in words]).reshape(-1, 3)
     pose_valid = np.ones(pose.size)
     pose_valid[:3] = 0
     betas = arrays["smplx.betas"]
