@@ -115,7 +115,15 @@ def training_frames(
 def _sequence(
     root: Path, sequence: str, choice: Choice, counter: Counter
 ) -> Iterator[Person | HpsError]:
-    pictured = {n: f for n in choice.cameras if (f := frames_of(root, sequence, n)) is not None}
+    pictured: dict[int, Frames] = {}
+    for number in choice.cameras:
+        try:
+            frames = frames_of(root, sequence, number)
+        except InvalidData as error:  # its video; the others are sound
+            yield InvalidData(f"{sequence} camera {number}: {error.problem}")
+            continue
+        if frames is not None:
+            pictured[number] = frames
     if not pictured:
         return
     stored = read_mat(root / sequence / "annot.mat", ("annot2", choice.annotation))

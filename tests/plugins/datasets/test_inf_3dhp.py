@@ -133,9 +133,12 @@ def test_what_is_broken_is_named_and_the_others_are_read(root: Path) -> None:
     video = root / "S2" / "Seq2" / "imageSequence" / "video_4.avi"
     video.write_bytes(video.read_bytes()[:100])
     calibration.unlink()
-    assert problems(records(NAME, root, "train", cameras="0,4")) == [
-        "S2/Seq2: video_4.avi is no video: Invalid data found when processing input."
+    shutil.copy(root / "S1/Seq1/imageSequence/video_0.avi", video.with_name("video_5.avi"))
+    found = records(NAME, root, "train", cameras="4,5", inside=0, every=1)
+    assert problems(found) == [
+        "S2/Seq2 camera 4: video_4.avi is no video: Invalid data found when processing input."
     ]
+    assert len(found) == 1 + 3  # camera 5 has 12 frames, labels of 3
 
 
 def test_missing_files_and_strange_options_stop_at_once(root: Path, tmp_path: Path) -> None:
