@@ -27,7 +27,7 @@ from hps_datasets.osx_forms.annotations import (
     told,
 )
 from hps_datasets.osx_forms.fits import COEFFICIENTS, HAND_NUMBERS, HANDS, told_official
-from hps_datasets.rendered.hand_means import relative_to_flat
+from hpscli.body.hand_means import relative_to_flat
 from hpscli.data.crops import move_points
 from hpscli.data.official_crops.osx import sanitized_box
 from hpscli.data.people import inside

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from hps_datasets.osx_forms.annotations import Array, Labels, numbers, plain
-from hps_datasets.rendered.hand_means import relative_to_flat
 from hpscli.body.files import have_asset
+from hpscli.body.hand_means import relative_to_flat
 from hpscli.data.json_records import json_value, json_values
 
 COEFFICIENTS, HAND_NUMBERS = 10, 45

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from hps_datasets.rendered.hand_means import relative_to_flat
+from hpscli.body.hand_means import relative_to_flat
 from hpscli.body.joints import joint_set
 from hpscli.body.placement import rest_pelvis, turned_root
 from hpscli.body.rotations import axis_angle_to_matrix
 from hpscli.data.people import image_size, inside, padded_box, stem_of
 from hpscli.data.pickles import Frame, load_pickle
-from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
+from hpscli.errors import HpsError, InvalidData, MissingError, UsageError, in_words
 from hpscli.records import Person
 
 SIZES = {"3840x2160": (2160, 3840), "1280x720": (720, 1280)}  # height, width px
@@ -108,7 +108,7 @@ def _people(reading: Reading, record: str, cells: Mapping[str, Any]) -> Iterator
         yield InvalidData(f"{record}: {error.problem}")
         return
     except RECORD_ERRORS as error:
-        yield InvalidData(f"{record}: {error!r}.")
+        yield InvalidData(f"{record}: {in_words(error)}.")
         return
     for number, is_valid in enumerate(valid):
         if not is_valid:
@@ -119,7 +119,7 @@ def _people(reading: Reading, record: str, cells: Mapping[str, Any]) -> Iterator
         except (InvalidData, MissingError) as error:
             yield InvalidData(f"{record} person {number}: {error.problem}")
         except RECORD_ERRORS as error:
-            yield InvalidData(f"{record} person {number}: {error!r}.")
+            yield InvalidData(f"{record} person {number}: {in_words(error)}.")
 
 
 def shown_picture(reading: Reading, name: str) -> Shown:

@@ -11,7 +11,7 @@ import numpy as np
 
 from hpscli.data.people import BOX_SCALE, square_box
 from hpscli.data.pickles import load_pickle
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
 
 JOINTS = "mmhuman3d_gta"
@@ -34,14 +34,14 @@ def gta_human(root: Path, split: str) -> Iterator[Person | HpsError]:
             labels = load_pickle(path)
             frames = range(len(labels["body_pose"]))
         except (HpsError, *RECORD_ERRORS) as error:
-            said = error.problem if isinstance(error, HpsError) else f"{error!r}."
+            said = error.problem if isinstance(error, HpsError) else f"{in_words(error)}."
             yield InvalidData(f"{path.name}: {said}")
             continue
         for frame in frames:
             try:
                 person = _person(path.stem, labels, frame)
             except RECORD_ERRORS as error:
-                yield InvalidData(f"{path.name} frame {frame}: {error!r}.")
+                yield InvalidData(f"{path.name} frame {frame}: {in_words(error)}.")
                 continue
             if person is not None:
                 yield person

@@ -15,7 +15,7 @@ import numpy as np
 
 from hpscli.body.placement import moved_translation, rest_pelvis, turned_root
 from hpscli.data.matlab import BROKEN, hdf5_array, open_hdf5
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person, Picture
 
 JOINTS = "coco_wholebody133"
@@ -44,7 +44,7 @@ def humman(root: Path, split: str, *, every: int) -> Iterator[Person | HpsError]
         except HpsError as error:
             yield InvalidData(f"{path.name}: {error.problem}")
         except BROKEN as error:
-            yield InvalidData(f"{path.name}: {error!r}.")
+            yield InvalidData(f"{path.name}: {in_words(error)}.")
 
 
 def captures(root: Path, split: str) -> list[Path]:
@@ -79,7 +79,7 @@ def _people(file: Any, name: str, every: int) -> Iterator[Person | HpsError]:
             try:
                 yield _person(file, capture, camera, frame, points[frame])
             except BROKEN as error:
-                yield InvalidData(f"{name} camera {camera} frame {frame}: {error!r}.")
+                yield InvalidData(f"{name} camera {camera} frame {frame}: {in_words(error)}.")
 
 
 def _person(file: Any, capture: Capture, camera: str, frame: int, points: np.ndarray) -> Person:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from hpscli.data.people import padded_box
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
 
 JOINTS = "people3d67"
@@ -42,7 +42,8 @@ def people3d(
             if reference:  # columns 0 to 2 as 3D, and the confidence minus its own first row
                 joints, certain = values[:, :3], np.zeros((COUNT, 1))
         except (OSError, ValueError) as error:
-            yield InvalidData(f"{text.relative_to(root).as_posix()}: {error}.")
+            said = error.strerror if isinstance(error, OSError) else in_words(error)
+            yield InvalidData(f"{text.relative_to(root).as_posix()}: {said}.")
             continue
         meta = {"subject": subject, "action": action, "camera": camera, "root_relative": True}
         yield Person(

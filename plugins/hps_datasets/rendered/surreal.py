@@ -17,7 +17,7 @@ from hpscli.body.placement import rest_pelvis
 from hpscli.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from hpscli.data.matlab import read_mat
 from hpscli.data.people import padded_box
-from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
+from hpscli.errors import HpsError, InvalidData, MissingError, UsageError, in_words
 from hpscli.records import Person, Picture
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
@@ -56,13 +56,13 @@ def surreal(root: Path, split: str, *, reference: str, run: str) -> Iterator[Per
             yield InvalidData(f"{record}: {error.problem}")
             continue
         except RECORD_ERRORS as error:
-            yield InvalidData(f"{record}: {error!r}.")
+            yield InvalidData(f"{record}: {in_words(error)}.")
             continue
         for frame in frames:
             try:
                 yield _person(record.removesuffix("_info.mat"), clip, frame, reference)
             except RECORD_ERRORS as error:
-                yield InvalidData(f"{record} frame {frame}: {error!r}.")
+                yield InvalidData(f"{record} frame {frame}: {in_words(error)}.")
 
 
 def read_clip(path: Path) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from hpscli.data.archives import open_npz
 from hpscli.data.people import square_box, stem_of
-from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
+from hpscli.errors import HpsError, InvalidData, MissingError, UsageError, in_words
 from hpscli.records import Person, Picture
 
 IMAGES, LABELS = "training_images", "training_labels/all_npz_12_training"
@@ -91,7 +91,9 @@ def scene(path: Path, images: str, reference: str, part: float) -> Iterator[Pers
                     yield _person_or_error(shared, number, values)
                     number += 1
     except (InvalidData, *RECORD_ERRORS) as error:
-        problem = error.problem if isinstance(error, HpsError) else f"{path.name}: {error!r}."
+        problem = (
+            error.problem if isinstance(error, HpsError) else f"{path.name}: {in_words(error)}."
+        )
         yield InvalidData(problem)
 
 
@@ -99,7 +101,7 @@ def _person_or_error(shared: Scene, number: int, values: Mapping[str, Any]) -> P
     try:
         return _person(shared, number, values)
     except RECORD_ERRORS as error:
-        return InvalidData(f"{shared.name}.npz row {number}: {error!r}.")
+        return InvalidData(f"{shared.name}.npz row {number}: {in_words(error)}.")
 
 
 def _person(shared: Scene, number: int, values: Mapping[str, Any]) -> Person:

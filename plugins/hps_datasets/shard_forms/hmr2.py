@@ -18,7 +18,7 @@ import numpy as np
 from hps_datasets.shard_forms.tars import Entry, entries, found_tars
 from hpscli.data.people import stem_of
 from hpscli.data.pickles import loads_pickle
-from hpscli.errors import HpsError, InvalidData
+from hpscli.errors import HpsError, InvalidData, in_words
 from hpscli.records import Person, Picture
 
 JOINTS, COUNT = "hmr2_44", 44
@@ -129,7 +129,9 @@ def _people(
         yield InvalidData(f"{record} has no {LABELS}.")
         return
     except (InvalidData, *RECORD_ERRORS, *ARCHIVE_ERRORS) as error:
-        yield InvalidData(error.problem if isinstance(error, HpsError) else f"{record}: {error!r}.")
+        yield InvalidData(
+            error.problem if isinstance(error, HpsError) else f"{record}: {in_words(error)}."
+        )
         return
     for number, labels in enumerate(people):
         try:
@@ -137,7 +139,7 @@ def _people(
             if found is not None:
                 yield _person(entry, part, number, found, reference, shown)
         except RECORD_ERRORS as error:
-            yield InvalidData(f"{record} person {number}: {error!r}.")
+            yield InvalidData(f"{record} person {number}: {in_words(error)}.")
 
 
 def read_person(labels: Mapping[str, Any]) -> Found:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hps_datasets.shard_forms.tsv_files import Table, Tables, read_listing
 from hpscli.data.people import square_box
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person, Picture
 
 BOX_UNIT = 200.0  # px: scale * 200 is the side of the box
@@ -47,7 +47,7 @@ def tsv(root: Path, split: str, *, reference: str, yaml: str) -> Iterator[Person
                 yield InvalidData(f"{record}: {error.problem}")
                 continue
             except RECORD_ERRORS as error:
-                yield InvalidData(f"{record}: {str(error)[:200] or error!r}.")
+                yield InvalidData(f"{record}: {in_words(error)}.")
                 continue
             if person is not None:
                 yield person
