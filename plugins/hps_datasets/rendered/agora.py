@@ -92,12 +92,17 @@ def agora(
         raise MissingError(f"{root / FOLDERS[body]} holds no table of '{split}' (*{split}_*.pkl).")
     reading = Reading(root, split, reference, body, resolution)
     for path in tables:
-        table = load_pickle(path)
-        if not isinstance(table, Frame) or "imgPath" not in table.columns:
-            raise InvalidData(f"{path} is no table with a column imgPath.")
-        for row in range(len(table)):
-            cells = {name: column[row] for name, column in table.columns.items()}
-            yield from _people(reading, f"{path.name} row {row}", cells)
+        yield from _rows(reading, path)
+
+
+def _rows(reading: Reading, path: Path) -> Iterator[Person | HpsError]:
+    """One table -> its people; it may have gigabytes, so it goes before the next one comes."""
+    table = load_pickle(path)
+    if not isinstance(table, Frame) or "imgPath" not in table.columns:
+        raise InvalidData(f"{path} is no table with a column imgPath.")
+    for row in range(len(table)):
+        cells = {name: column[row] for name, column in table.columns.items()}
+        yield from _people(reading, f"{path.name} row {row}", cells)
 
 
 def _people(reading: Reading, record: str, cells: Mapping[str, Any]) -> Iterator[Person | HpsError]:

@@ -108,8 +108,9 @@ def read_labels(
         if has or (everything and name in label):
             points = np.array(label[name], np.float64).reshape(-1, columns)
             arrays[f"{group}.{JOINTS[len(points)]}"] = points
-    has = int(label.get("has_smpl", "pose" in label))
-    pose = np.array(label.get("pose", ()), np.float64).ravel()
+    stored = label.get("pose", label.get("mano_pose", ()))
+    pose = np.array(stored, np.float64).ravel()
+    has = int(label.get("has_smpl", pose.size > 0))
     if has or (everything and pose.size):
         body = POSES[pose.size]
         part = "body_pose" if body == "smpl" else "hand_pose"

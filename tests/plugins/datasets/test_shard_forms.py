@@ -126,6 +126,15 @@ def test_labels_that_flags_call_absent_are_left_out_and_kept_as_reference(tmp_pa
     assert "the picture in this row is 'other.jpg'" in read("tsv", tmp_path, "train")[1][0]
 
 
+def test_a_hand_whose_pose_has_the_name_of_mano_is_read(tmp_path: Path) -> None:
+    write_tsv(people_of("mano", 1), tmp_path)
+    table = tmp_path / "train.label.tsv"
+    write_table(table, table.read_text().replace('"pose"', '"mano_pose"').splitlines())
+    ((person,), _) = read("tsv", tmp_path, "train")
+    assert person.arrays["mano.hand_pose"].shape == (45,)
+    assert person.meta["hand"] == "right"
+
+
 def write_tar(root: Path, people: Sequence[Any], **files: bytes) -> None:
     """One sample with these people, and more files of it."""
     with tarfile.open(root / "000000.tar", "w") as archive:
