@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from hpscli.body.hand_means import relative_to_flat
 from hpscli.data.sample import SHAPES
 
 SURREAL_GENDERS = ("female", "male")  # stored as 0 and 1
@@ -21,6 +22,7 @@ SPELLINGS = {  # of other code -> ours, by body
     "smplx": {"lhand_pose": "left_hand_pose", "rhand_pose": "right_hand_pose"},
 }
 TRANSLATIONS = {"trans": "transl", "translation": "transl"}
+HANDS = ("flat", "mean")  # what hand poses may be relative to
 BODIES = ("smpl", "smplx", "mano", "smplh")
 
 
@@ -43,6 +45,24 @@ def parameters(body: str, part: str, row: np.ndarray) -> dict[str, np.ndarray]:
     if part.endswith("_hand_pose"):  # coefficients of a hand's principal components, as in PROX
         return {f"extra.{body}_{part}_pca": flat}
     raise ValueError(f"{body}.{part} has {flat.size} numbers, expected {expected[0]}")
+
+
+def flatten_hands(found: dict[str, np.ndarray]) -> None:
+    """Hand poses relative to the mean hand -> to the flat hand, in place; `extra` without SMPL-X."""
+    for side in ("left", "right"):
+        pose = found.pop(f"smplx.{side}_hand_pose", None)
+        if pose is not None:
+            flat = relative_to_flat(pose, side)
+            name = (
+                f"extra.{side}_hand_pose_from_mean" if flat is None else f"smplx.{side}_hand_pose"
+            )
+            found[name] = pose if flat is None else flat
+
+
+def stated_hands(misc: Mapping[str, Any]) -> str:
+    """-> what `misc` says that hand poses are relative to; flat where it is silent."""
+    stated = misc.get("flat_hand_mean", True)
+    return "mean" if isinstance(stated, bool | np.bool_) and not stated else "flat"
 
 
 def gender_of(stored: Any) -> str:

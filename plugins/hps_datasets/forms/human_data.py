@@ -19,13 +19,23 @@ from hps_datasets.forms.annotations import (
     open_annotations,
     whole_file,
 )
-from hps_datasets.forms.bodies import BODIES, gender_of, is_row_of, length_of, parameters, plain
+from hps_datasets.forms.bodies import (
+    BODIES,
+    HANDS,
+    flatten_hands,
+    gender_of,
+    is_row_of,
+    length_of,
+    parameters,
+    plain,
+    stated_hands,
+)
 from hps_datasets.forms.cameras import Cameras, pinhole
 from hps_datasets.forms.joints import Joints, about_root, chosen_joints, in_metres
 from hpscli.data.archives import Archive
 from hpscli.data.people import scaled_box, stem_of
 from hpscli.data.sample import MESHES
-from hpscli.errors import HpsError, InvalidData
+from hpscli.errors import HpsError, InvalidData, UsageError
 from hpscli.records import Person, Picture
 
 PART_BOXES = ("lhand_bbox_xywh", "rhand_bbox_xywh", "face_bbox_xywh")
@@ -52,6 +62,7 @@ class File:
     cameras: Cameras
     reference: str
     hand: str
+    hands: str  # what hand poses are relative to: flat | mean
     box_scale: float
 
 
@@ -67,13 +78,16 @@ def people(
     points3d: str = "",
     box_scale: float = 1.0,
     hand: str = "right",
+    hands: str = "",
 ) -> Iterator[Person | HpsError]:
     """A HumanData file -> its people, in the order of the file; `split` is only a name."""
+    if hands not in ("", *HANDS):
+        raise UsageError(f"hands={hands} is none of {', '.join(HANDS)}.")
     path = annotation_file(root, annotations)
     names = Names(images, strip)
     with open_annotations(path, "image_path") as archive, whole_file(path):
         ranges = _ranges(archive)
-        file = _open(archive, names, (points2d, points3d), reference, hand, box_scale)
+        file = _open(archive, names, (points2d, points3d), reference, (hand, hands), box_scale)
         for number, row in _rows(file, ranges):
             try:
                 yield _person(file, number, row)
@@ -86,7 +100,7 @@ def _open(
     names: Names,
     wanted: tuple[str, str],
     reference: str,
-    hand: str,
+    hands: tuple[str, str],
     box_scale: float,
 ) -> File:
     compressed = bool(np.any(archive.get("__keypoints_compressed__", False)))
@@ -116,7 +130,8 @@ def _open(
         misc=nested["misc"],
         cameras=cameras,
         reference=reference,
-        hand=hand,
+        hand=hands[0],
+        hands=hands[1] or stated_hands(nested["misc"]),
         box_scale=box_scale,
     )
 
@@ -249,6 +264,8 @@ def _bodies(
             continue
         for part, values in entries.items():
             found |= parameters(body, part, values[number])
+    if file.hands == "mean" and not file.reference:
+        flatten_hands(found)
     if "has_smpl" in row and file.reference:
         found[f"{OWN}has_smpl"] = np.asarray(row["has_smpl"])
     if any(name.startswith(("smpl.", "smplx.", "mano.")) for name in found):
@@ -275,6 +292,4 @@ def _meta(file: File, number: int, row: Mapping[str, Any]) -> dict[str, Any]:
     for word in WORDS:
         if word in row and (value := plain(row[word])) is not None:
             meta[word] = value
-    if isinstance(file.misc.get("flat_hand_mean"), bool | np.bool_):
-        meta["flat_hand_mean"] = bool(file.misc["flat_hand_mean"])
     return meta

@@ -43,6 +43,7 @@ def hps_datasets() -> list[DatasetSpec]:
                 "points3d": "",  # the same of the 3D joints
                 "box_scale": 1.0,  # of the stored boxes; 1.2 where they end with the person
                 "hand": "right",  # side of MANO parameters that do not say it
+                "hands": "",  # hand poses are relative to the flat or the mean hand; "": see `misc`
             },
         ),
         dataset(

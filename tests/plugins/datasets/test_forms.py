@@ -135,7 +135,7 @@ def test_smpler_x_entries_are_taken_in_its_order(tmp_path: Path) -> None:
     person = one(tmp_path, entries)
     np.testing.assert_array_equal(person.arrays["keypoints2d.human_data"], whole()[0])
     assert person.arrays["keypoints3d.human_data"][0, 2] >= 5
-    assert "root_relative" not in person.meta and person.meta["flat_hand_mean"] is True
+    assert "root_relative" not in person.meta
     assert person.image_size_px == (480, 640) and person.meta["gender"] == "male"
     np.testing.assert_array_equal(person.arrays["camera.intrinsics"][0], [900, 0, 320])
     assert "extra.lhand_bbox_xywh" in person.arrays and "extra.face_bbox_xywh" not in person.arrays
@@ -160,6 +160,23 @@ def test_bodies_have_the_shapes_of_shards(tmp_path: Path) -> None:
     assert shapes["smplx.right_hand_pose"] == (45,)
     assert person.arrays["mano.global_orient"].tolist() == [0, 1, 2]
     assert person.meta["hand"] == "left" and person.meta["body_source"] == "imported"
+
+
+@pytest.mark.parametrize(("told", "name"), [("misc", "mean"), ("option", "mean"), ("", "flat")])
+def test_hands_relative_to_the_mean_hand_become_relative_to_the_flat_one(
+    told: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = BASE | {"smplx": {"left_hand_pose": np.ones((N, 15, 3))}}
+    entries |= {"misc": {"flat_hand_mean": told != "misc"}}
+    options = {"hands": "mean"} if told == "option" else {}
+    without_body = one(tmp_path, entries, **options).arrays
+    assert ("extra.left_hand_pose_from_mean" in without_body) is (name == "mean")
+    mean = "hps_datasets.forms.bodies.relative_to_flat"
+    monkeypatch.setattr(mean, lambda pose, side: pose + 0.5)
+    found = one(tmp_path, entries, **options).arrays["smplx.left_hand_pose"]
+    assert set(found) == {1.5 if name == "mean" else 1.0}
+    theirs = one(tmp_path, entries, **options, reference="mmhuman3d").arrays
+    assert set(theirs["smplx.left_hand_pose"]) == {1.0}
 
 
 @pytest.mark.parametrize(
