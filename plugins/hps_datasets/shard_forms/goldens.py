@@ -1,6 +1,6 @@
 """What official loaders make of these files, in the entries of their goldens."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +146,7 @@ def bedlam_rows(people: Sequence[Person], root: Path) -> dict[str, np.ndarray]:
         "center": boxes[:, :2] + boxes[:, 2:] / 2,
         "box_side": boxes[:, 2],
         "bbox_xywh": boxes,
-        "smplx.betas": stacked("extra.betas11"),
+        "smplx.betas": np.stack([_eleven(person.arrays) for person in people]),
         "smplx.flat_hand_mean": np.array(True),
         "keypoints2d_smplx127": stacked("keypoints2d.smplx127"),
         "focal": cameras[:, [0, 1], [0, 1]],
@@ -154,3 +154,8 @@ def bedlam_rows(people: Sequence[Person], root: Path) -> dict[str, np.ndarray]:
         "gender": np.array([person.meta["gender"] for person in people]),
         "train_len_if_crop_percent_is_0_8": np.array(int(0.8 * len(people))),
     }
+
+
+def _eleven(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """-> (11,) shape numbers, the last 0 where the file has ten."""
+    return np.asarray(arrays.get("extra.betas11", np.append(arrays["smplx.betas"], 0.0)))

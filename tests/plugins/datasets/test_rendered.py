@@ -118,6 +118,10 @@ def test_agoras_children_keep_their_weight_and_invalid_people_stay_out(
     assert found.key.endswith("-1")  # its number in the table, whoever is left out
     assert adult.arrays["extra.betas"].shape == (11,)
     assert "smplx.kid" not in adult.arrays
+    (official, _), _ = read("agora", tmp_path, "train", reference="mmhuman3d")
+    assert official.meta["gender"] == "female"
+    for name, count in (("betas", 10), ("transl", 3), ("left_hand_pose", 45)):  # as in the file
+        np.testing.assert_array_equal(official.arrays[f"smplx.{name}"], child[name][0, :count])
 
 
 def test_agoras_broken_records_are_named_and_the_others_read(
