@@ -165,3 +165,22 @@ def test_a_preparation_as_jobs_gives_the_bytes_of_one_process(slurm: Path, tmp_p
     assert hps([*words, "--out", str(out)]) == 0  # tells the result, and draws the people
     one = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
     assert {path.name: path.read_bytes() for path in out.iterdir()} == one
+
+
+def test_a_job_that_is_warned_is_queued_again_and_goes_on(slurm: Path, tmp_path: Path) -> None:
+    """What a preemption or the end of the time does: the job gets USR2 and puts itself back."""
+    words = ["prepare", "synthetic", "--count", "400", "--size", "96", "--shard-samples", "4", "-q"]
+    out = tmp_path / "jobs"
+    settings = "partition=main,time=20,cpus=1,array=1,nodes=1"
+    assert hps([*words, "--out", str(out), "--slurm", settings]) == 0
+    wait_for((out / "000002.json").is_file, JOB_SECONDS, slurm)
+    job = output("squeue", "-h", "-t", "running", "-o", "%F").split()[0]
+    before = (out / "000000.tar").stat().st_mtime_ns
+    subprocess.run(["scancel", "--signal=USR2", job], check=True)
+    wait_for((out / "index.json").is_file, 2 * JOB_SECONDS, slurm)
+    logs = "".join(path.read_text() for path in (tmp_path / ".jobs.jobs").glob(f"{job}_*.err"))
+    logs += "".join(path.read_text() for path in (tmp_path / ".jobs.jobs").glob(f"{job}_*.out"))
+    assert "Caught signal SIGUSR2" in logs and "Requeued job" in logs
+    assert (out / "000000.tar").stat().st_mtime_ns == before
+    index = json.loads((out / "index.json").read_text())
+    assert (index["samples"], len(index["shards"])) == (400, 100)
