@@ -41,3 +41,10 @@ def test_a_row_of_another_shape_is_named() -> None:
         kept.append({"betas": np.zeros(11)})
     with pytest.raises(InvalidData, match="'betas'"):
         stacked([{"betas": np.zeros(10)}, {"betas": np.zeros(11)}])
+
+
+def test_whole_numbers_give_way_to_a_fraction() -> None:
+    with Columns() as kept:
+        for age in (3, 4, 4.5, 5):
+            kept.append({"age": age})
+        assert kept.whole("age").tolist() == [3, 4, 4.5, 5]

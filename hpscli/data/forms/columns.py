@@ -171,9 +171,21 @@ def _write(column: _Column, value: Any, name: str, row: int) -> None:
                 f"'{name}' of row {row} is {array.dtype} {array.shape}, others are "
                 f"{column.dtype} {column.shape}."
             )
+        if array.dtype.kind == "f" and column.dtype.kind != "f":  # whole numbers until now
+            _widen(column, array.dtype)
         column.file.write(array.astype(column.dtype).tobytes())
     column.rows += 1
     column.given += 1
+
+
+def _widen(column: _Column, dtype: np.dtype[Any]) -> None:
+    """Write the rows again, as numbers of this type."""
+    column.file.seek(0)
+    rows = np.frombuffer(column.file.read(), column.dtype).astype(dtype)
+    column.file.seek(0)
+    column.file.truncate()
+    column.file.write(rows.tobytes())
+    column.dtype = dtype
 
 
 def _pad(column: _Column, rows: int) -> None:

@@ -104,7 +104,9 @@ def camera_document(person: Person) -> Arrays:
     """-> a camera as mmhuman3d spells it, world -> camera; empty when the person has none."""
     if "camera.intrinsics" not in person.arrays:
         return {}
-    bent = np.ravel(person.arrays.get("extra.distortion", np.zeros(len(DISTORTION))))
+    bent = np.ravel(person.arrays.get("extra.distortion", ()))
+    if bent.size != len(DISTORTION):  # none, or somebody's own
+        bent = np.zeros(len(DISTORTION))
     turned = person.arrays.get("camera.rotation", np.eye(3))
     moved = person.arrays.get("camera.translation", np.zeros(3))
     height, width = person.image_size_px or person.meta.get("image_size_px") or (0, 0)
