@@ -115,6 +115,8 @@ class FrameRecord:
         (labels, rows), blocks = self.parts(resolver)
         if len(labels) * len(rows) > MAX_CELLS:
             raise ValueError(f"a table of {len(labels)} columns and {len(rows)} rows")
+        if sum(len(values) for values, _ in blocks) != len(labels):
+            raise ValueError(f"blocks that do not fit {len(labels)} labels")
         found: dict[int, list[Any]] = {}
         for values, places in blocks:
             if values.shape[1] != len(rows):

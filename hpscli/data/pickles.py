@@ -11,6 +11,7 @@ from typing import Any
 from hpscli.body.official.machine import DAMAGE, Maker, PickleMachine
 from hpscli.body.official.pickles import vocabulary
 from hpscli.body.official.records import Resolver
+from hpscli.data.pickled_arrow import arrow_names
 from hpscli.data.pickled_frames import Frame, frame_names
 from hpscli.data.pickled_tensors import is_torch_legacy, is_torch_zip, read_torch, tensor_names
 from hpscli.errors import InvalidData, MissingError
@@ -39,6 +40,7 @@ def loads_pickle(data: bytes, source: str) -> Any:
     table = vocabulary()
     table.update(tensor_names(source))
     table.update(frame_names())
+    table.update(arrow_names())
     table.update(_builtin_names())
     if is_torch_zip(data) or is_torch_legacy(data):
         value = read_torch(data, source, table)
