@@ -11,7 +11,7 @@ from typing import Any
 from hpscli.data.json_records import json_value, json_values
 from hpscli.errors import HpsError, InvalidData, in_words
 
-BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
+BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, OSError)
 Place = tuple[int, int, int]  # number of the picture, first and last byte of the labels
 
 

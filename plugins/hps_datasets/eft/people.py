@@ -135,8 +135,16 @@ def place_of(reader: Reader, name: str) -> Picture:
     """-> where the picture of this name is; the first place when it is nowhere."""
     found = (Picture(folder=p.folder, path=f"{p.path}{name}") for p in reader.places)
     places = list(found)
-    there = (p for p in places if (reader.root / p.folder / p.path).is_file())
+    there = (p for p in places if is_file(reader.root / p.folder / p.path))
     return next(there, places[0])
+
+
+def is_file(path: Path) -> bool:
+    """-> whether there is such a file; a name that no file can have has none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def body_of(entry: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -144,6 +152,8 @@ def body_of(entry: Mapping[str, Any]) -> dict[str, np.ndarray]:
     from scipy.spatial.transform import Rotation
 
     given = numbers(entry["parm_pose"], (JOINTS, 3, 3))
+    if not np.isfinite(given).all():  # LAPACK may never come back from these
+        raise ValueError("parm_pose has numbers that are not finite")
     left, _, right = np.linalg.svd(given)
     rotations = left @ right  # the nearest: text rounds them
     if np.abs(rotations - given).max() > ROTATION_ERROR or np.linalg.det(rotations).min() < 0:

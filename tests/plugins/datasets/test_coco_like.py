@@ -213,6 +213,18 @@ def test_frames_that_are_missing_are_reported_unless_a_converter_is_followed(
     assert [p.key for p in theirs] == ["000001_bonn_train-20"]
 
 
+def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:
+    image = {"id": 1, "file_name": "x" * 3000}
+    write(tmp_path, "posetrack18", [annotation("posetrack18", 10, 1)], [image])
+    for reference in ("", "mmhuman3d"):
+        records = read("posetrack18", tmp_path, reference=reference)
+        assert len(records) == 1  # the core says it of ours, the reader of theirs
+    (tmp_path / "images").mkdir()
+    sound, bad = checked("posetrack18", tmp_path)
+    assert sound == 0
+    assert "name too long" in bad[0]
+
+
 def test_people_in_videos_may_lack_boxes_and_joints(tmp_path: Path) -> None:
     boxless = annotation("posetrack18", 10, 1, track_id=3, person_id=4)
     del boxless["bbox"]
