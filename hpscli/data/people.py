@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from hpscli.data.crops import decoder_reduction, stored_crop
+from hpscli.data.crops import compose, decoder_reduction, stored_crop
 from hpscli.data.sample import decode_bgr, image_kind, image_trouble
 from hpscli.errors import HpsError, InvalidData
 from hpscli.records import Person, Picture, Sample
@@ -64,25 +64,61 @@ def stem_of(image: str) -> str:
 def make_sample(root: Path, person: Person, layout: Layout) -> Sample:
     """A person and the folder of the pictures -> a sample; InvalidData when the picture is bad."""
     picture = person.picture or Picture(path=person.image)
-    if layout.kind == "crop":
-        height, width = _size(root, picture)
-        center, size = box_of(person, height, width)
-        whole = picture.frame >= 0 or picture.turns  # blocks of pixels would not lie as labels do
-        reduced = 1 if whole else decoder_reduction(size, layout.side_px)
-        pixels, reduced = _pixels(root, picture, reduced)
-        data, affine = stored_crop(pixels, center, size, side_px=layout.side_px, reduced=reduced)
-    else:
-        affine = np.eye(2, 3, dtype=np.float32)
-        data, height, width = _whole(root, picture)
-        center, size = box_of(person, height, width)
+    crop = layout.kind == "crop"
+    data, size = (b"", _size(root, picture)) if crop else _sized(_whole(root, picture))
+    height, width = _labelled_size(person, size)
+    affine = resizing((height, width), size)
+    center, side = box_of(person, height, width)
+    if crop:
+        data, cut = _cut(root, picture, affine, center, side, layout)
+        affine = compose(affine, cut)
     arrays = {name: _narrow(array) for name, array in person.arrays.items()}
     arrays["box.center"] = center.astype(np.float32)
-    arrays["box.size"] = np.array([size], np.float32)
-    arrays["image.affine"] = affine
+    arrays["box.size"] = np.array([side], np.float32)
+    arrays["image.affine"] = affine.astype(np.float32)
     if person.box is not None and person.box[2] != person.box[3]:
         arrays["box.xywh"] = person.box.astype(np.float32)
     meta = {"image_path": person.image, "image_size_px": [int(height), int(width)], **person.meta}
     return Sample(key=person.key, image=data, arrays=arrays, meta=meta)
+
+
+def resizing(labelled: tuple[int, int], found: tuple[int, int]) -> np.ndarray:
+    """Height and width of a picture as labelled, and as found -> affine (2,3) between their pixels."""
+    scale = np.array([found[1] / labelled[1], found[0] / labelled[0]])
+    # edges stay in place: pixel centres move by half a pixel
+    return np.array([[scale[0], 0, scale[0] / 2 - 0.5], [0, scale[1], scale[1] / 2 - 0.5]])
+
+
+def _labelled_size(person: Person, found: tuple[int, int]) -> tuple[int, int]:
+    """-> height and width of the picture that the labels are for; a resized copy of it may lie here."""
+    labelled = person.image_size_px
+    if labelled is None or person.meta.get("as_reference"):
+        return found
+    if (labelled[0] - labelled[1]) * (found[0] - found[1]) < 0:
+        was, now = (f"{size[1]}x{size[0]}" for size in (labelled, found))
+        raise InvalidData(f"{person.image} is {now} px, and its labels are for {was} px.")
+    return labelled
+
+
+def _cut(
+    root: Path,
+    picture: Picture,
+    resized: np.ndarray,
+    center: np.ndarray,
+    side_px: float,
+    layout: Layout,
+) -> tuple[bytes, np.ndarray]:
+    """-> the JPEG of a box, which is in labelled pixels, and the affine (2,3) from found pixels."""
+    center = resized[:, :2] @ center + resized[:, 2]
+    side_px = side_px * float(np.sqrt(np.linalg.det(resized[:, :2])))
+    whole = picture.frame >= 0 or picture.turns  # blocks of pixels would not lie as labels do
+    reduced = 1 if whole else decoder_reduction(side_px, layout.side_px)
+    pixels, reduced = _pixels(root, picture, reduced)
+    return stored_crop(pixels, center, side_px, side_px=layout.side_px, reduced=reduced)
+
+
+def _sized(stored: tuple[bytes, int, int]) -> tuple[bytes, tuple[int, int]]:
+    return stored[0], (stored[1], stored[2])
 
 
 def recropped(sample: Sample, layout: Layout) -> Sample:

@@ -17,6 +17,8 @@ FOLDERS = ("MultiPersonTestSet", "")
 SEQUENCES = tuple(f"TS{number}" for number in range(1, 21))
 JOINTS, ROOT = 17, 14
 SET = "mupots17"
+SQUARE = tuple(f"TS{number}" for number in range(1, 6))  # sequences of the studio
+SIZES_PX = ((2048, 2048), (1080, 1920))  # height, width: of those, and of all others
 
 
 def mupots_3d(root: Path, split: str, *, reference: str) -> Iterator[Person | HpsError]:
@@ -96,6 +98,7 @@ def _person(
             arrays["extra.occluded"] = flags
     sequence = folder.rpartition("/")[2]
     return Person(
+        image_size_px=SIZES_PX[sequence not in SQUARE],
         key=stem_of(f"{sequence}_{frame:06d}_{number}.jpg"),
         image=image,
         arrays=arrays,
