@@ -61,7 +61,7 @@ class ArrowTextRecord:
         self.content: Any = arguments[0] if arguments else None
 
     def build(self, state: Any) -> None:
-        self.content = next(state[name] for name in STATES if name in state)
+        self.content = state[STATES[0] if STATES[0] in state else STATES[1]]
 
     def resolve(self, resolver: Resolver) -> np.ndarray:
         values = resolver.value(self.content)
