@@ -1,0 +1,1 @@
+"""What pickles of other libraries hold, one module a library; read by hpscli/data/pickles.py."""
