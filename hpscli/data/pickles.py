@@ -1,8 +1,8 @@
 """Pickles of data sets as plain Python and NumPy objects: nothing that a file names is ever run.
 
 What may appear: NumPy arrays and scalars (of Python 2 and 3, NumPy 1 and 2), tensors and tables
-(hpscli/data/pickled), what body files hold, and plain containers. Any
-other name ends the reading, with that name in the message.
+(hpscli/data/pickled), what body files hold, and plain containers. Any other name ends the reading,
+with that name in the message.
 """
 
 from pathlib import Path
