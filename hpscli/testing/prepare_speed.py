@@ -1,15 +1,15 @@
 """How fast pictures become shards, against decoding, resizing and encoding the same bytes alone."""
 
 import itertools
-import resource
+import multiprocessing
+import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -60,7 +60,10 @@ class Speed:
 
     @property
     def two_cores(self) -> float:
-        """-> times one process if two cores had nothing else to do: this process and two workers."""
+        """-> times one process if two cores had nothing else to do: this process and two workers.
+
+        Of processor seconds, which other programs do not change much.
+        """
         turns = zip(self.turns["crop"], self.turns["crop-2"], strict=True)
         return median(2 * one.here / (two.here + two.workers) for one, two in turns)
 
@@ -147,8 +150,6 @@ def alone(root: Path, count: int, side_px: int) -> None:
 
 def _copy(root: Path, count: int) -> None:
     """The bytes of the pictures into one file on disk."""
-    import os
-
     with tempfile.TemporaryFile(dir=root.parent) as stream:
         paths = itertools.cycle(sorted(root.glob("*.jpg")))
         for path, _ in zip(paths, range(count), strict=False):
@@ -158,18 +159,19 @@ def _copy(root: Path, count: int) -> None:
 
 
 def _preparing(root: Path, count: int, layout: Layout, workers: int) -> Callable[[], Turn]:
-    """-> a turn of the real preparation; with workers its clock begins when they have started."""
+    """-> a turn of the real preparation; with workers its clocks begin when they have started."""
+    warm = WARM * workers if workers > 1 else 0
 
     def run() -> Turn:
         out = root.parent / "shards"
-        first: list[float] = []
+        seen = [_clocks()]
 
         def advance(number: int) -> None:
-            if number:
-                first.append(time.perf_counter())
+            if number and len(seen) in (warm, count):
+                seen.append(_clocks())
+            elif number:
+                seen.append(seen[0])
 
-        here, others = time.process_time(), _of_workers()
-        start = time.perf_counter()
         prepare(
             SPEC,
             root,
@@ -180,36 +182,27 @@ def _preparing(root: Path, count: int, layout: Layout, workers: int) -> Callable
             layout=layout,
             advance=advance,
         )
-        end = time.perf_counter()
-        here, others = time.process_time() - here, _of_workers() - others
+        start, end = seen[warm], seen[count] if warm else _clocks()
         shutil.rmtree(out)
-        if workers == 1:
-            return Turn((end - start) / count, here / count)
-        warm = WARM * workers
-        wall = (end - first[warm]) / (count - 1 - warm)
-        return Turn(wall, here / count, (others - workers * _start_seconds()) / count)
+        wall, here, others = (
+            (last - first) / (count - warm) for first, last in zip(start, end, strict=True)
+        )
+        return Turn(wall, here, others)
 
     return run
 
 
-WARM = 16  # people of each worker that are not counted: results come in chunks
+WARM = 32  # people of each worker that are not counted: results come in chunks
 
 
-def _of_workers() -> float:
-    """-> processor seconds of all worker processes that ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-@cache
-def _start_seconds() -> float:
-    """-> processor seconds that one worker takes to start."""
-    before = _of_workers()
-    code = (
-        "import hpscli.data.sources, cv2; from hpscli.registry import get_registry; get_registry()"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-    return _of_workers() - before
+def _clocks() -> tuple[float, float, float]:
+    """-> seconds on the clock, processor seconds of this process, and of its workers so far."""
+    ticks = 0
+    for worker in multiprocessing.active_children():
+        with suppress(OSError, IndexError):  # only Linux tells this of a process that runs
+            fields = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])  # proc(5): utime, stime
+    return time.perf_counter(), time.process_time(), ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _timed(count: int, run: Callable[[], None]) -> Callable[[], Turn]:
