@@ -46,7 +46,9 @@ def prepare(
     shard_samples: Annotated[int, typer.Option(min=1, help="People in one tar.")] = 1000,
     body: Annotated[str, typer.Option(help="Short for body=...: smpl, mano or smplx.")] = "",
     count: Annotated[int, typer.Option(help="Short for count=... (generated data).")] = 0,
-    size: Annotated[int, typer.Option(help="Short for size=... px (generated data).")] = 0,
+    size: Annotated[
+        int, typer.Option(help="Short for --size-px; of generated data: the pictures' side.")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Short for seed=... (generated data).")] = -1,
     check: Annotated[
         bool,
@@ -58,6 +60,9 @@ def prepare(
         float,
         typer.Option(min=0.0, max=1.0, help="Exit 5 when more than this share of records is bad."),
     ] = ALLOWED_BAD,
+    partial_: Annotated[
+        bool, typer.Option("--partial", help="A part on purpose: accept fewer people than known.")
+    ] = False,
     slurm: Annotated[
         str,
         typer.Option(help="Jobs on a cluster: partition=main,time=4:00:00,cpus=8,array=40,nodes=4"),
@@ -81,6 +86,8 @@ def prepare(
 
     show = Output(json, quiet)
     spec = get_registry().dataset(name)
+    if size and not {"size", "size_px"} & set(spec.options):
+        crop_px, size = size, 0
     short: dict[str, int | str] = {"body": body, "count": count or "", "size": size or ""}
     short["seed"] = seed if seed >= 0 else ""
     values = checked_options(spec, [*(options or []), *_long(spec, short)])
@@ -122,7 +129,7 @@ def prepare(
     with show.progress("writing", total, "people") as advance:
         report = _guarded(partial(call, force=force and not slurm, advance=advance), target)
     if report.index is not None:
-        finish(show, spec, split, target, report, report.index, allow_bad)
+        finish(show, spec, split, target, report, report.index, allow_bad, whole=not partial_)
 
 
 def _long(spec: "DatasetSpec", short: dict[str, int | str]) -> list[str]:
@@ -153,13 +160,13 @@ def _as_reference(spec: "DatasetSpec", values: dict[str, Any]) -> dict[str, Any]
     return {**values, "reference": values.get("reference") or spec.references[0]}
 
 
-def _layout(kind: str, side_px: int) -> "Layout | None":
+def _layout(kind: str, side_px: int) -> "Layout":
     from hpscli.data.people import LAYOUTS, Layout
     from hpscli.errors import UsageError
 
     if kind and kind not in LAYOUTS:
         raise UsageError(f"no layout '{kind}'.", "--layout crop, or --layout full")
-    return Layout(kind=kind, side_px=side_px) if kind else None
+    return Layout(kind=kind, side_px=side_px)
 
 
 def _root(spec: "DatasetSpec", given: Path | None) -> Path:

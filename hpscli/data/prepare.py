@@ -160,7 +160,9 @@ def checked_source(
     if (reference := options.get("reference")) and reference not in spec.references:
         known = ", ".join(spec.references)
         raise UsageError(f"'{spec.name}' cannot be read as '{reference}'.", f"It can as: {known}")
-    layout = layout or Layout(kind=_usual_layout(split) if spec.people else "")
+    layout = layout or Layout()
+    if spec.people and not layout.kind:
+        layout = replace(layout, kind=_usual_layout(split))
     return Source(spec=spec, root=root.absolute(), split=split, options=options, layout=layout)
 
 

@@ -24,6 +24,8 @@ def finish(
     report: "Report",
     index: "ShardIndex",
     allow_bad: float,
+    *,
+    whole: bool,
 ) -> None:
     """Tell what was made; an error when too much was bad or people are missing."""
     import hashlib
@@ -72,7 +74,7 @@ def finish(
     show.result("prepare", document, lambda: pairs([("done", line)]))
     missing = compare(show, report.samples, known, report.bad_count)
     _refuse_bad(report, out, allow_bad)
-    if missing is not None:
+    if missing is not None and whole:
         raise missing
     look = f"hps datasets show {out} --sample 0"
     show.say("look", f"{sheet}   or one: {look}" if sheet else look)
@@ -109,7 +111,10 @@ def compare(
     show.say("count", text)
     if known["status"] != "verified":
         return None
-    return CheckFailed(f"not the whole data set: {text}.", "Are all files there and whole?")
+    return CheckFailed(
+        f"not the whole data set: {text}.",
+        "Are all files there and whole? A part of it on purpose: --partial",
+    )
 
 
 def _refuse_bad(report: "Report", out: str, allow_bad: float) -> None:
