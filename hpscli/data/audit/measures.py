@@ -1,11 +1,12 @@
 """What one sample's labels say of themselves: numbers that a whole data set is judged by."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from hpscli.body.joints import convert, joint_set
+from hpscli.body.joints import conversion_index, joint_set
 from hpscli.data.audit.posed import posed
 from hpscli.records import Sample
 from hpscli.render.skeleton import plain_name
@@ -74,17 +75,32 @@ def _compared(
     points: Array, seen: Array, source: str, labelled: Array, target: str
 ) -> tuple[float, float] | None:
     """-> median distances of shared joints: as named, and with left and right exchanged."""
-    confident = np.concatenate([points, seen[:, None]], axis=1)
-    moved, present = convert(confident, source, target)
-    both = present & (moved[:, -1] > 0) & (labelled[:, -1] > 0)
+    index = _shared(source, target)
+    present = index >= 0
+    moved, there = points[np.maximum(index, 0)], present & seen[np.maximum(index, 0)]
+    both = there & (labelled[:, -1] > 0)
     mirror = np.array(joint_set(target).mirror)
     swapped = both & both[mirror]
     if both.sum() < FEWEST or swapped.sum() < FEWEST:
         return None
     size = points.shape[1]
-    straight = np.linalg.norm(moved[both, :size] - labelled[both, :size], axis=1)
-    mirrored = np.linalg.norm(moved[mirror][swapped, :size] - labelled[swapped, :size], axis=1)
+    straight = np.linalg.norm(moved[both] - labelled[both, :size], axis=1)
+    mirrored = np.linalg.norm(moved[mirror][swapped] - labelled[swapped, :size], axis=1)
     return float(np.median(straight)), float(np.median(mirrored))
+
+
+@lru_cache(maxsize=64)
+def _shared(source: str, target: str) -> Array:
+    """-> (J_target,) which joint of `source` it is, -1 without; by name where slots share too few.
+
+    OpenPose's hips are not SMPL's, but near enough to tell left from right.
+    """
+    index = conversion_index(source, target)
+    if (index >= 0).sum() >= FEWEST:
+        return index
+    names = [plain_name(name) for name in joint_set(source).joints]
+    wanted = [plain_name(name) for name in joint_set(target).joints]
+    return np.array([names.index(name) if name in names else -1 for name in wanted])
 
 
 def _anatomy(sample: Sample) -> dict[str, float]:
@@ -186,10 +202,10 @@ def _without_mean(
     points: Array, source: str, labelled: Array, target: str
 ) -> tuple[Array, Array] | None:
     """-> both sets of joints about the mean of those that they share."""
-    moved, present = convert(points, source, target)
-    both = present & (labelled[:, 3] > 0)
+    index = _shared(source, target)
+    both = (index >= 0) & (labelled[:, 3] > 0)
     if not both.any():
         return None
     known = labelled.astype(np.float64).copy()
     known[:, :3] -= known[both, :3].mean(0)
-    return points - moved[both].mean(0), known
+    return points - points[index[both]].mean(0), known
