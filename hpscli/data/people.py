@@ -267,7 +267,7 @@ def _whole(root: Path, picture: Picture) -> tuple[bytes, int, int]:
 def _pixels(root: Path, picture: Picture, reduced: int = 1) -> tuple[np.ndarray, int]:
     """-> (H,W,3) uint8 BGR turned so that labels fit, and by how much the decoder made it smaller."""
     if picture.frame >= 0:
-        from hpscli.data.videos import read_frame
+        from hpscli.data.containers.videos import read_frame
 
         frame = read_frame(inside(root / picture.folder, picture.path), picture.frame)
         return np.ascontiguousarray(np.rot90(frame, -picture.turns)[..., ::-1]), 1

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpscli.data import archives
+from hpscli.data.containers import archives
 from hpscli.data.forms import columns
 from hpscli.data.forms.columns import Columns, stacked, write_columns
 from hpscli.errors import InvalidData

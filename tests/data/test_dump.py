@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hps_datasets.synthetic.generate import indexed
-from hpscli.data.archives import load_npz
+from hpscli.data.containers.archives import load_npz
 from hpscli.data.dump import write_form, write_npz, write_pictures
 from hpscli.data.people import Layout, recropped
 from hpscli.data.preparation import BOX_MARGIN, crop_window

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpscli.data.json_records import json_value, json_values
+from hpscli.data.containers.json_records import json_value, json_values
 from hpscli.errors import HpsError, InvalidData, in_words
 
 BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, OSError)

@@ -30,7 +30,7 @@ from hps_datasets.coco_like.tables import (
     Reading,
 )
 from hpscli.body.joints import joint_set
-from hpscli.data.json_records import json_values
+from hpscli.data.containers.json_records import json_values
 from hpscli.data.people import BOX_SCALE, inside, square_box, stem_of
 from hpscli.errors import HpsError, InvalidData, MissingError
 from hpscli.records import Person, Picture

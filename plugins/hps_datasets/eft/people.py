@@ -17,8 +17,8 @@ from hps_datasets.eft.tables import (
     EFT_POSETRACK,
     Fits,
 )
+from hpscli.data.containers.json_records import json_values
 from hpscli.data.forms.spin import BOX_UNIT
-from hpscli.data.json_records import json_values
 from hpscli.data.people import inside, square_box
 from hpscli.errors import HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person, Picture

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hpscli.data.archives import Archive, open_npz
+from hpscli.data.containers.archives import Archive, open_npz
 from hpscli.errors import InvalidData, MissingError, UsageError
 
 # what a number or a word in a wrong place ends in

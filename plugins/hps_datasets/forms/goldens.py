@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hpscli.data.archives import open_npz
+from hpscli.data.containers.archives import open_npz
 from hpscli.data.forms.spin import BOX_UNIT
 from hpscli.data.people import picture_bytes
 from hpscli.data.preparation import HMR2

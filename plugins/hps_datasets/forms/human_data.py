@@ -32,7 +32,7 @@ from hps_datasets.forms.bodies import (
 )
 from hps_datasets.forms.cameras import Cameras, pinhole
 from hps_datasets.forms.joints import Joints, about_root, chosen_joints, in_metres
-from hpscli.data.archives import Archive
+from hpscli.data.containers.archives import Archive
 from hpscli.data.people import scaled_box, stem_of
 from hpscli.data.sample import MESHES
 from hpscli.errors import HpsError, InvalidData, UsageError

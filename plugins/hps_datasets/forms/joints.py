@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hpscli.body.joints import COMMON, joint_set, joint_set_names
-from hpscli.data.archives import Archive, Header
+from hpscli.data.containers.archives import Archive, Header
 from hpscli.errors import HpsError, InvalidData
 
 SLOTS = 190

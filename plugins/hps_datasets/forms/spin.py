@@ -20,7 +20,7 @@ from hps_datasets.forms.annotations import (
 )
 from hps_datasets.forms.bodies import gender_of, plain
 from hps_datasets.forms.joints import about_root, in_metres
-from hpscli.data.archives import Archive, load_npz
+from hpscli.data.containers.archives import Archive, load_npz
 from hpscli.data.forms.spin import BOX_UNIT
 from hpscli.data.people import square_box, stem_of
 from hpscli.errors import HpsError, InvalidData, UsageError

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from hpscli.data.containers.json_records import json_values
 from hpscli.data.forms.human_data import human_data
-from hpscli.data.json_records import json_values
 from hpscli.errors import HpsError, InvalidData, UsageError, in_words
 from hpscli.records import Person
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from hps_datasets.hands.freihand import with_confidence
 from hpscli.body.placement import moved_translation, turned_root
+from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.people import BOX_SCALE, inside, padded_box, square_box
-from hpscli.data.pickles import load_pickle
 from hpscli.errors import HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
 

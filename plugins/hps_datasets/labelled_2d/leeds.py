@@ -13,7 +13,7 @@ from hps_datasets.labelled_2d.labels import (
     detected_by_openpose,
     labelled_joints,
 )
-from hpscli.data.mat5 import numbers, read_mat5
+from hpscli.data.containers.mat5 import numbers, read_mat5
 from hpscli.data.people import image_size, padded_box, picture_bytes
 from hpscli.errors import HpsError, InvalidData
 from hpscli.records import Person, Picture

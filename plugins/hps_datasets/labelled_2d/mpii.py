@@ -17,7 +17,7 @@ from hps_datasets.labelled_2d.labels import (
     detected_by_openpose,
     labelled_joints,
 )
-from hpscli.data.mat5 import read_mat5
+from hpscli.data.containers.mat5 import read_mat5
 from hpscli.data.people import square_box, stem_of
 from hpscli.errors import HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hps_datasets.labelled_2d.labels import FIRST_PIXEL, box_around, labelled_joints
-from hpscli.data.mat5 import numbers, read_mat5
+from hpscli.data.containers.mat5 import numbers, read_mat5
 from hpscli.data.people import padded_box
 from hpscli.errors import HpsError, InvalidData, MissingError
 from hpscli.records import Person

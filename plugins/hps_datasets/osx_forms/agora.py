@@ -28,10 +28,10 @@ from hps_datasets.osx_forms.annotations import (
 )
 from hps_datasets.osx_forms.fits import COEFFICIENTS, HAND_NUMBERS, HANDS, told_official
 from hpscli.body.hand_means import relative_to_flat
+from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.crops import move_points
 from hpscli.data.official_crops.osx import sanitized_box
 from hpscli.data.people import inside
-from hpscli.data.pickles import load_pickle
 from hpscli.errors import HpsError, InvalidData, MissingError
 from hpscli.records import Person
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hpscli.data.json_records import json_values
+from hpscli.data.containers.json_records import json_values
 from hpscli.data.official_crops.osx import person_box
 from hpscli.data.people import BOX_SCALE, square_box, stem_of
 from hpscli.errors import HpsError, InvalidData, MissingError, in_words

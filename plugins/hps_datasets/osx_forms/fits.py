@@ -17,7 +17,7 @@ import numpy as np
 from hps_datasets.osx_forms.annotations import Array, Labels, numbers, plain
 from hpscli.body.files import have_asset
 from hpscli.body.hand_means import relative_to_flat
-from hpscli.data.json_records import json_value, json_values
+from hpscli.data.containers.json_records import json_value, json_values
 
 COEFFICIENTS, HAND_NUMBERS = 10, 45
 HANDS = {"lhand": "left", "rhand": "right"}

@@ -18,7 +18,7 @@ from hps_datasets.osx_forms.annotations import (
 )
 from hps_datasets.osx_forms.fits import Fits, intrinsics, smplx_arrays, told_official
 from hpscli.body.joints import joint_set
-from hpscli.data.archives import load_npz
+from hpscli.data.containers.archives import load_npz
 from hpscli.data.people import inside, scaled_box
 from hpscli.errors import HpsError, InvalidData, MissingError
 from hpscli.records import Person

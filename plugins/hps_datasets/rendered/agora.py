@@ -18,8 +18,8 @@ from hpscli.body.hand_means import relative_to_flat
 from hpscli.body.joints import joint_set
 from hpscli.body.placement import rest_pelvis, turned_root
 from hpscli.body.rotations import axis_angle_to_matrix
+from hpscli.data.containers.pickles import Frame, load_pickle
 from hpscli.data.people import image_size, inside, padded_box, stem_of
-from hpscli.data.pickles import Frame, load_pickle
 from hpscli.errors import HpsError, InvalidData, MissingError, UsageError, in_words
 from hpscli.records import Person
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.people import BOX_SCALE, square_box
-from hpscli.data.pickles import load_pickle
 from hpscli.errors import HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hpscli.body.placement import moved_translation, rest_pelvis, turned_root
-from hpscli.data.matlab import BROKEN, hdf5_array, open_hdf5
+from hpscli.data.containers.matlab import BROKEN, hdf5_array, open_hdf5
 from hpscli.errors import HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person, Picture
 

@@ -15,7 +15,7 @@ import torch
 from hpscli.body.joints import joint_set
 from hpscli.body.placement import rest_pelvis
 from hpscli.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from hpscli.data.matlab import read_mat
+from hpscli.data.containers.matlab import read_mat
 from hpscli.data.people import padded_box
 from hpscli.errors import HpsError, InvalidData, MissingError, UsageError, in_words
 from hpscli.records import Person, Picture

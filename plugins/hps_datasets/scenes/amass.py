@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from hps_datasets.scenes.labels import BROKEN, flat, reason
-from hpscli.data.archives import Archive, open_npz
+from hpscli.data.containers.archives import Archive, open_npz
 from hpscli.errors import InvalidData, MissingError, UsageError
 
 SHAPES_ONLY = ("shape.npz", "_stagei.npz")  # endings of files that hold a subject and no motion

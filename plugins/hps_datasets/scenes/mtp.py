@@ -13,8 +13,8 @@ from hps_datasets.scenes.labels import (
     read_json,
     reason,
 )
+from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.people import inside, padded_box, stem_of
-from hpscli.data.pickles import load_pickle
 from hpscli.errors import HpsError, InvalidData
 from hpscli.records import Person
 

@@ -24,8 +24,8 @@ from hps_datasets.scenes.labels import (
 )
 from hps_datasets.scenes.mirrored import mirrored_labels, resized_labels
 from hpscli.body.placement import moved_translation, rest_pelvis, turned_root
+from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.people import image_size, padded_box, picture_bytes, stem_of
-from hpscli.data.pickles import load_pickle
 from hpscli.errors import HpsError, InvalidData, MissingError
 from hpscli.records import Person, Picture
 

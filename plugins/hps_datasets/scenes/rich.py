@@ -15,8 +15,8 @@ from hps_datasets.scenes.labels import BROKEN, mapping, reason
 from hpscli.body.files import have_asset
 from hpscli.body.layer import load_body, matrices
 from hpscli.body.placement import moved_translation, rest_pelvis, turned_root
+from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.people import padded_box, stem_of
-from hpscli.data.pickles import load_pickle
 from hpscli.errors import HpsError, InvalidData, MissingError
 from hpscli.records import Person
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from hps_datasets.scenes.labels import BROKEN, GENDERS, mapping, numbers, reason, text
 from hpscli.body.placement import moved_translation, rest_pelvis, turned_root
+from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.people import padded_box, stem_of
-from hpscli.data.pickles import load_pickle
 from hpscli.errors import HpsError, InvalidData, MissingError
 from hpscli.records import Person
 

@@ -8,9 +8,9 @@ import numpy as np
 from hps_datasets.scenes.labels import BROKEN, flat, mapping, numbers, reason
 from hpscli.body.placement import moved_translation, rest_pelvis, turned_root
 from hpscli.body.rotations import axis_angle_to_matrix
-from hpscli.data.archives import load_npz
+from hpscli.data.containers.archives import load_npz
+from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.people import BOX_SCALE, image_size, inside, picture_bytes, scaled_box, stem_of
-from hpscli.data.pickles import load_pickle
 from hpscli.data.sample import decode_bgr
 from hpscli.errors import HpsError, InvalidData, MissingError
 from hpscli.records import Person, Picture

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hpscli.data.archives import open_npz
+from hpscli.data.containers.archives import open_npz
 from hpscli.data.people import square_box, stem_of
 from hpscli.errors import HpsError, InvalidData, MissingError, UsageError, in_words
 from hpscli.records import Person, Picture

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from hps_datasets.shard_forms.tars import Entry, entries, found_tars
+from hpscli.data.containers.pickles import loads_pickle
 from hpscli.data.people import stem_of
-from hpscli.data.pickles import loads_pickle
 from hpscli.errors import HpsError, InvalidData, in_words
 from hpscli.records import Person, Picture
 

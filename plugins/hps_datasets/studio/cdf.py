@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hpscli.data.matlab import BROKEN, damaged
+from hpscli.data.containers.matlab import BROKEN, damaged
 from hpscli.errors import MissingError
 
 MOST_ENTRIES = 100_000  # in all; Human3.6M's longest recording has 6343 frames

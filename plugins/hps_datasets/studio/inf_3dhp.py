@@ -17,10 +17,10 @@ from hps_datasets.studio.labels import (
     spin_joints,
     sure,
 )
+from hpscli.data.containers.matlab import read_mat
+from hpscli.data.containers.videos import frame_count
 from hpscli.data.forms.openpose import match_openpose, read_openpose
-from hpscli.data.matlab import read_mat
 from hpscli.data.people import padded_box, stem_of
-from hpscli.data.videos import frame_count
 from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
 from hpscli.records import Person, Picture
 

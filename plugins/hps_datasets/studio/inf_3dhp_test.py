@@ -8,7 +8,7 @@ import numpy as np
 from hps_datasets.studio import inf_3dhp
 from hps_datasets.studio.cameras import fitted_intrinsics, with_camera
 from hps_datasets.studio.labels import MM_PER_M, all_inside, rooted, spin_joints, sure
-from hpscli.data.matlab import BROKEN, hdf5_array, open_hdf5
+from hpscli.data.containers.matlab import BROKEN, hdf5_array, open_hdf5
 from hpscli.data.people import image_size, padded_box, stem_of
 from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
 from hpscli.records import Person, Picture

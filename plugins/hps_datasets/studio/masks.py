@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hpscli.data.matlab import BROKEN, damaged, hdf5_array, open_hdf5
+from hpscli.data.containers.matlab import BROKEN, damaged, hdf5_array, open_hdf5
 
 PERSON = 1  # value of the pixels that show somebody
 MASKS = "Masks"

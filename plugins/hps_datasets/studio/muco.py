@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from hps_datasets.studio.labels import MM_PER_M, rooted
-from hpscli.data.json_records import json_value, json_values
+from hpscli.data.containers.json_records import json_value, json_values
 from hpscli.data.people import BOX_SCALE, scaled_box, square_box
 from hpscli.errors import HpsError, InvalidData, MissingError
 from hpscli.records import Person, Picture

@@ -8,7 +8,7 @@ import numpy as np
 
 from hps_datasets.studio.cameras import fitted_intrinsics, with_camera
 from hps_datasets.studio.labels import MM_PER_M, rooted, sure
-from hpscli.data.matlab import read_mat
+from hpscli.data.containers.matlab import read_mat
 from hpscli.data.people import padded_box, stem_of
 from hpscli.errors import HpsError, InvalidData, MissingError
 from hpscli.records import Person

@@ -8,7 +8,7 @@ import numpy as np
 
 from hps_datasets.studio.labels import rooted, sure
 from hpscli.body.placement import turned_root
-from hpscli.data.json_records import json_values
+from hpscli.data.containers.json_records import json_values
 from hpscli.data.people import BOX_SCALE, scaled_box, square_box
 from hpscli.errors import HpsError, InvalidData, MissingError
 from hpscli.records import Person

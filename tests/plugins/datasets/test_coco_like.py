@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hpscli.cards import load_card
-from hpscli.data import json_records
+from hpscli.data.containers import json_records
 from hpscli.data.people import Layout
 from hpscli.data.sources import Bad, Encoded, Source, encoded
 from hpscli.errors import HpsError, InvalidData, MissingError

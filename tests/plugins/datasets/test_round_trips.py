@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hps_datasets.synthetic.generate import indexed
-from hpscli.data.archives import load_npz
+from hpscli.data.containers.archives import load_npz
 from hpscli.data.dump import person_of, write_form
 from hpscli.data.forms.human_data import human_row
 from hpscli.data.forms.spin import spin_row

@@ -1,7 +1,7 @@
 """Pickles of data sets as plain Python and NumPy objects: nothing that a file names is ever run.
 
 What may appear: NumPy arrays and scalars (of Python 2 and 3, NumPy 1 and 2), tensors and tables
-(hpscli/data/pickled), what body files hold, and plain containers. Any other name ends the reading,
+(hpscli/data/containers), what body files hold, and plain containers. Any other name ends the reading,
 with that name in the message.
 """
 
@@ -11,9 +11,14 @@ from typing import Any
 from hpscli.body.official.machine import DAMAGE, Maker, PickleMachine
 from hpscli.body.official.pickles import vocabulary
 from hpscli.body.official.records import Resolver
-from hpscli.data.pickled.arrow import arrow_names
-from hpscli.data.pickled.frames import Frame, frame_names
-from hpscli.data.pickled.tensors import is_torch_legacy, is_torch_zip, read_torch, tensor_names
+from hpscli.data.containers.pickled_arrow import arrow_names
+from hpscli.data.containers.pickled_frames import Frame, frame_names
+from hpscli.data.containers.pickled_tensors import (
+    is_torch_legacy,
+    is_torch_zip,
+    read_torch,
+    tensor_names,
+)
 from hpscli.errors import InvalidData, MissingError
 
 __all__ = ["Frame", "load_pickle", "loads_pickle"]

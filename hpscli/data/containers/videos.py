@@ -1,7 +1,7 @@
 """Frames of videos by number, decoded in order: a reader stays open where it stopped.
 
 Frames are counted as they come out of the decoder, from 0; that is also OpenCV's count, and the pixels
-are OpenCV's (tests/data/test_videos.py compares them). Only far jumps seek, to the keyframe before, and
+are OpenCV's (tests/data/containers/test_videos.py compares them). Only far jumps seek, to the keyframe before, and
 only where time stamps tell which frame that is; elsewhere frames in between are decoded.
 """
 

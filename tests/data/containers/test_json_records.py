@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from hpscli.data import json_records
-from hpscli.data.json_records import json_value, json_values
+from hpscli.data.containers import json_records
+from hpscli.data.containers.json_records import json_value, json_values
 from hpscli.errors import InvalidData, MissingError
 
 DOCUMENT = {

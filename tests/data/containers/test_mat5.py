@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from hpscli.data.mat5 import numbers, read_mat5
+from hpscli.data.containers.mat5 import numbers, read_mat5
 from hpscli.errors import InvalidData, MissingError
 
 

@@ -2,7 +2,7 @@
 
 Entries are read when they are asked for; long ones also block by block, so that files of many
 gigabytes need the memory of one block. Dictionaries and lists inside object arrays come through the
-reader of pickles (hpscli/data/pickles.py), which runs nothing.
+reader of pickles (hpscli/data/containers/pickles.py), which runs nothing.
 """
 
 import ast
@@ -18,7 +18,7 @@ from typing import IO, Any
 import numpy as np
 
 from hpscli.body.official.machine import DAMAGE
-from hpscli.data.pickles import loads_pickle
+from hpscli.data.containers.pickles import loads_pickle
 from hpscli.errors import InvalidData, MissingError
 
 NPY_MAGIC = b"\x93NUMPY"

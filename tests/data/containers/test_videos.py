@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from hpscli.data import videos
-from hpscli.data.videos import VideoReader, frame_count, read_frame
+from hpscli.data.containers import videos
+from hpscli.data.containers.videos import VideoReader, frame_count, read_frame
 from hpscli.errors import InvalidData
 
 FRAMES, SIDE, BITS = 90, 64, 8

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from hpscli.data.pickles import Frame, load_pickle, loads_pickle
+from hpscli.data.containers.pickles import Frame, load_pickle, loads_pickle
 from hpscli.errors import InvalidData, MissingError
 
 TABLES = sorted((Path(__file__).parent / "pickles").glob("*.pkl"))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpscli.data.archives import load_npz, open_npz
+from hpscli.data.containers.archives import load_npz, open_npz
 from hpscli.errors import InvalidData, MissingError
 
 

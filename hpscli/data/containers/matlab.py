@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hpscli.data.mat5 import read_mat5
+from hpscli.data.containers.mat5 import read_mat5
 from hpscli.errors import InvalidData, MissingError
 
 LARGEST_BYTES = 4 << 30  # of one array; MPI-INF-3DHP's have 0.1 GB
