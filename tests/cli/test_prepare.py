@@ -98,6 +98,18 @@ def test_check_says_no_when_records_are_bad(
     assert run(command(photos, "--check")) == 0
 
 
+def test_check_lists_the_files_and_names_all_that_are_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "annotations").mkdir()
+    assert run(["prepare", "coco", "--from", str(tmp_path), "--check", "--json"]) == 3
+    told = capsys.readouterr()
+    files = json.loads(told.out)["files"]
+    missing = [group["glob"] for group in files if group["missing"]]
+    assert len(missing) > 1 and all(f"has no {glob}" in told.err for glob in missing)
+    assert "hps datasets show coco" in told.err and "Traceback" not in told.err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

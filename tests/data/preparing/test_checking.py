@@ -45,6 +45,18 @@ def test_whole_pictures_that_do_not_decode_are_found_by_the_check(tmp_path: Path
         assert "image" in bad.problem or "02.jpg" in bad.problem or "04.jpg" in bad.problem
 
 
+def test_bad_records_are_named_with_their_file_wherever_the_files_are(tmp_path: Path) -> None:
+    root = write_pictures(tmp_path / "pictures")
+    (root / "03.jpg").write_bytes(b"")
+    (root / "unreadable.jpg").write_bytes(b"")
+    found = [bad.problem for bad in check(root).bad]
+    assert [problem.partition(" ")[0].rstrip(":") for problem in found] == [
+        *["03.jpg"] * 2,
+        *["unreadable.jpg"] * 2,
+    ]
+    assert "record 12: nothing in it" in found[2] and str(tmp_path) not in " ".join(found)
+
+
 def test_a_flipped_byte_in_a_png_is_found_without_decoding() -> None:
     data = bytearray(cv2.imencode(".png", np.zeros((9, 9, 3), np.uint8))[1].tobytes())
     assert png_trouble(bytes(data)) == png_trouble(b"\xff\xd8") == ""

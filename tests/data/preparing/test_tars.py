@@ -25,3 +25,15 @@ def test_the_hash_is_that_of_the_file_however_large(tmp_path: Path) -> None:
     assert [content[at : at + length] for at, length in places] == list(parts.values())
     with tarfile.open(path) as tar:
         assert tar.getnames() == list(parts)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has this device")
+def test_a_full_disk_is_noticed_although_another_thread_writes(tmp_path: Path) -> None:
+    writer = TarWriter(tmp_path / "a.tar")
+    writer.stream.close()
+    writer.stream = open("/dev/full", "wb")  # noqa: SIM115, PTH123
+    with pytest.raises(OSError, match="No space left"):
+        for number in range(100):
+            writer.add(f"{number}.jpg", bytes(PORTION))
+        writer.close()
+    writer.abandon()
