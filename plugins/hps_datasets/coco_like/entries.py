@@ -57,11 +57,12 @@ def people_beside_images(
             where = f"{path.name} annotation at byte {start}"
             try:
                 values = json_value(stream, start, stop)  # an object: it had a picture's number
-                where = f"{path.name} annotation {int(values['id'])}"
+                key = str(int(values["id"])) if "id" in values else f"byte{start}"
+                where = f"{path.name} annotation {key}"
                 if number not in images:
                     raise InvalidData(f"there is no image {number}.")
                 image = images[number]
-                entry = Entry(where=where, key=str(int(values["id"])), image=image, values=values)
+                entry = Entry(where=where, key=key, image=image, values=values)
             except (*BROKEN, InvalidData) as error:
                 yield trouble(where, error)
                 continue

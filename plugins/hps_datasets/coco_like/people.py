@@ -162,7 +162,7 @@ def person_of(
         return None
     arrays = {f"keypoints2d.{labels.joints}": points, "extra.visibility": given[:, 2]}
     for part in parts:
-        if part.box and values.get(part.flag):
+        if part.box and values.get(part.flag) and values.get(part.box) is not None:
             arrays[f"extra.{part.box}"] = _numbers(values[part.box], 4)
     if reader.openpose is not None:
         found = detection_of(reader.openpose, entry.image.name, points, spin=reader.spin)

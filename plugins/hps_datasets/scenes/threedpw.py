@@ -52,17 +52,23 @@ def threedpw(root: Path, split: str, *, reference: str) -> Iterator[Person | Hps
             continue
         for number in range(count):
             try:
-                actor = read_actor(data, number)
+                actor = read_actor(data, number, reference)
             except BROKEN as error:
                 yield InvalidData(f"{file.name} person {number}: {reason(error)}.")
                 continue
             yield from _people(actor, reference)
 
 
-def read_actor(data: Any, number: int) -> Actor:
-    """The content of a sequence's pickle -> one person of it."""
+def read_actor(data: Any, number: int, reference: str = "") -> Actor:
+    """The content of a sequence's pickle -> one person of it.
+
+    Converters look neither at the translation nor at the joints: without those, zero.
+    """
     poses = numbers(data["poses"][number], -1, 72)
     frames = len(poses)
+    if reference:
+        unread = {"trans": np.zeros((frames, 3)), "jointPositions": np.zeros((frames, 72))}
+        data = {**{word: {number: zero} for word, zero in unread.items()}, **data}
     return Actor(
         sequence=text(data["sequence"]),
         number=number,
@@ -72,7 +78,7 @@ def read_actor(data: Any, number: int) -> Actor:
         transl=numbers(data["trans"][number], frames, 3),
         points=numbers(data["poses2d"][number], frames, 3, 18).transpose(0, 2, 1),
         joints=numbers(data["jointPositions"][number], frames, 72).reshape(frames, 24, 3),
-        valid=numbers(data["campose_valid"][number], frames) > 0,
+        valid=numbers(data["campose_valid"][number], frames) != 0,
         cameras=numbers(data["cam_poses"], frames, 4, 4),
         intrinsics=numbers(data["cam_intrinsics"], 3, 3),
     )
