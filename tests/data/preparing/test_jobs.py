@@ -1,6 +1,7 @@
 """The job list of a cluster, run by submitit's local executor: real processes, the same bytes."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,15 @@ def test_without_slurm_the_jobs_cannot_be_handed_over(
     root = write_pictures(tmp_path / "pictures")
     with pytest.raises(MissingError, match="could not be handed over"):
         submit(order(root, tmp_path / "out"), Cluster(), 12, wait=False)
+
+
+def test_without_submitit_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    words = ["prepare", "synthetic", "--count", "3", "--out", str(tmp_path / "out")]
+    assert run([*words, "--slurm", "partition=main"]) == 3
+    assert "pip install 'hps[slurm]'" in capsys.readouterr().err
 
 
 def test_slurm_is_told_what_was_asked_for_and_that_the_index_comes_last(
