@@ -1,7 +1,5 @@
-"""hps bench: speed on this machine: `data` reads, crops, augments; `synthetic` makes people."""
+"""hps bench data: reading, cropping and augmenting, against bare decoding and one warp."""
 
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -10,29 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hpscli.cli.bench_crops import crops
-from hpscli.cli.bench_index import index
-from hpscli.cli.bench_latency import latency
-from hpscli.cli.bench_prepare import prepare
 from hpscli.cli.output import JsonOption, Output, QuietOption, pairs, table
 
 if TYPE_CHECKING:
     from hpscli.data.evalset import EvalSet
 
-app = typer.Typer(
-    help="Measure speed on this machine.", no_args_is_help=True, pretty_exceptions_enable=False
-)
 WINDOW = (224, 224)
 BATCH = 32
-app.command()(crops)
-app.command()(index)
-app.command()(latency)
-app.command()(prepare)
 ROUNDS = 5  # turns of each kind; rates are the best of them
 TEMPORARY = {"count": 192, "size_px": 256, "seed": 1}  # people made when no shards are given
 
 
-@app.command()
 def data(
     shards: Annotated[
         str, typer.Argument(help="Shard folder; default: made for the purpose.")
@@ -86,57 +72,6 @@ def data(
     show.result("bench-data", document, draw)
     if ratio < least:
         raise CheckFailed(f"reading reaches {ratio:.2f} of bare decoding, below {least}.")
-
-
-@app.command()
-def startup(
-    limit: Annotated[float, typer.Option(help="Exit 4 above this ratio.")] = 2.5,
-    json: JsonOption = False,
-) -> None:
-    """What `hps --help` costs, against importing the two libraries that draw it."""
-    from hpscli.errors import CheckFailed
-
-    ours, bare = _seconds("-m", "hpscli", "--help"), _seconds("-c", "import typer, rich")
-    document = {"help_s": ours, "libraries_s": bare, "ratio": ours / bare, "limit": limit}
-    Output(json).result("bench-startup", document, lambda: pairs(list(document.items())))
-    if ours / bare > limit:
-        raise CheckFailed(
-            f"`hps --help` costs {ours / bare:.2f} times the libraries, above {limit}."
-        )
-
-
-def _seconds(*arguments: str) -> float:
-    """-> wall time of the fastest of ROUNDS runs of this Python with these arguments."""
-    times = []
-    for _ in range(2 * ROUNDS):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-@app.command()
-def synthetic(
-    body: Annotated[str, typer.Option(help="smpl, mano or smplx.")] = "smpl",
-    size: Annotated[int, typer.Option(help="Side of the pictures, px.")] = 96,
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long to measure.")] = 3.0,
-    json: JsonOption = False,
-) -> None:
-    """Rendered people a second, on one core."""
-    from hpscli.data.sources import Source
-    from hpscli.registry import get_registry
-
-    spec = get_registry().dataset("synthetic")
-    options = {**spec.options, "body": body, "size_px": size, "count": 100_000}
-    _, make = Source(spec=spec, root=Path(), split="train", options=options).open_parallel()
-    make(0)  # loads the body
-    done, start = 0, time.perf_counter()
-    while time.perf_counter() - start < seconds:
-        done += 1
-        make(done)
-    rate = done / (time.perf_counter() - start)
-    document = {"body": body, "size_px": size, "images_per_second_per_core": rate}
-    Output(json).result("bench-synthetic", document, lambda: pairs(list(document.items())))
 
 
 def _make_shards(show: Output, folder: Path) -> str:

@@ -1,0 +1,17 @@
+"""hps bench: speed and memory on this machine."""
+
+import typer
+
+from hpscli.cli.bench.crops import crops
+from hpscli.cli.bench.data import data
+from hpscli.cli.bench.index import index
+from hpscli.cli.bench.latency import latency
+from hpscli.cli.bench.prepare import prepare
+from hpscli.cli.bench.startup import startup
+from hpscli.cli.bench.synthetic import synthetic
+
+app = typer.Typer(
+    help="Measure speed on this machine.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+for command in (crops, index, latency, prepare, data, startup, synthetic):
+    app.command()(command)
