@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hps_datasets.hands.ply import ply_vertices
 from hpscli.body.rotations import axis_angle_to_matrix
+from hpscli.data.containers.ply import ply_vertices
 from hpscli.data.people import padded_box
 from hpscli.data.sample import MESHES
 from hpscli.errors import HpsError, InvalidData, MissingError, in_words

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from hps_datasets.hands.ply import ply_vertices
 from hps_datasets.osx_forms.annotations import (
     Array,
     Labels,
@@ -18,6 +17,7 @@ from hps_datasets.osx_forms.annotations import (
     size_of,
 )
 from hps_datasets.osx_forms.fits import Fits, intrinsics, smpl_arrays, smplx_arrays, told_official
+from hpscli.data.containers.ply import ply_vertices
 from hpscli.data.people import inside
 from hpscli.errors import HpsError
 from hpscli.records import Person

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from hps_datasets.hands.ehf import CENTER_PX, FOCAL_PX, TRANSLATION, camera_rotation
-from hps_datasets.hands.ply import ply_vertices
 from hpscli.body.joints import joint_set
 from hpscli.body.layer import load_body
 from hpscli.body.rotations import axis_angle_to_matrix
+from hpscli.data.containers.ply import ply_vertices
 from hpscli.data.forms.human_data import human_data
 from hpscli.data.people import Layout, keyed, make_sample
 from hpscli.data.sample import complaints
