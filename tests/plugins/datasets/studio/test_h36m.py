@@ -16,7 +16,7 @@ from hpscli.data.sample import decode_image
 from hpscli.errors import InvalidData, MissingError
 from hpscli.records import Picture
 from hpscli.registry import get_registry
-from tests.plugins.datasets.studio_files import copied, people, problems, records
+from tests.plugins.datasets.studio.studio_files import copied, people, problems, records
 
 POSES = ("MyPoseFeatures/D2_Positions", "MyPoseFeatures/D3_Positions_mono")
 MASKS = "MySegmentsMat/ground_truth_bs"

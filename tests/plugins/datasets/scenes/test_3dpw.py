@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hpscli.errors import MissingError
-from tests.plugins.datasets.scene_files import import_free_body, read, sequence, write_3dpw
+from tests.plugins.datasets.scenes.scene_files import import_free_body, read, sequence, write_3dpw
 
 
 def test_a_body_stands_in_the_camera(tmp_path: Path) -> None:

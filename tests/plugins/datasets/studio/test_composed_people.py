@@ -11,7 +11,7 @@ from scipy.io import loadmat, savemat
 
 from hpscli.body.rotations import axis_angle_to_matrix
 from hpscli.errors import MissingError
-from tests.plugins.datasets.studio_files import copied, people, problems, projected, records
+from tests.plugins.datasets.studio.studio_files import copied, people, problems, projected, records
 
 THEIRS = "hmr-benchmarks"
 

@@ -12,7 +12,7 @@ from hpscli.body.free import free_arrays
 from hpscli.errors import HpsError, InvalidData, UsageError
 from hpscli.records import Person
 from hpscli.registry import get_registry, resolve
-from tests.plugins.datasets.osx_files import (
+from tests.plugins.datasets.osx_forms.osx_files import (
     BOX,
     FIT,
     agora,

@@ -10,7 +10,7 @@ import torch
 from hpscli.body.layer import load_body, matrices
 from hpscli.errors import MissingError
 from hpscli.records import Person
-from tests.plugins.datasets.scene_files import (
+from tests.plugins.datasets.scenes.scene_files import (
     NUMBERS,
     import_free_body,
     pickled,

@@ -10,7 +10,7 @@ from scipy.io import loadmat, savemat
 
 from hpscli.errors import MissingError, UsageError
 from hpscli.records import Picture
-from tests.plugins.datasets.studio_files import copied, people, problems, projected, records
+from tests.plugins.datasets.studio.studio_files import copied, people, problems, projected, records
 
 TRAIN, TEST = "mpi_inf_3dhp28", "mpi_inf_3dhp17_test"
 NAME = "mpi-inf-3dhp"

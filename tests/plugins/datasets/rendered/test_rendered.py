@@ -16,8 +16,8 @@ from hpscli.body.files import read_asset
 from hpscli.body.placement import rest_pelvis
 from hpscli.data.people import Layout, make_sample
 from hpscli.errors import InvalidData, MissingError, UsageError
-from tests.plugins.datasets.rendered_files import posed, write_table
-from tests.plugins.datasets.scene_files import import_free_body, pickled, picture, read
+from tests.plugins.datasets.rendered.rendered_files import posed, write_table
+from tests.plugins.datasets.scenes.scene_files import import_free_body, pickled, picture, read
 
 NUMBERS = np.random.default_rng(11)
 COUNTS = {"body_pose": 63, "left_hand_pose": 45, "right_hand_pose": 45, "expression": 10}

@@ -17,8 +17,8 @@ from hpscli.data.people import Layout, make_sample
 from hpscli.data.sample import decode_image
 from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
 from hpscli.records import Sample
-from tests.plugins.datasets.scene_files import picture, read
-from tests.plugins.datasets.shard_files import (
+from tests.plugins.datasets.scenes.scene_files import picture, read
+from tests.plugins.datasets.shard_forms.shard_files import (
     add,
     bedlam_row,
     hmr2_label,

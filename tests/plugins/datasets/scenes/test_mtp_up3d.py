@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hpscli.errors import InvalidData, MissingError
-from tests.plugins.datasets.scene_files import (
+from tests.plugins.datasets.scenes.scene_files import (
     NUMBERS,
     detections,
     import_free_body,

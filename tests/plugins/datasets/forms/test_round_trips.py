@@ -23,7 +23,12 @@ from hpscli.data.sources import Source
 from hpscli.records import Person, Sample
 from hpscli.registry import get_registry
 from hpscli.testing.array_comparison import compare
-from tests.plugins.datasets.shard_files import joints_in, write_bedlam, write_hmr2, write_tsv
+from tests.plugins.datasets.shard_forms.shard_files import (
+    joints_in,
+    write_bedlam,
+    write_hmr2,
+    write_tsv,
+)
 
 PEOPLE = 10
 

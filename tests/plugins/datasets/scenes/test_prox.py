@@ -15,7 +15,7 @@ from hpscli.body.layer import load_body, matrices
 from hpscli.data.forms.human_data import human_data
 from hpscli.errors import MissingError
 from hpscli.records import Person
-from tests.plugins.datasets.scene_files import (
+from tests.plugins.datasets.scenes.scene_files import (
     detections,
     openpose,
     pickled,
