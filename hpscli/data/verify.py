@@ -5,6 +5,7 @@ fast readers use: what other tools see and what training sees is the same.
 """
 
 import hashlib
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from hpscli.data.evalset import EvalSet
+from hpscli.data.preparing.keys import Keys
 from hpscli.data.remote import is_remote, local_copy
 from hpscli.data.sample import complaints, decode_image, decode_record, image_kind
 from hpscli.data.shards import ShardIndex, ShardInfo, read_index, read_table
@@ -31,17 +33,20 @@ def verify(
     """Shard folder or URL -> everything that is wrong with it; [] when every sample is sound."""
     index = read_index(location)
     found: list[str] = []
-    keys: list[str] = []
-    for shard in index.shards:
-        try:
-            found += [f"{shard.file}: {text}" for text in _verify_shard(index, shard, keys, decode)]
-        except HpsError as error:
-            found.append(f"{shard.file}: {error.problem}")
-        advance(shard.samples)
-    if len(set(keys)) != len(keys):
-        found.append(f"{len(keys) - len(set(keys))} keys come more than once")
-    digest = hashlib.sha256("".join(f"{key}\n" for key in keys).encode()).hexdigest()
-    if not found and index.keys_sha256 and digest != index.keys_sha256:
+    digest, repeated = hashlib.sha256(), 0
+    with tempfile.TemporaryDirectory(prefix="hps-audit-") as folder, Keys(Path(folder)) as keys:
+        for shard in index.shards:
+            try:
+                said, seen = _verify_shard(index, shard, decode)
+            except HpsError as error:
+                said, seen = [error.problem], []
+            found += [f"{shard.file}: {text}" for text in said]
+            repeated += sum(not keys.take(key) for key in seen)
+            digest.update("".join(f"{key}\n" for key in seen).encode())
+            advance(shard.samples)
+    if repeated:
+        found.append(f"{repeated} keys come more than once")
+    if not found and index.keys_sha256 and digest.hexdigest() != index.keys_sha256:
         found.append("index.json: keys_sha256 is not that of the keys in the tars")
     if not is_remote(location):
         listed = {shard.file for shard in index.shards}
@@ -50,22 +55,24 @@ def verify(
     return found
 
 
-def _verify_shard(
-    index: ShardIndex, shard: ShardInfo, keys: list[str], decode: bool
-) -> Iterator[str]:
+def _verify_shard(index: ShardIndex, shard: ShardInfo, decode: bool) -> tuple[list[str], list[str]]:
+    """-> what is wrong with one shard, and its keys."""
+    found, seen = list[str](), list[str]()
     path = local_copy(index.location, shard.file, shard.bytes, shard.sha256)
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     if sha256 != shard.sha256:
-        yield f"sha256 is {sha256[:12]}, the index says {shard.sha256[:12]}"
+        found.append(f"sha256 is {sha256[:12]}, the index says {shard.sha256[:12]}")
     table = read_table(index.location, shard)
-    seen = []
-    for sample in tar_samples(path):
-        seen.append(sample.key)
-        yield from (f"{sample.key}: {text}" for text in complaints(sample, decode=decode))
+    try:
+        for sample in tar_samples(path):
+            seen.append(sample.key)
+            found += [f"{sample.key}: {text}" for text in complaints(sample, decode=decode)]
+    except HpsError as error:
+        found.append(error.problem)
     if tuple(seen) != table.keys:
-        yield f"its {len(seen)} keys are not the {len(table.keys)} keys of its table"
-    keys += seen
+        found.append(f"its {len(seen)} keys are not the {len(table.keys)} keys of its table")
+    return found, seen
 
 
 def tar_samples(path: Path) -> Iterator[Sample]:
