@@ -11,6 +11,15 @@ HpsError            exit 1
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+# What reading a record of somebody else's file may raise, whose entries may be anything.
+BAD_RECORD = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 LONGEST_WORDS = 160  # letters of a library's message: some quote the whole file
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hpscli.errors import InvalidData, MissingError, in_words
+from hpscli.errors import BAD_RECORD, InvalidData, MissingError, in_words
 
 END = b"end_header"
 LONGEST_HEADER = 1 << 16  # bytes
@@ -29,7 +29,7 @@ def ply_vertices(path: Path) -> np.ndarray:
         raise MissingError(f"{path} cannot be read: {error.strerror}.") from None
     try:
         return _vertices(data)
-    except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
+    except BAD_RECORD as error:
         raise InvalidData(f"{path.name} is no mesh that can be read: {in_words(error)}.") from None
 
 

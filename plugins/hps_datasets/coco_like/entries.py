@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from hpscli.data.containers.json_records import json_value, json_values
-from hpscli.errors import HpsError, InvalidData, in_words
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, in_words
 
-BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, OSError)
+BROKEN = (*BAD_RECORD, OSError)
 Place = tuple[int, int, int]  # number of the picture, first and last byte of the labels
 
 

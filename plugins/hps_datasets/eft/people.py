@@ -20,7 +20,7 @@ from hps_datasets.eft.tables import (
 from hpscli.data.containers.json_records import json_values
 from hpscli.data.forms.spin import BOX_UNIT
 from hpscli.data.people import inside, square_box
-from hpscli.errors import HpsError, InvalidData, MissingError, in_words
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person, Picture
 
 JOINTS = 24  # of SMPL
@@ -59,7 +59,7 @@ def people(
         where = f"{path.name} fit {number} (byte {start})"
         try:
             person = person_of(reader, value, number)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        except BAD_RECORD as error:
             yield InvalidData(f"{where}: {in_words(error)}.")
         except HpsError as error:
             yield InvalidData(f"{where}: {error.problem}", error.fix)

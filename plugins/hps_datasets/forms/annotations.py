@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from hpscli.data.containers.archives import Archive, open_npz
-from hpscli.errors import InvalidData, MissingError, UsageError
+from hpscli.errors import BAD_RECORD, InvalidData, MissingError, UsageError
 
 # what a number or a word in a wrong place ends in
-BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 LONGEST_REASON = 160  # characters: some quote what they do not like
 ROWS = 1024  # people in one block: a few megabytes of joints
 
@@ -70,7 +69,7 @@ def whole_file(path: Path) -> Iterator[None]:
     """Errors of a file that cannot be understood as a whole -> InvalidData with its name."""
     try:
         yield
-    except BROKEN as error:
+    except BAD_RECORD as error:
         raise InvalidData(f"{path} cannot be understood: {_said(error)}.") from None
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from hps_datasets.forms.annotations import (
-    BROKEN,
     ROWS,
     Names,
     annotation_file,
@@ -35,7 +34,7 @@ from hps_datasets.forms.joints import Joints, about_root, chosen_joints, in_metr
 from hpscli.data.containers.archives import Archive
 from hpscli.data.people import scaled_box, stem_of
 from hpscli.data.sample import MESHES
-from hpscli.errors import HpsError, InvalidData, UsageError
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, UsageError
 from hpscli.records import Person, Picture
 
 PART_BOXES = ("lhand_bbox_xywh", "rhand_bbox_xywh", "face_bbox_xywh")
@@ -91,7 +90,7 @@ def people(
         for number, row in _rows(file, ranges):
             try:
                 yield _person(file, number, row)
-            except BROKEN as error:
+            except BAD_RECORD as error:
                 yield broken_row(path, number, error)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from hps_datasets.forms.annotations import (
-    BROKEN,
     ROWS,
     Names,
     annotation_file,
@@ -23,7 +22,7 @@ from hps_datasets.forms.joints import about_root, in_metres
 from hpscli.data.containers.archives import Archive, load_npz
 from hpscli.data.forms.spin import BOX_UNIT
 from hpscli.data.people import square_box, stem_of
-from hpscli.errors import HpsError, InvalidData, UsageError
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, UsageError
 from hpscli.records import Person, Picture
 
 # entry: its array, or the part of an array that two entries make up
@@ -80,7 +79,7 @@ def people(
                 row |= {"pose": found[number, :POSE], "shape": found[number, POSE:][:SHAPE]}
             try:
                 yield _person(reading, number, row)
-            except BROKEN as error:
+            except BAD_RECORD as error:
                 yield broken_row(path, number, error)
 
 

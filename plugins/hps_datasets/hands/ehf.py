@@ -11,7 +11,7 @@ from hpscli.body.rotations import axis_angle_to_matrix
 from hpscli.data.containers.ply import ply_vertices
 from hpscli.data.people import padded_box
 from hpscli.data.sample import MESHES
-from hpscli.errors import HpsError, InvalidData, MissingError, in_words
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
 
 PICTURE, DETECTIONS, MESH = "_img.jpg", "_2Djnt.json", "_align.ply"
@@ -54,7 +54,7 @@ def detections(path: Path) -> np.ndarray:
         return np.concatenate(parts)
     except OSError as error:
         raise MissingError(f"{path} cannot be read: {error.strerror}.") from None
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError, OverflowError) as error:
+    except BAD_RECORD as error:
         raise InvalidData(f"{path.name} has no person of OpenPose: {in_words(error)}.") from None
 
 

@@ -13,7 +13,7 @@ from hps_datasets.hands.freihand import with_confidence
 from hpscli.body.placement import moved_translation, turned_root
 from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.people import BOX_SCALE, inside, padded_box, square_box
-from hpscli.errors import HpsError, InvalidData, MissingError, in_words
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
 
 JOINTS = 21
@@ -34,7 +34,7 @@ def ho3d(root: Path, split: str) -> Iterator[Person | HpsError]:
             yield ho3d_person(image, labels)
         except HpsError as error:
             yield error
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except BAD_RECORD as error:
             yield InvalidData(f"{folder}/{sequence}/meta/{number}.pkl: {in_words(error)}.")
 
 

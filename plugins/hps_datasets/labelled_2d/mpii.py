@@ -19,7 +19,7 @@ from hps_datasets.labelled_2d.labels import (
 )
 from hpscli.data.containers.mat5 import read_mat5
 from hpscli.data.people import square_box, stem_of
-from hpscli.errors import HpsError, InvalidData, MissingError, in_words
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
 
 JOINTS = 16
@@ -27,7 +27,6 @@ STRUCTURE = "mpii_human_pose_v1_u12_1.mat"
 HOURGLASS = "train.h5"
 SCALE_PX = 200.0  # px: the owner's `scale` is the person's height / 200 px
 UNFLAGGED = 1  # upper neck and head top have no flag of visibility: they count as visible
-BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 
 
 def mpii(
@@ -59,7 +58,7 @@ def from_structure(path: Path) -> Iterator[Person | HpsError]:
         in_training = np.ravel(release[0]["img_train"]).astype(bool)
         if len(pictures) != len(in_training):
             raise ValueError(f"{len(pictures)} pictures, {len(in_training)} flags img_train")
-    except BROKEN as error:
+    except BAD_RECORD as error:
         raise InvalidData(
             f"{path.name} has no RELEASE.annolist of people: {in_words(error)}."
         ) from None
@@ -69,13 +68,13 @@ def from_structure(path: Path) -> Iterator[Person | HpsError]:
         try:
             image = f"images/{picture['image'][0]['name']}"
             people = structures(picture.get("annorect"))
-        except BROKEN as error:
+        except BAD_RECORD as error:
             yield InvalidData(f"{path.name} annolist({number + 1}): {in_words(error)}.")
             continue
         for index, entry in enumerate(people):
             try:
                 person = structure_person(image, index, entry)
-            except BROKEN as error:
+            except BAD_RECORD as error:
                 where = f"{path.name} annolist({number + 1}).annorect({index + 1})"
                 yield InvalidData(f"{where}: {in_words(error)}.")
                 continue
@@ -141,7 +140,7 @@ def from_hourglass(path: Path) -> Iterator[Person | HpsError]:
             joints, _ = labelled_joints(points, known, known)
             side = SCALE_PX * float(scales[row])
             box = square_box(np.asarray(centers[row], np.float64), side)
-        except (*BROKEN, UnicodeDecodeError) as error:
+        except (*BAD_RECORD, UnicodeDecodeError) as error:
             yield InvalidData(f"{path.name} row {row}: {in_words(error)}.")
             continue
         arrays = {"keypoints2d.mpii16": joints}

@@ -14,7 +14,7 @@ import numpy as np
 from hpscli.data.containers.json_records import json_values
 from hpscli.data.official_crops.osx import person_box
 from hpscli.data.people import BOX_SCALE, square_box, stem_of
-from hpscli.errors import HpsError, InvalidData, MissingError, in_words
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -25,7 +25,7 @@ IMAGE_WORDS = (
     *("sequence", "cam_param"),
 )
 SMALL_BYTES = 1 << 20
-BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, OSError)
+BROKEN = (*BAD_RECORD, OSError)
 LONGEST_WORD = 100  # characters of a file's own words in a message
 
 

@@ -20,7 +20,7 @@ from hpscli.body.placement import rest_pelvis, turned_root
 from hpscli.body.rotations import axis_angle_to_matrix
 from hpscli.data.containers.pickles import Frame, load_pickle
 from hpscli.data.people import image_size, inside, padded_box, stem_of
-from hpscli.errors import HpsError, InvalidData, MissingError, UsageError, in_words
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, UsageError, in_words
 from hpscli.records import Person
 
 SIZES = {"3840x2160": (2160, 3840), "1280x720": (720, 1280)}  # height, width px
@@ -37,7 +37,7 @@ HANDS = ("left_hand_pose", "right_hand_pose")
 COUNT_OF_BETAS = 10
 HEAD_BYTES = 1 << 12  # of a PNG, in which its size is
 SEVERAL = (list, tuple, np.ndarray)  # cells with a value for each person
-RECORD_ERRORS = (KeyError, TypeError, ValueError, IndexError, AttributeError, OSError)
+RECORD_ERRORS = (*BAD_RECORD, OSError)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.people import BOX_SCALE, square_box
-from hpscli.errors import HpsError, InvalidData, MissingError, in_words
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
 
 JOINTS = "mmhuman3d_gta"
@@ -21,7 +21,6 @@ FOCAL_PX = 1158.0337  # mmhuman3d's converter
 INTRINSICS = np.array([[FOCAL_PX, 0, 960], [0, FOCAL_PX, 540], [0, 0, 1]])
 GENDERS = {"m": "male", "f": "female", "n": "neutral"}
 SHAPES = {"global_orient": 3, "body_pose": 69, "betas": 10, "transl": 3}
-RECORD_ERRORS = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 
 
 def gta_human(root: Path, split: str) -> Iterator[Person | HpsError]:
@@ -33,14 +32,14 @@ def gta_human(root: Path, split: str) -> Iterator[Person | HpsError]:
         try:
             labels = load_pickle(path)
             frames = range(len(labels["body_pose"]))
-        except (HpsError, *RECORD_ERRORS) as error:
+        except (HpsError, *BAD_RECORD) as error:
             said = error.problem if isinstance(error, HpsError) else f"{in_words(error)}."
             yield InvalidData(f"{path.name}: {said}")
             continue
         for frame in frames:
             try:
                 person = _person(path.stem, labels, frame)
-            except RECORD_ERRORS as error:
+            except BAD_RECORD as error:
                 yield InvalidData(f"{path.name} frame {frame}: {in_words(error)}.")
                 continue
             if person is not None:

@@ -17,7 +17,7 @@ from hpscli.body.placement import rest_pelvis
 from hpscli.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from hpscli.data.containers.matlab import read_mat
 from hpscli.data.people import padded_box
-from hpscli.errors import HpsError, InvalidData, MissingError, UsageError, in_words
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, UsageError, in_words
 from hpscli.records import Person, Picture
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
@@ -33,7 +33,6 @@ GENDERS = ("female", "male")  # by number
 NAMES = ("gender", "joints2D", "joints3D", "pose", "shape", "camLoc", "zrot")
 MOST_FRAMES = 100_000  # clips have at most a hundred
 CLOSE_PX = 3.0  # stored 2D joints are whole pixels
-RECORD_ERRORS = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 
 
 def surreal(root: Path, split: str, *, reference: str, run: str) -> Iterator[Person | HpsError]:
@@ -55,13 +54,13 @@ def surreal(root: Path, split: str, *, reference: str, run: str) -> Iterator[Per
         except HpsError as error:
             yield InvalidData(f"{record}: {error.problem}")
             continue
-        except RECORD_ERRORS as error:
+        except BAD_RECORD as error:
             yield InvalidData(f"{record}: {in_words(error)}.")
             continue
         for frame in frames:
             try:
                 yield _person(record.removesuffix("_info.mat"), clip, frame, reference)
-            except RECORD_ERRORS as error:
+            except BAD_RECORD as error:
                 yield InvalidData(f"{record} frame {frame}: {in_words(error)}.")
 
 

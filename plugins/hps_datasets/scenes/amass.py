@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hps_datasets.scenes.labels import BROKEN, flat, reason
+from hps_datasets.scenes.labels import flat
 from hpscli.data.containers.archives import Archive, open_npz
-from hpscli.errors import InvalidData, MissingError, UsageError
+from hpscli.errors import BAD_RECORD, InvalidData, MissingError, UsageError, in_words
 
 SHAPES_ONLY = ("shape.npz", "_stagei.npz")  # endings of files that hold a subject and no motion
 RATES = ("mocap_framerate", "mocap_frame_rate")  # of SMPL+H files, of SMPL-X files
@@ -36,8 +36,8 @@ def motion(root: Path, files: list[Path], fps: float, number: int) -> dict[str, 
     try:
         with open_npz(files[number]) as archive:
             return _read(archive, fps)
-    except BROKEN as error:
-        raise InvalidData(f"{name}: {reason(error)}.") from None
+    except BAD_RECORD as error:
+        raise InvalidData(f"{name}: {in_words(error)}.") from None
 
 
 def _read(archive: Archive, fps: float) -> dict[str, np.ndarray]:

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from hpscli.errors import InvalidData, MissingError
+from hpscli.errors import BAD_RECORD, InvalidData, MissingError, in_words
 
-BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 GENDERS = {"m": "male", "f": "female", "male": "male", "female": "female", "neutral": "neutral"}
 DETECTED = 0.15  # of OpenPose; above it the converters of the field call a joint labelled
 
@@ -44,11 +43,6 @@ def mapping(value: Any, name: str) -> Mapping[str, Any]:
     return value
 
 
-def reason(error: Exception) -> str:
-    """-> what is wrong with a record, in words."""
-    return f"no {error}" if isinstance(error, KeyError) else str(error)
-
-
 def read_json(path: Path, name: str) -> Any:
     """-> the content of a JSON file; MissingError or InvalidData name it as `name`."""
     try:
@@ -56,7 +50,7 @@ def read_json(path: Path, name: str) -> Any:
     except OSError as error:
         raise MissingError(f"{name} cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
-        raise InvalidData(f"{name} is no JSON: {error}.") from None
+        raise InvalidData(f"{name} is no JSON: {in_words(error)}.") from None
 
 
 def first_openpose(path: Path, name: str) -> np.ndarray | None:
@@ -65,8 +59,8 @@ def first_openpose(path: Path, name: str) -> np.ndarray | None:
     try:
         people = document["people"]
         return flat(people[0]["pose_keypoints_2d"], 75).reshape(25, 3) if len(people) else None
-    except BROKEN as error:
-        raise InvalidData(f"{name}: {reason(error)}.") from None
+    except BAD_RECORD as error:
+        raise InvalidData(f"{name}: {in_words(error)}.") from None
 
 
 def converted_confidences(points: np.ndarray) -> np.ndarray:

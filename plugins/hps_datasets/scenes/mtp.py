@@ -4,18 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hps_datasets.scenes.labels import (
-    BROKEN,
     converted_confidences,
     detected,
     first_openpose,
     flat,
     mapping,
     read_json,
-    reason,
 )
 from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.people import inside, padded_box, stem_of
-from hpscli.errors import HpsError, InvalidData
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, in_words
 from hpscli.records import Person
 
 LISTS = {"train": "train", "validation": "val"}  # ours -> what train_val_split.json calls it
@@ -33,8 +31,8 @@ def mtp(root: Path, split: str, *, reference: str) -> Iterator[Person | HpsError
             person = _person(root, str(identity), reference)
         except HpsError as error:
             yield error
-        except BROKEN as error:
-            yield InvalidData(f"{name} '{identity}': {reason(error)}.")
+        except BAD_RECORD as error:
+            yield InvalidData(f"{name} '{identity}': {in_words(error)}.")
         else:
             if person is not None:
                 yield person

@@ -14,19 +14,17 @@ import numpy as np
 
 from hps_datasets.scenes.hands import smplx_arrays
 from hps_datasets.scenes.labels import (
-    BROKEN,
     converted_confidences,
     detected,
     first_openpose,
     flat,
     mapping,
-    reason,
 )
 from hps_datasets.scenes.mirrored import mirrored_labels, resized_labels
 from hpscli.body.placement import moved_translation, rest_pelvis, turned_root
 from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.people import image_size, padded_box, picture_bytes, stem_of
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person, Picture
 
 SIZE_PX = (1080, 1920)  # height, width of the colour camera
@@ -67,8 +65,8 @@ def prox(root: Path, split: str, *, reference: str, mirrored: bool) -> Iterator[
             yield _person(root, frame, mirrored)
         except HpsError as error:
             yield error
-        except BROKEN as error:
-            yield InvalidData(f"{frame.image}: {reason(error)}.")
+        except BAD_RECORD as error:
+            yield InvalidData(f"{frame.image}: {in_words(error)}.")
 
 
 def _frames(root: Path) -> Iterator[Frame | HpsError]:
@@ -157,8 +155,8 @@ def _as_converted(frames: Iterator[Frame | HpsError]) -> Iterator[Person | HpsEr
             if frame.fit is not None:
                 rotation, translation = _camera(frame.fit)
                 camera = {"camera.rotation": rotation, "camera.translation": translation}
-        except BROKEN as error:
-            yield InvalidData(f"{frame.image}: {reason(error)}.")
+        except BAD_RECORD as error:
+            yield InvalidData(f"{frame.image}: {in_words(error)}.")
             continue
         waiting.append((frame, camera))  # without a fit: the camera of the picture before
         if fit is not None:

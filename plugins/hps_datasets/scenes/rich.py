@@ -11,13 +11,13 @@ import numpy as np
 
 from hps_datasets.scenes.calibration import Camera, read_camera
 from hps_datasets.scenes.hands import smplx_arrays
-from hps_datasets.scenes.labels import BROKEN, mapping, reason
+from hps_datasets.scenes.labels import mapping
 from hpscli.body.files import have_asset
 from hpscli.body.layer import load_body, matrices
 from hpscli.body.placement import moved_translation, rest_pelvis, turned_root
 from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.people import padded_box, stem_of
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
@@ -76,8 +76,8 @@ def _people(root: Path, scene: str, frame: Frame) -> Iterator[Person | HpsError]
             fits[path.stem] = smplx_arrays(mapping(load_pickle(path), name))
         except HpsError as error:
             yield error
-        except BROKEN as error:
-            yield InvalidData(f"{name}: {reason(error)}.")
+        except BAD_RECORD as error:
+            yield InvalidData(f"{name}: {in_words(error)}.")
     for number, image in frame.pictures:
         try:
             camera = read_camera(root / f"scan_calibration/{scene}/calibration/{number:03d}.xml")
@@ -87,8 +87,8 @@ def _people(root: Path, scene: str, frame: Frame) -> Iterator[Person | HpsError]
         for subject, fit in fits.items():
             try:
                 yield _person(image, subject, fit, camera, frame.sequence)
-            except BROKEN as error:
-                yield InvalidData(f"{image} subject {subject}: {reason(error)}.")
+            except BAD_RECORD as error:
+                yield InvalidData(f"{image} subject {subject}: {in_words(error)}.")
 
 
 def _person(

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from hps_datasets.scenes.labels import BROKEN, GENDERS, mapping, numbers, reason, text
+from hps_datasets.scenes.labels import GENDERS, mapping, numbers, text
 from hpscli.body.placement import moved_translation, rest_pelvis, turned_root
 from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.people import padded_box, stem_of
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
 
 BETAS = 10  # some releases hold 300
@@ -47,14 +47,14 @@ def threedpw(root: Path, split: str, *, reference: str) -> Iterator[Person | Hps
         except HpsError as error:
             yield error
             continue
-        except BROKEN as error:
-            yield InvalidData(f"{file.name}: {reason(error)}.")
+        except BAD_RECORD as error:
+            yield InvalidData(f"{file.name}: {in_words(error)}.")
             continue
         for number in range(count):
             try:
                 actor = read_actor(data, number, reference)
-            except BROKEN as error:
-                yield InvalidData(f"{file.name} person {number}: {reason(error)}.")
+            except BAD_RECORD as error:
+                yield InvalidData(f"{file.name} person {number}: {in_words(error)}.")
                 continue
             yield from _people(actor, reference)
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from hps_datasets.scenes.labels import BROKEN, flat, mapping, numbers, reason
+from hps_datasets.scenes.labels import flat, mapping, numbers
 from hpscli.body.placement import moved_translation, rest_pelvis, turned_root
 from hpscli.body.rotations import axis_angle_to_matrix
 from hpscli.data.containers.archives import load_npz
 from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.people import BOX_SCALE, image_size, inside, picture_bytes, scaled_box, stem_of
 from hpscli.data.sample import decode_bgr
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person, Picture
 
 LISTS = {"trainval": "trainval", "train": "train", "validation": "val", "test": "test"}
@@ -34,8 +34,8 @@ def up3d(root: Path, split: str, *, reference: str) -> Iterator[Person | HpsErro
             yield _person(root, picture_number(line), reference)
         except HpsError as error:
             yield error
-        except BROKEN as error:
-            yield InvalidData(f"{path.name} '{line[:40]}': {reason(error)}.")
+        except BAD_RECORD as error:
+            yield InvalidData(f"{path.name} '{line[:40]}': {in_words(error)}.")
 
 
 def picture_number(line: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from hpscli.data.containers.archives import open_npz
 from hpscli.data.people import square_box, stem_of
-from hpscli.errors import HpsError, InvalidData, MissingError, UsageError, in_words
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, UsageError, in_words
 from hpscli.records import Person, Picture
 
 IMAGES, LABELS = "training_images", "training_labels/all_npz_12_training"
@@ -33,7 +33,6 @@ WANTED = ("cam_ext", "gender", "sub", "motion_info")
 GENDERS = {"m": "male", "male": "male", "f": "female", "female": "female"}
 GENDERS |= {"n": "neutral", "neutral": "neutral"}
 ROWS = 512  # people in memory at a time
-RECORD_ERRORS = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 
 
 def bedlam(root: Path, split: str, *, reference: str, part: float) -> Iterator[Person | HpsError]:
@@ -90,7 +89,7 @@ def scene(path: Path, images: str, reference: str, part: float) -> Iterator[Pers
                     values = {name: array[row] for name, array in block.items()}
                     yield _person_or_error(shared, number, values)
                     number += 1
-    except (InvalidData, *RECORD_ERRORS) as error:
+    except (InvalidData, *BAD_RECORD) as error:
         problem = (
             error.problem if isinstance(error, HpsError) else f"{path.name}: {in_words(error)}."
         )
@@ -100,7 +99,7 @@ def scene(path: Path, images: str, reference: str, part: float) -> Iterator[Pers
 def _person_or_error(shared: Scene, number: int, values: Mapping[str, Any]) -> Person | InvalidData:
     try:
         return _person(shared, number, values)
-    except RECORD_ERRORS as error:
+    except BAD_RECORD as error:
         return InvalidData(f"{shared.name}.npz row {number}: {in_words(error)}.")
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from hps_datasets.shard_forms.tars import Entry, entries, found_tars
 from hpscli.data.containers.pickles import loads_pickle
 from hpscli.data.people import stem_of
-from hpscli.errors import HpsError, InvalidData, in_words
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, in_words
 from hpscli.records import Person, Picture
 
 JOINTS, COUNT = "hmr2_44", 44
@@ -43,7 +43,7 @@ BROKEN_PICTURES = {
         "3d33283b40610d87db660b62982f797d50a7366b",
     )
 }
-RECORD_ERRORS = (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError)
+RECORD_ERRORS = (*BAD_RECORD, RuntimeError)
 ARCHIVE_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,

@@ -10,14 +10,13 @@ import numpy as np
 
 from hps_datasets.shard_forms.tsv_files import Table, Tables, read_listing
 from hpscli.data.people import square_box
-from hpscli.errors import HpsError, InvalidData, MissingError, in_words
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person, Picture
 
 BOX_UNIT = 200.0  # px: scale * 200 is the side of the box
 JOINTS = {24: "metro24", 21: "metro_hand21"}  # by number
 GENDERS = {"m": "male", "f": "female", "n": "neutral"}
 POSES = {72: "smpl", 48: "mano"}
-RECORD_ERRORS = (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError)
 
 
 class Source:
@@ -46,7 +45,7 @@ def tsv(root: Path, split: str, *, reference: str, yaml: str) -> Iterator[Person
             except HpsError as error:
                 yield InvalidData(f"{record}: {error.problem}")
                 continue
-            except RECORD_ERRORS as error:
+            except BAD_RECORD as error:
                 yield InvalidData(f"{record}: {in_words(error)}.")
                 continue
             if person is not None:

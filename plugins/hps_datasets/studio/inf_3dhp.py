@@ -21,7 +21,7 @@ from hpscli.data.containers.matlab import read_mat
 from hpscli.data.containers.videos import frame_count
 from hpscli.data.forms.openpose import match_openpose, read_openpose
 from hpscli.data.people import padded_box, stem_of
-from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, UsageError, in_words
 from hpscli.records import Person, Picture
 
 JOINTS, ROOT = 28, 4
@@ -136,8 +136,8 @@ def _sequence(
                 points=_cell(stored, choice.annotation, number, 3) / MM_PER_M,
                 camera=cameras.get(str(number)),
             )
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            yield InvalidData(f"{sequence}/annot.mat camera {number}: {error!r}.")
+        except BAD_RECORD as error:
+            yield InvalidData(f"{sequence}/annot.mat camera {number}: {in_words(error)}.")
             continue
         for place, (frame, picture) in enumerate(frames.pictures(len(labels))):
             row = place if choice.reference else frame

@@ -8,7 +8,7 @@ import torch
 from hps_datasets.studio.takes import CAMERAS, Take
 from hpscli.body.official.pickles import safe_load_pickle
 from hpscli.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from hpscli.errors import InvalidData
+from hpscli.errors import BAD_RECORD, InvalidData
 
 SAMPLING = 5  # the files hold every fifth frame
 HALF_TURN = np.diag([1.0, -1.0, -1.0])  # about x: the bodies lie upside down in their own frame
@@ -46,7 +46,7 @@ def read_fits(folder: Path, take: Take) -> Fits | None:
         betas = np.array(content["betas"], np.float64).ravel()[:BETAS]
         if len(betas) != BETAS or not (np.isfinite(poses).all() and np.isfinite(betas).all()):
             raise ValueError(f"{len(betas)} betas, or numbers that are not finite")
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except BAD_RECORD as error:
         raise InvalidData(f"{path}: no new_poses (frames, 72) and betas ({error}).") from None
     roots = axis_angle_to_matrix(torch.from_numpy(poses[:, :3])) @ torch.from_numpy(HALF_TURN)
     poses[:, :3] = matrix_to_axis_angle(roots).numpy()

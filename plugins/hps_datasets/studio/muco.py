@@ -10,7 +10,7 @@ import numpy as np
 from hps_datasets.studio.labels import MM_PER_M, rooted
 from hpscli.data.containers.json_records import json_value, json_values
 from hpscli.data.people import BOX_SCALE, scaled_box, square_box
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person, Picture
 
 LABELS = ("MuCo-3DHP.json", "extras/MuCo-3DHP.json", "muco/MuCo-3DHP.json")
@@ -84,8 +84,8 @@ def _people(labels: Path, files: Files, split: str, reference: str) -> Iterator[
             if plain != (split == "train-unaugmented") and split != "train":
                 continue
             person = _person(files, entry, image, reference)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            yield InvalidData(f"{name}: {error!r}.")
+        except BAD_RECORD as error:
+            yield InvalidData(f"{name}: {in_words(error)}.")
             continue
         if person is not None:
             yield person

@@ -10,7 +10,7 @@ from hps_datasets.studio.cameras import fitted_intrinsics, with_camera
 from hps_datasets.studio.labels import MM_PER_M, rooted, sure
 from hpscli.data.containers.matlab import read_mat
 from hpscli.data.people import padded_box, stem_of
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
 
 FOLDERS = ("MultiPersonTestSet", "")
@@ -54,9 +54,9 @@ def _sequence(root: Path, folder: str, reference: str) -> Iterator[Person | HpsE
         try:
             occluded = None if hidden is None else hidden[frame, number]
             person = _person(folder, frame, number, people[frame, number], occluded, reference)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+        except BAD_RECORD as error:
             found.append(
-                InvalidData(f"{folder}/annot.mat frame {frame} person {number}: {error!r}.")
+                InvalidData(f"{folder}/annot.mat frame {frame} person {number}: {in_words(error)}.")
             )
             continue
         if person is not None:

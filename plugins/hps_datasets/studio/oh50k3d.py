@@ -10,7 +10,7 @@ from hps_datasets.studio.labels import rooted, sure
 from hpscli.body.placement import turned_root
 from hpscli.data.containers.json_records import json_values
 from hpscli.data.people import BOX_SCALE, scaled_box, square_box
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
 
 FOLDERS = {"train": "trainset", "test": "testset"}
@@ -26,8 +26,8 @@ def oh50k3d(root: Path, split: str, *, reference: str) -> Iterator[Person | HpsE
     for value in json_values(path, ()):
         try:
             yield _person(folder, value.name, value.value, reference)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            yield InvalidData(f"{folder}/annots.json {value.name}: {error!r}.")
+        except BAD_RECORD as error:
+            yield InvalidData(f"{folder}/annots.json {value.name}: {in_words(error)}.")
 
 
 def _person(folder: str, name: str, entry: Any, reference: str) -> Person:

@@ -117,7 +117,7 @@ def test_broken_records_are_named_and_the_rest_is_read(
     people, bad = read("rich", tmp_path, "train")
     assert len(people) == 2
     words = (
-        "010.pkl: no 'global_orient'",
+        "010.pkl: there is no entry 'global_orient'",
         "subject x: invalid literal",
         "001.xml is no calibration",
     )
