@@ -132,16 +132,17 @@ def people_inside_images(path: Path) -> Iterator[Entry | HpsError]:
         where = f"{path.name} image at byte {start}"
         try:
             image, people = image_of(value), list(value["annotations"])
-            where = f"{path.name} image {value['image_id']}"
+            number = value.get("image_id", f"byte{start}")
+            where = f"{path.name} image {number}"
         except BROKEN as error:
             yield trouble(where, error)
             continue
-        for number, values in enumerate(people):
+        for index, values in enumerate(people):
             if not isinstance(values, Mapping):
-                yield InvalidData(f"{where} person {number}: no object.")
+                yield InvalidData(f"{where} person {index}: no object.")
                 continue
-            key = f"{value['image_id']}-{number}"
-            yield Entry(where=f"{where} person {number}", key=key, image=image, values=values)
+            key = f"{number}-{index}"
+            yield Entry(where=f"{where} person {index}", key=key, image=image, values=values)
     if not found:
         raise InvalidData(f"{path.name} has no list 'images'.", "Is this the owner's file?")
 

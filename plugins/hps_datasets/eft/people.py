@@ -25,7 +25,10 @@ from hpscli.records import Person, Picture
 
 JOINTS = 24  # of SMPL
 SPIN_JOINTS = 49
-VALID_JOINTS = 18  # of OpenPose's older set, in joint_validity_openpose18
+BESIDES = (  # what nobody needs: entry, our array, numbers
+    ("parm_cam", "extra.weak_camera", 3),
+    ("joint_validity_openpose18", "extra.openpose18_valid", 18),  # OpenPose's older set
+)
 ROTATION_ERROR = 0.05  # of an entry of a matrix; rounding to 7 digits gives 1e-7
 WITHOUT_SMPL = ("hmr-benchmarks",)
 
@@ -113,11 +116,9 @@ def person_of(reader: Reader, entry: Mapping[str, Any], number: int) -> Person:
     if reader.reference not in WITHOUT_SMPL:
         arrays |= body_of(entry)
         meta |= {"gender": "neutral", "body_source": "imported"}
-    if "parm_cam" in entry:
-        arrays["extra.weak_camera"] = numbers(entry["parm_cam"], (3,))
-    if "joint_validity_openpose18" in entry:
-        valid = numbers(entry["joint_validity_openpose18"], (VALID_JOINTS,))
-        arrays["extra.openpose18_valid"] = valid
+    for theirs, ours, count in BESIDES:
+        if np.shape(entry.get(theirs, ())) == (count,):  # some releases have others, or none
+            arrays[ours] = numbers(entry[theirs], (count,))
     for theirs, ours in (("annotId", "annotation"), ("subjectId", "subject")):
         if isinstance(entry.get(theirs), str | int):
             meta[ours] = entry[theirs]
@@ -162,7 +163,7 @@ def body_of(entry: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return {
         "smpl.global_orient": pose[0],
         "smpl.body_pose": pose[1:].reshape(-1),
-        "smpl.betas": numbers(entry["parm_shape"], (10,)),
+        "smpl.betas": numbers(np.ravel(entry["parm_shape"]), (10,)),
     }
 
 

@@ -44,6 +44,7 @@ WORDS = ("maskname", "partname", "personid")
 OTHERS = ("center", "scale", "gender", "cam_int", "width", "height", "trans_cam", "body_source")
 POSE, SHAPE = 72, 10
 OWN = "extra.human_data."
+RENAMED = "mpi_inf_3dhp"  # of the files, that one's pictures get other names in mmhuman3d
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,7 @@ class Reading:
 
     names: Names
     reference: str
+    renamed: bool  # by mmhuman3d
     scale: str
 
 
@@ -70,7 +72,8 @@ def people(
     if scale not in ("auto", "200", "px"):
         raise UsageError(f"scale={scale} is none of auto, 200, px.")
     path = annotation_file(root, annotations)
-    reading = Reading(names=Names(images, strip), reference=reference, scale=scale)
+    renamed = reference == "mmhuman3d" and RENAMED in path.name
+    reading = Reading(names=Names(images, strip), reference=reference, renamed=renamed, scale=scale)
     with open_annotations(path, "imgname") as archive, whole_file(path):
         rows = archive.header("imgname").rows
         found = _fits(root, fits, rows) if fits else None
@@ -134,7 +137,7 @@ def _person(reading: Reading, number: int, row: Mapping[str, Any]) -> Person:
 
 def _official_name(reading: Reading, stored: str) -> str:
     """mmhuman3d's converter changes MPI-INF-3DHP's names to those of its own folders."""
-    if reading.reference != "mmhuman3d":
+    if not reading.renamed:
         return stored
     return stored.replace("imageFrames/", "").replace("frame_", "")
 

@@ -9,7 +9,7 @@ import torch
 
 from hpscli.body.rotations import axis_angle_to_matrix
 from hpscli.data.containers.ply import ply_vertices
-from hpscli.data.people import padded_box
+from hpscli.data.people import BOX_SCALE, padded_box
 from hpscli.data.sample import MESHES
 from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
@@ -31,11 +31,11 @@ CENTER_PX = (790.263706, 578.90334)  # of pictures of 1600 x 1200 px
 
 def ehf(root: Path, split: str, *, reference: str) -> Iterator[Person | HpsError]:
     """EHF -> its people, the mesh in the camera frame."""
-    names = sorted(path.name for path in root.glob(f"*{PICTURE}"))
+    names = sorted(path.name for path in root.glob("*.jpg" if reference else f"*{PICTURE}"))
     if not names:
         raise MissingError(f"{root} holds no pictures *{PICTURE}.")
     for name in names:
-        stem = name.removesuffix(PICTURE)
+        stem = name.partition("_")[0] if reference else name.removesuffix(PICTURE)
         try:
             points = detections(root / f"{stem}{DETECTIONS}")
             mesh = ply_vertices(root / f"{stem}{MESH}")
@@ -84,13 +84,16 @@ def ehf_person(image: str, points: np.ndarray, mesh: np.ndarray) -> Person:
 def _as_reference(image: str, points: np.ndarray, mesh: np.ndarray) -> Person:
     """As mmhuman3d: every point is certain, found or not, and the mesh is turned but not moved."""
     joints = np.concatenate([points[:, :2], np.ones((len(points), 1))], axis=1)
+    low, high = (f(joints[:, :2].astype(np.float32), axis=0) for f in (np.min, np.max))
+    half, middle = (high - low) * np.float32(BOX_SCALE) / 2, (high + low) / 2
+    corners = middle - half, middle + half  # in single precision, as the file has them
     return Person(
         image=image,
         arrays={
             "keypoints2d.openpose137": joints,
             "extra.human_data.vertices": mesh @ camera_rotation().T,
         },
-        box=padded_box(points[:, :2]),
+        box=np.concatenate([corners[0], corners[1] - corners[0]]).astype(np.float64),
     )
 
 

@@ -99,7 +99,7 @@ def _picture(
     camera, joints, hand, vertices = entries
     if not isinstance(camera, np.ndarray) or not isinstance(joints, np.ndarray):
         return InvalidData(f"{part} pose {pose} has no labels.")
-    if (joints[:, 2] <= 0).any():
+    if (joints[:, 2] <= 0).any() and not reference:
         return InvalidData(f"{part}_xyz.json entry {pose}: a joint lies behind the camera.")
     ends = np.cumsum(list(PARAMETERS.values()))[:-1]
     values = dict(zip(PARAMETERS, np.split(np.asarray(hand), ends), strict=True))

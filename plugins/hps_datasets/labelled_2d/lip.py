@@ -1,5 +1,6 @@
 """Look Into Person: a CSV of one person a picture, 16 joints, each x, y and whether it is hidden."""
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hpscli.records import Person
 
 JOINTS = 16
 PARTS = {"train": "train", "validation": "val"}
+MISSING = ("", "NA", "N/A", "n/a", "<NA>", "#N/A", "null", "NULL", "None")  # of pandas, beside nan
 
 
 def lip(
@@ -32,7 +34,8 @@ def lip(
                     continue
                 image = f"{part}_images/{name}"
                 person = _as_reference(image, rows) if reference else lip_person(image, rows)
-                if (rows[:, 2] == 0).sum() >= least_joints:
+                visible = rows[:, 2] < 1 if reference else rows[:, 2] == 0
+                if visible.sum() >= least_joints:
                     yield person
     except OSError as error:
         raise MissingError(f"{path} cannot be read: {error.strerror}.") from None
@@ -40,10 +43,12 @@ def lip(
 
 def read_line(line: str) -> tuple[str, np.ndarray]:
     """A line -> the picture's name, and (16,3) x, y px, 0 visible or 1 hidden; NaN without label."""
-    name, *fields = line.strip().split(",")
+    name, *fields = next(csv.reader([line.strip()]))
     if len(fields) != JOINTS * 3:
         raise ValueError(f"{len(fields)} numbers, expected {JOINTS * 3}")
-    rows = np.array([float(field or "nan") for field in fields]).reshape(JOINTS, 3)
+    rows = np.array([float("nan" if field in MISSING else field) for field in fields]).reshape(
+        JOINTS, 3
+    )
     if np.isinf(rows).any():
         raise ValueError("a number without end")
     return name, rows
@@ -60,6 +65,6 @@ def _as_reference(image: str, rows: np.ndarray) -> Person:
     """As hmr-benchmarks: what is missing becomes 1, in x and y too; hidden joints lose confidence."""
     filled = np.where(np.isnan(rows), 1.0, rows)
     joints = np.concatenate([filled[:, :2], 1 - filled[:, 2:]], axis=1)
-    seen = joints[joints[:, 2] == 1, :2]
+    seen = joints[joints[:, 2] > 0, :2]
     box = padded_box(seen) if len(seen) else None
     return Person(image=image, arrays={"keypoints2d.lip16": joints}, box=box)

@@ -36,7 +36,10 @@ SHAPES = {  # numbers of each parameter; betas may have more
 HANDS = ("left_hand_pose", "right_hand_pose")
 COUNT_OF_BETAS = 10
 HEAD_BYTES = 1 << 12  # of a PNG, in which its size is
-SEVERAL = (list, tuple, np.ndarray)  # cells with a value for each person
+PERSON_CELLS = (  # with a value for each person
+    *("gender", "kid", "age", "ethnicity", "occlusion", "Yaw", "gt_joints_2d", "gt_joints_3d"),
+    *("gt_path_smplx", "gt_path_smpl"),
+)
 RECORD_ERRORS = (*BAD_RECORD, OSError)
 
 
@@ -87,9 +90,9 @@ def agora(
         raise UsageError(f"body '{body}' is none of AGORA's.", "body=smplx or body=smpl")
     if resolution not in (*SIZES, "auto"):
         raise UsageError(f"resolution '{resolution}' is none of AGORA's.", f"One of: {[*SIZES]}")
-    tables = sorted((root / FOLDERS[body]).glob(f"*{split}_*.pkl"))
+    tables = sorted((root / FOLDERS[body]).glob(f"*{split}*.pkl"))
     if not tables:
-        raise MissingError(f"{root / FOLDERS[body]} holds no table of '{split}' (*{split}_*.pkl).")
+        raise MissingError(f"{root / FOLDERS[body]} holds no table of '{split}' (*{split}*.pkl).")
     reading = Reading(root, split, reference, body, resolution)
     for path in tables:
         yield from _rows(reading, path)
@@ -119,7 +122,7 @@ def _people(reading: Reading, record: str, cells: Mapping[str, Any]) -> Iterator
         if not is_valid:
             continue
         try:
-            one = {key: cell[number] for key, cell in cells.items() if isinstance(cell, SEVERAL)}
+            one = {key: cells[key][number] for key in PERSON_CELLS if key in cells}
             yield _person(reading, shown, number, {**cells, **one})
         except (InvalidData, MissingError) as error:
             yield InvalidData(f"{record} person {number}: {error.problem}")
@@ -220,9 +223,8 @@ def _ours(
 
 def view_of(image: str, cells: Mapping[str, Any]) -> View:
     """The picture's name, and its row -> its camera."""
-    name = image.rpartition("/")[2]
     for part, view in FIXED_VIEWS.items():
-        if part in name:
+        if part in image:
             return view
     return View(float(cells["camYaw"]), 0.0, OTHER_FOCAL_MM)
 
@@ -288,6 +290,6 @@ def _fit(path: Path) -> Mapping[str, np.ndarray]:
     for name, count in wanted.items():
         if fit[name].size != count or fit[name].dtype.kind != "f":
             raise InvalidData(f"{path.name}: {name} has {fit[name].size} numbers, not {count}.")
-    if not COUNT_OF_BETAS <= fit["betas"].size <= 16 or fit["betas"].dtype.kind != "f":
+    if fit["betas"].size < COUNT_OF_BETAS or fit["betas"].dtype.kind != "f":
         raise InvalidData(f"{path.name}: {fit['betas'].size} shape numbers.")
     return fit

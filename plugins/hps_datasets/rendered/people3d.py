@@ -29,14 +29,17 @@ def people3d(
     folders = sorted(path for path in root.glob("rgb/*/*/*/*") if path.is_dir())
     if not folders:
         raise MissingError(f"{root} holds no pictures rgb/SUBJECT/ACTION/CAMERA/FOLDER/*.jpg.")
-    for path in (path for folder in folders for path in pictures(folder)):
+    paths = [path for folder in folders for path in pictures(folder)]
+    if reference:  # of one kind alone, sorted by whole names
+        paths = sorted((path for path in paths if path.suffix == ".jpg"), key=str)
+    for path in paths:
         image = path.relative_to(root).as_posix()
         _, subject, action, camera, _, name = image.split("/")
         if not reference and is_test(subject) != (split == "test"):
             continue
         text = root / "skeleton" / subject / action / camera / f"{Path(name).stem}.txt"
         try:
-            values = read_rows(text)
+            values = read_rows(text, 3 if reference else 5)
             points, joints = values[:, :2], values[:, -3:] * unit_m
             seen, certain = np.ones((COUNT, 1)), np.ones((COUNT, 1))
             if reference:  # columns 0 to 2 as 3D, and the confidence minus its own first row
@@ -72,12 +75,12 @@ def is_test(subject: str) -> bool:
     return bool(digits) and int(digits) >= FIRST_TEST_SUBJECT
 
 
-def read_rows(path: Path) -> np.ndarray:
-    """A text file -> (67,C) numbers, C at least 5."""
+def read_rows(path: Path, columns: int) -> np.ndarray:
+    """A text file -> (67,C) numbers, C at least `columns`."""
     with path.open("rb") as stream:
         text = stream.read(LARGEST_BYTES + 1)
     rows = [[float(word) for word in line.split()] for line in text.splitlines() if line.strip()]
     values = np.array(rows, np.float64)
-    if values.ndim != 2 or values.shape[0] != COUNT or values.shape[1] < 5:
+    if values.ndim != 2 or values.shape[0] != COUNT or values.shape[1] < columns:
         raise ValueError(f"shape {values.shape} instead of {COUNT} rows of x y ... x y z")
     return values

@@ -40,7 +40,8 @@ def up3d(root: Path, split: str, *, reference: str) -> Iterator[Person | HpsErro
 
 def picture_number(line: str) -> str:
     """A line of a list, "/00001_image.png" or "/00001_image.png 512.0" -> "00001"."""
-    return line.split()[0].lstrip("/").removesuffix("_image.png")
+    name = line.partition("_image.png")[0] if "_image.png" in line else line.split()[0]
+    return name.lstrip("/")
 
 
 def _person(root: Path, number: str, reference: str) -> Person:

@@ -139,7 +139,9 @@ def _sequence(
         except BAD_RECORD as error:
             yield InvalidData(f"{sequence}/annot.mat camera {number}: {in_words(error)}.")
             continue
-        for place, (frame, picture) in enumerate(frames.pictures(len(labels))):
+        for place, (frame, picture) in enumerate(
+            frames.pictures(len(labels), every_name=bool(choice.reference))
+        ):
             row = place if choice.reference else frame
             if row >= len(labels) or not _passes(labels.flat[row], choice) or not counter.takes():
                 continue
@@ -186,9 +188,11 @@ def _person(
         "camera": frames.camera,
         "frame": frame,
     }
+    image, own = frames.image(frame, choice.reference), picture.path
+    folder = image.rpartition("/")[0]  # of that program's layout: there it takes any name
     return Person(
         key=stem_of(frames.image(frame, "mmhuman3d")),
-        image=frames.image(frame, choice.reference),
+        image=own if choice.reference and own.startswith(f"{folder}/") else image,
         picture=picture,
         image_size_px=(SIDE_PX, SIDE_PX),
         arrays={**joints, **camera},
@@ -218,15 +222,15 @@ class Frames:
     video: str = ""
     count: int = 0  # of the video's frames
 
-    def pictures(self, labelled: int) -> Iterator[tuple[int, Picture]]:
-        """-> frame, from 0, and picture of as many frames as have labels."""
+    def pictures(self, labelled: int, every_name: bool) -> Iterator[tuple[int, Picture]]:
+        """-> frame, from 0, and picture of as many frames as have labels; else only numbered files."""
         if self.video:
             for frame in range(min(self.count or labelled, labelled)):
                 yield frame, Picture(path=self.video, frame=frame)
-        for path in self.files:
+        for place, path in enumerate(self.files):
             digits = re.search(r"(\d+)\.\w+$", path)
-            if digits:
-                yield int(digits[1]) - 1, Picture(path=path)
+            if digits or every_name:
+                yield int(digits[1]) - 1 if digits else place, Picture(path=path)
 
     def image(self, frame: int, layout: str) -> str:
         """Frame, from 0 -> the name of its picture in mmhuman3d's or SPIN's layout, counted from 1."""

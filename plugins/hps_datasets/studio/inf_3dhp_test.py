@@ -75,7 +75,7 @@ def _sequence(
     try:
         flat = flat.astype(np.float64).reshape(len(flat), JOINTS, 2)
         points = points.astype(np.float64).reshape(len(points), JOINTS, 3) / MM_PER_M
-        chosen = np.flatnonzero(valid.ravel() == 1)
+        chosen = np.flatnonzero(valid.ravel())
         if not len(flat) == len(points) == valid.size:
             raise ValueError(f"{len(flat)}, {len(points)} and {valid.size} frames")
     except BROKEN as error:

@@ -71,10 +71,7 @@ def _pictures(root: Path) -> str:
 
 
 def _people(labels: Path, files: Files, split: str, reference: str) -> Iterator[Person | HpsError]:
-    for value in json_values(labels, ("images", "annotations")):
-        if value.name != "annotations" or not value.listed:
-            continue
-        entry = value.value
+    for entry in _entries(labels, files, reference):
         name = (
             f"{labels.name} annotation {entry.get('id', '?') if isinstance(entry, dict) else '?'}"
         )
@@ -91,13 +88,30 @@ def _people(labels: Path, files: Files, split: str, reference: str) -> Iterator[
             yield person
 
 
+def _entries(labels: Path, files: Files, reference: str) -> Iterator[Any]:
+    """-> annotations as they stand; by picture, in the order of the pictures, as hmr-benchmarks."""
+    values = json_values(labels, ("images", "annotations"))
+    listed = (value for value in values if value.name == "annotations" and value.listed)
+    if not reference:
+        yield from (value.value for value in listed)
+        return
+    ranks = {image: rank for rank, image in enumerate(files.images)}
+    places = []
+    for value in listed:
+        image = value.value.get("image_id") if isinstance(value.value, dict) else None
+        places.append((ranks.get(str(image), len(ranks)), value.start, value.stop))
+    yield from (json_value(files.labels, *place) for _, *place in sorted(places))
+
+
 def _person(files: Files, entry: Any, image: Any, reference: str) -> Person | None:
     """-> one person; None for whom hmr-benchmarks leaves out."""
     flat = np.array(entry["keypoints_img"], np.float64).reshape(JOINTS, 2)
     points = np.array(entry["keypoints_cam"], np.float64).reshape(JOINTS, 3)
     visible = np.array(entry["keypoints_vis"], np.float64).reshape(JOINTS, 1)
+    if reference:
+        visible = np.trunc(visible)
     body = _fit(files, str(entry["id"]))
-    if reference and (not body or not visible[ROOT, 0]):
+    if reference and (not body or visible[ROOT, 0] != 1):
         return None
     box = np.array(entry["bbox"], np.float64)
     solid = rooted(points, ROOT) if reference else points / MM_PER_M  # official: millimetres

@@ -47,12 +47,14 @@ def whole() -> np.ndarray:
     return slots
 
 
-def read(folder: Path, entries: dict[str, Any], **options: Any) -> list[Any]:
+def read(
+    folder: Path, entries: dict[str, Any], file: str = "people.npz", **options: Any
+) -> list[Any]:
     wrapped = {
         k: np.array(v, dtype=object) if isinstance(v, dict | list) else v
         for k, v in entries.items()
     }
-    np.savez_compressed(folder / "people.npz", allow_pickle=True, **wrapped)
+    np.savez_compressed(folder / file, allow_pickle=True, **wrapped)
     reader = spin_people if "imgname" in entries else human_data_people
     return list(reader(folder, "train", **options))
 
@@ -240,6 +242,8 @@ def test_spin_differs_from_its_own_loader_where_that_is_wrong(tmp_path: Path) ->
         tmp_path,
         entries | {"imgname": np.array(["S1/imageFrames/frame_1.jpg"] * N)},
         reference="mmhuman3d",
+        file="mpi_inf_3dhp_train.npz",
+        annotations="mpi_inf_3dhp_train.npz",
     )
     assert converted[0].image == "S1/1.jpg" and "smpl.betas" in converted[0].arrays
     assert converted[0].picture.path == "S1/imageFrames/frame_1.jpg"
