@@ -7,6 +7,7 @@ shape. Without a body J is unknown, and then so is `transl`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,25 @@ from hpscli.body.layer import load_body
 from hpscli.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def in_camera(
+    arrays: Mapping[str, Array], kind: str, gender: str, rotation: Array, translation: Array
+) -> dict[str, Array]:
+    """Arrays of a body in the world -> the same in the camera.
+
+    Without `KIND.transl` where the body that knows the pelvis is not here; a camera that only moves
+    needs none.
+    """
+    seen = dict(arrays)
+    transl = seen.pop(f"{kind}.transl")
+    if np.allclose(rotation, np.eye(3)):
+        return {**seen, f"{kind}.transl": transl + translation}
+    seen[f"{kind}.global_orient"] = turned_root(seen[f"{kind}.global_orient"], rotation)
+    pelvis = rest_pelvis(kind, gender, seen[f"{kind}.betas"])
+    if pelvis is not None:
+        seen[f"{kind}.transl"] = moved_translation(transl, pelvis, rotation, translation)
+    return seen
 
 
 def turned_root(root: Array, rotation: Array) -> Array:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hpscli.body.placement import moved_translation, rest_pelvis, turned_root
+from hpscli.body.placement import in_camera
 from hpscli.data.containers.matlab import BROKEN, hdf5_array, open_hdf5
 from hpscli.errors import HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person, Picture
@@ -100,12 +100,9 @@ def _person(file: Any, capture: Capture, camera: str, frame: int, points: np.nda
     }
     if capture.smpl:
         fit = {k: v[frame].reshape(SMPL[k]) for k, v in capture.smpl.items() if k in SMPL}
-        betas = capture.smpl["betas"].ravel()[:10]
-        arrays["smpl.betas"], arrays["smpl.body_pose"] = betas, fit["body_pose"]
-        arrays["smpl.global_orient"] = turned_root(fit["global_orient"], rotation)
-        pelvis = rest_pelvis("smpl", "neutral", betas)
-        if pelvis is not None:
-            arrays["smpl.transl"] = moved_translation(fit["transl"], pelvis, rotation, translation)
+        world = {f"smpl.{part}": values for part, values in fit.items()}
+        world["smpl.betas"] = capture.smpl["betas"].ravel()[:10]
+        arrays |= in_camera(world, "smpl", "neutral", rotation, translation)
     stem = capture.name.removesuffix(".smc")
     return Person(
         image=f"{stem}/kinect_{int(camera):02d}/{frame:06d}.jpg",

@@ -21,7 +21,7 @@ from hps_datasets.scenes.labels import (
     mapping,
 )
 from hps_datasets.scenes.mirrored import mirrored_labels, resized_labels
-from hpscli.body.placement import moved_translation, rest_pelvis, turned_root
+from hpscli.body.placement import in_camera
 from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.people import image_size, padded_box, picture_bytes, stem_of
 from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
@@ -130,16 +130,8 @@ def _camera(fit: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
 
 def _fitted(fit: Mapping[str, Any], gender: str) -> dict[str, np.ndarray]:
     """-> the arrays of a fit, in the colour camera."""
-    arrays = smplx_arrays(fit)
     rotation, translation = _camera(fit)
-    transl = arrays.pop("smplx.transl")
-    if np.allclose(rotation, np.eye(3)):  # a camera that only moves needs no pelvis
-        return {**arrays, "smplx.transl": transl + translation}
-    arrays["smplx.global_orient"] = turned_root(arrays["smplx.global_orient"], rotation)
-    pelvis = rest_pelvis("smplx", gender, arrays["smplx.betas"])
-    if pelvis is not None:
-        arrays["smplx.transl"] = moved_translation(transl, pelvis, rotation, translation)
-    return arrays
+    return in_camera(smplx_arrays(fit), "smplx", gender, rotation, translation)
 
 
 def _as_converted(frames: Iterator[Frame | HpsError]) -> Iterator[Person | HpsError]:

@@ -14,7 +14,7 @@ from hps_datasets.scenes.hands import smplx_arrays
 from hps_datasets.scenes.labels import mapping
 from hpscli.body.files import have_asset
 from hpscli.body.layer import load_body, matrices
-from hpscli.body.placement import moved_translation, rest_pelvis, turned_root
+from hpscli.body.placement import in_camera
 from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.people import padded_box, stem_of
 from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
@@ -99,19 +99,12 @@ def _person(
     points, imported = _joints(fit, gender)
     points = points @ camera.rotation.T + camera.translation
     arrays = {
-        **fit,
-        "smplx.global_orient": turned_root(fit["smplx.global_orient"], camera.rotation),
+        **in_camera(fit, "smplx", gender, camera.rotation, camera.translation),
         "camera.intrinsics": camera.intrinsics,
         "camera.rotation": camera.rotation,
         "camera.translation": camera.translation,
         "extra.distortion": camera.distortion,
     }
-    transl = arrays.pop("smplx.transl")
-    pelvis = rest_pelvis("smplx", gender, fit["smplx.betas"])
-    if pelvis is not None:
-        arrays["smplx.transl"] = moved_translation(
-            transl, pelvis, camera.rotation, camera.translation
-        )
     if imported:
         arrays["keypoints3d.smplx55"] = np.hstack([points, np.ones((len(points), 1))])
     ahead = points[points[:, 2] > 0] @ camera.intrinsics.T

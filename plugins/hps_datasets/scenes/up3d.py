@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from hps_datasets.scenes.labels import flat, mapping, numbers
-from hpscli.body.placement import moved_translation, rest_pelvis, turned_root
+from hpscli.body.placement import in_camera
 from hpscli.body.rotations import axis_angle_to_matrix
 from hpscli.data.containers.archives import load_npz
 from hpscli.data.containers.pickles import load_pickle
@@ -58,8 +59,11 @@ def _person(root: Path, number: str, reference: str) -> Person:
     image = f"{number}_image.png"
     if not reference:
         size = image_size(picture_bytes(root, Picture(path=image)), image)
-        rt, t = flat(fit["rt"], 3), flat(fit["t"], 3)
-        arrays |= _in_camera(pose[:3], betas, flat(fit["trans"], 3), rt, t)
+        turn = torch.from_numpy(flat(fit["rt"], 3).astype(np.float64))
+        rotation, translation = axis_angle_to_matrix(turn).numpy(), flat(fit["t"], 3)
+        arrays["smpl.transl"] = flat(fit["trans"], 3)
+        arrays = in_camera(arrays, "smpl", "neutral", rotation, translation)
+        arrays |= {"camera.rotation": rotation, "camera.translation": translation}
         arrays["camera.intrinsics"] = _intrinsics(float(flat(fit["f"], 1)[0]), *size)
     scale = MASK_SCALE if reference else BOX_SCALE
     return Person(
@@ -69,25 +73,6 @@ def _person(root: Path, number: str, reference: str) -> Person:
         box=scaled_box(_render_box(root, f"{number}_render_light.png"), scale),
         meta={} if reference else {"body_source": "imported", "gender": "neutral"},
     )
-
-
-def _in_camera(
-    root: np.ndarray, betas: np.ndarray, transl: np.ndarray, rt: np.ndarray, t: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Root, shape, translation in the world, camera's rotation vector and translation -> arrays."""
-    import torch
-
-    rotation = axis_angle_to_matrix(torch.from_numpy(rt.astype(np.float64))).numpy()
-    arrays = {
-        "smpl.global_orient": turned_root(root, rotation),
-        "camera.rotation": rotation,
-        "camera.translation": t,
-    }
-    turned = bool(np.abs(rt).max() > 0)
-    pelvis = rest_pelvis("smpl", "neutral", betas) if turned else np.zeros(3)
-    if pelvis is not None:  # a camera that only moves needs no pelvis
-        arrays["smpl.transl"] = moved_translation(transl, pelvis, rotation, t)
-    return arrays
 
 
 def _intrinsics(focal_px: float, height: int, width: int) -> np.ndarray:
