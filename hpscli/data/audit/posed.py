@@ -68,9 +68,8 @@ def posed(sample: Sample) -> Posed | None:
     if moved is None or intrinsics is None or (joints + moved)[:, 2].min() <= 0:
         intrinsics, moved = _place(sample, joints, body.joint_set, height, width)
         placed = "picture"
-        if moved is None or (joints + moved)[:, 2].min() <= 0:
+        if intrinsics is None or moved is None or (joints + moved)[:, 2].min() <= 0:
             return None
-    assert intrinsics is not None
     return Posed(
         kind=kind,
         vertices=vertices + moved,

@@ -95,7 +95,8 @@ class _Window:
 
     def separated(self, opening: str, closing: str) -> Iterator[None]:
         """Between brackets: one turn for each value, which the caller reads."""
-        assert self.peek() == opening
+        if self.peek() != opening:
+            raise self.broken(f"expecting '{opening}'")
         self.at += 1
         if self.peek() == closing:
             self.at += 1

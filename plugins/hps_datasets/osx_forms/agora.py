@@ -17,7 +17,7 @@ from hps_datasets.osx_forms.annotations import (
     Array,
     Labels,
     Request,
-    box_of,
+    box_with_margin,
     corners,
     key_of,
     numbers,
@@ -166,11 +166,7 @@ def _box(request: Request, labels: Labels, view: View) -> Array:
     """The annotated box in the picture, longer side enlarged; of OSX the whole crop."""
     if request.official:
         return np.array([0, 0, view.size[1], view.size[0]], np.float32)
-    box = numbers(labels, "bbox", 4)
-    moved = {"bbox": _moved_box(box, view.affine)}
-    made = box_of(request, moved, "bbox", view.size)
-    assert made is not None
-    return made
+    return box_with_margin(_moved_box(numbers(labels, "bbox", 4), view.affine), "bbox")
 
 
 def _moved_box(box: Array, affine: Array) -> Array:

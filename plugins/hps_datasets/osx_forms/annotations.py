@@ -153,6 +153,11 @@ def box_of(request: Request, labels: Labels, word: str, size: tuple[int, int]) -
     box = numbers(labels, word, 4)
     if request.official:
         return person_box(box.tolist(), size)
+    return box_with_margin(box, word)
+
+
+def box_with_margin(box: Array, word: str) -> Array:
+    """x, y, width, height as labelled -> the square box with margin."""
     if box[2:].min() <= 0:
         raise ValueError(f"'{word}' is {box[2]:g} x {box[3]:g} px")
     return square_box(box[:2] + box[2:] / 2, BOX_SCALE * box[2:].max())

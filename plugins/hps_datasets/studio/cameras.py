@@ -1,6 +1,6 @@
 """Cameras of studios: Human3.6M's metadata.xml and MPI-INF-3DHP's camera.calibration."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -29,7 +29,7 @@ class StudioCamera:
     intrinsics: np.ndarray  # (3,3) px
     rotation: np.ndarray
     translation: np.ndarray
-    distortion: np.ndarray | None = None  # (8,) k1 .. k6, p1, p2
+    distortion: np.ndarray = field(default_factory=lambda: np.empty(0))  # (8,) k1 .. k6, p1, p2
 
     def arrays(self) -> dict[str, np.ndarray]:
         """-> what a person's record says of the camera."""
@@ -38,7 +38,7 @@ class StudioCamera:
             "camera.rotation": self.rotation,
             "camera.translation": self.translation,
         }
-        return found if self.distortion is None else found | {"extra.distortion": self.distortion}
+        return found | {"extra.distortion": self.distortion} if self.distortion.size else found
 
 
 def h36m_cameras(path: Path, reference: str = "") -> dict[tuple[str, str], StudioCamera]:
@@ -91,7 +91,6 @@ def h36m_camera_document(root: Path) -> dict[tuple[str, str], dict[str, Any]]:
     """The data set's folder -> `cam_param` of mmhuman3d's file: cameras by subject and camera."""
     found = {}
     for (subject, name), camera in h36m_cameras(root / "metadata.xml", "mmhuman3d").items():
-        assert camera.distortion is not None
         lens = zip(("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2"), camera.distortion, strict=True)
         height, width = SIZES_PX[name]
         found[subject, name] = {

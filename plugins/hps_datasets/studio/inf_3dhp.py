@@ -148,7 +148,9 @@ def _sequence(
             person = _person(frames, frame, picture, labels, row, choice)
             try:
                 yield (
-                    person if choice.openpose is None else _detected(person, frames, frame, choice)
+                    person
+                    if choice.openpose is None
+                    else _detected(person, frames, frame, choice.openpose)
                 )
             except (InvalidData, MissingError) as error:
                 yield InvalidData(f"{sequence} camera {number} frame {frame}: {error.problem}")
@@ -201,14 +203,13 @@ def _person(
     )
 
 
-def _detected(person: Person, frames: "Frames", frame: int, choice: Choice) -> Person:
+def _detected(person: Person, frames: "Frames", frame: int, folder: Path) -> Person:
     """-> the same person with what OpenPose found of them, as SPIN chooses it."""
-    assert choice.openpose is not None
     name = frames.image(frame, "spin").removesuffix(".jpg") + "_keypoints.json"
     part = person.arrays.get("keypoints2d.spin_gt24")
     if part is None:
         part = spin_joints(person.arrays[f"keypoints2d.{SET}"][SEVENTEEN])
-    found = match_openpose(read_openpose(choice.openpose / name), part, "mpi_inf_3dhp")
+    found = match_openpose(read_openpose(folder / name), part, "mpi_inf_3dhp")
     return replace(person, arrays={**person.arrays, "keypoints2d.openpose25": found})
 
 
