@@ -4,7 +4,6 @@ The colour pictures of the download are mirrored; OpenPose and the fits saw them
 fitting code, `flip: True` in all of its configurations). So labels are mirrored to lie on the pictures.
 """
 
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,26 +134,17 @@ def _fitted(fit: Mapping[str, Any], gender: str) -> dict[str, np.ndarray]:
 
 
 def _as_converted(frames: Iterator[Frame | HpsError]) -> Iterator[Person | HpsError]:
-    """-> as hmr-benchmarks: fit k goes to picture k, though pictures before it may have none."""
-    waiting: deque[tuple[Frame, dict[str, np.ndarray]]] = deque()
-    camera: dict[str, np.ndarray] = {}
+    """-> as hmr-benchmarks: people of the pictures that have a fit."""
     for frame in frames:
         if isinstance(frame, HpsError):
             yield frame
             continue
+        if frame.fit is None:
+            continue
         try:
-            fit = _official(frame.fit) if frame.fit is not None else None
-            if frame.fit is not None:
-                rotation, translation = _camera(frame.fit)
-                camera = {"camera.rotation": rotation, "camera.translation": translation}
+            yield _converted(frame, frame.fit)
         except BAD_RECORD as error:
             yield InvalidData(f"{frame.image}: {in_words(error)}.")
-            continue
-        waiting.append((frame, camera))  # without a fit: the camera of the picture before
-        if fit is not None:
-            yield _converted(*waiting.popleft(), fit)
-    for frame, camera in waiting:
-        yield _converted(frame, camera, {})
 
 
 def _official(fit: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -164,13 +154,19 @@ def _official(fit: Mapping[str, Any]) -> dict[str, np.ndarray]:
     }
 
 
-def _converted(frame: Frame, camera: dict[str, np.ndarray], fit: dict[str, np.ndarray]) -> Person:
+def _converted(frame: Frame, fit: Mapping[str, Any]) -> Person:
     points = converted_confidences(frame.points)
-    intrinsics = {"camera.intrinsics": INTRINSICS.astype(np.float32)}
+    rotation, translation = _camera(fit)
     return Person(
         key=stem_of(f"{frame.recording}/{frame.name}.jpg"),
         image=frame.image,
-        arrays={"keypoints2d.openpose25": points, **intrinsics, **camera, **fit},
+        arrays={
+            "keypoints2d.openpose25": points,
+            "camera.intrinsics": INTRINSICS.astype(np.float32),
+            "camera.rotation": rotation,
+            "camera.translation": translation,
+            **_official(fit),
+        },
         box=padded_box(points[points[:, 2] > 0, :2]),
         image_size_px=SIZE_PX,
     )
