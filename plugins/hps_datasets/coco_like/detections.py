@@ -9,6 +9,7 @@ from hpscli.data.forms.openpose import (
     LIMBS,
     REJECT_ABOVE,
     REJECT_BELOW_PX,
+    WITHOUT,
     limb_distance,
     match_openpose,
     read_openpose,
@@ -22,8 +23,8 @@ def detection_of(folder: Path, image: str, points: np.ndarray, *, spin: bool) ->
     The nearest person whose limbs are all detected, if near: within a tenth of the person's size or ten
     pixels. `spin`: by SPIN's rule, which rejects the near ones; zeros when nobody is taken.
     """
-    name = PurePosixPath(image).stem
-    people = read_openpose(inside(folder, f"{name}_keypoints.json"))
+    name = PurePosixPath(image).with_suffix("")
+    people = read_openpose(inside(folder, f"{name}_keypoints.json"), fix=WITHOUT)
     labels = convert(points, "coco17", "spin_gt24")[0]
     if spin:
         return match_openpose(people, labels, "coco")

@@ -226,7 +226,7 @@ def _box(values: Mapping[str, Any], labels: Labels, reading: Reading) -> np.ndar
         return box  # corners too: as converters store them
     if labels.corners:
         box[2:] -= box[:2]
-    if not box[2:].min() > 0:
+    if not box[2:].min() > 0 and reading.confidence == "labelled":  # converters do not look
         raise ValueError(f"the box {box.tolist()} has no area")
     return square_box(box[:2] + box[2:] / 2, BOX_SCALE * box[2:].max())
 
