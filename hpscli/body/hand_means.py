@@ -1,23 +1,45 @@
-"""Hand poses that are stored relative to SMPL-X's mean hand -> relative to the flat hand."""
+"""Hand poses that are stored in SMPL-X's own terms -> axis-angles relative to the flat hand.
+
+Its file holds the mean hand and the principal components of hands: without it there is no answer.
+"""
 
 from functools import lru_cache
 
 import numpy as np
 
-from hpscli.body.files import have_asset, read_asset
+from hpscli.body.files import asset_path, have_asset, read_asset
 
-GENDERS = ("neutral", "male", "female")  # their mean hands are the same
+GENDERS = ("neutral", "male", "female")  # their hands are the same
+NUMBERS = 45  # of a hand: 15 joints
 
 
 def relative_to_flat(pose: np.ndarray, side: str) -> np.ndarray | None:
-    """Axis-angle (45,), left or right -> (45,); None when no SMPL-X body was imported."""
-    for gender in GENDERS:
-        if have_asset(f"smplx-{gender}"):
-            return np.asarray(np.asarray(pose, np.float64) + _mean(f"smplx-{gender}", side))
-    return None
+    """Axis-angle (45,) relative to the mean hand, left or right -> (45,); None without SMPL-X."""
+    stored = _stored(side)
+    return None if stored is None else np.asarray(np.asarray(pose, np.float64) + stored[0])
+
+
+def from_components(coefficients: np.ndarray, side: str) -> np.ndarray | None:
+    """Coefficients (N,) of the principal components, left or right -> (45,); None without SMPL-X."""
+    stored = _stored(side)
+    if stored is None:
+        return None
+    mean, components = stored
+    return np.asarray(coefficients @ components[: len(coefficients)] + mean)
+
+
+def _stored(side: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """-> mean (45,) and components (45,45) of the SMPL-X that was imported."""
+    asset = next((name for g in GENDERS if have_asset(name := f"smplx-{g}")), "")
+    return _read(asset, side, asset_path(asset).stat().st_mtime_ns) if asset else None
 
 
 @lru_cache(maxsize=4)
-def _mean(asset: str, side: str) -> np.ndarray:
+def _read(asset: str, side: str, time: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """`time` of the file: another import is read anew."""
     arrays, _ = read_asset(asset)
-    return np.asarray(arrays[f"hands_mean{side[0]}"], np.float64).reshape(45)
+    names = [f"hands_{part}{side[0]}" for part in ("mean", "components")]
+    if any(name not in arrays for name in names):
+        return None
+    mean, components = (np.asarray(arrays[name], np.float64) for name in names)
+    return mean.reshape(NUMBERS), components.reshape(-1, NUMBERS)

@@ -5,32 +5,43 @@ about the same person. The rule by which it chooses is kept here as it is, its t
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from hpscli.errors import InvalidData, MissingError, in_words
+from hpscli.errors import BAD_RECORD, InvalidData, MissingError, in_words
 
 BODY_JOINTS = 25
+BODY = {"pose_keypoints_2d": BODY_JOINTS}
+HANDS = {"hand_left_keypoints_2d": 21, "hand_right_keypoints_2d": 21}
+WHOLE_BODY = {**BODY, **HANDS, "face_keypoints_2d": 70}  # openpose137
+WITHOUT = "SPIN's files hold detections of OpenPose; without them: openpose=''"
 LIMBS = (11, 10, 9, 12, 13, 14, 4, 3, 2, 5, 6, 7)  # of openpose25: the first 12 joints of spin_gt24
 REJECT_ABOVE = 0.1  # distance / size of the person, as SPIN
 REJECT_BELOW_PX = {"mpii": 30.0, "coco": 10.0}  # as SPIN; it never rejects in other data sets
 
 
-def read_openpose(path: Path) -> list[np.ndarray]:
-    """The JSON of one picture -> joints (25,3) px, px, confidence of each person in it."""
+def read_openpose(
+    path: Path, parts: Mapping[str, int] = BODY, *, name: str = "", fix: str = ""
+) -> list[np.ndarray]:
+    """The JSON of one picture -> joints (25,3) px, px, confidence of each person in it.
+
+    `parts`: entries and their joints, one after the other; errors name the file as `name`.
+    """
+    name = name or str(path)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        found = [np.array(person["pose_keypoints_2d"], float) for person in document["people"]]
-        return [joints.reshape(BODY_JOINTS, 3) for joints in found]
+        return [
+            np.concatenate(
+                [np.array(person[part], float).reshape(n, 3) for part, n in parts.items()]
+            )
+            for person in document["people"]
+        ]
     except OSError as error:
-        raise MissingError(
-            f"{path} cannot be read: {error.strerror}.",
-            "SPIN's files hold detections of OpenPose; without them: openpose=''",
-        ) from None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InvalidData(f"{path} is no result of OpenPose: {in_words(error)}.") from None
+        raise MissingError(f"{name} cannot be read: {error.strerror}.", fix) from None
+    except BAD_RECORD as error:
+        raise InvalidData(f"{name} is no result of OpenPose: {in_words(error)}.") from None
 
 
 def match_openpose(people: Sequence[np.ndarray], part: np.ndarray, dataset: str) -> np.ndarray:

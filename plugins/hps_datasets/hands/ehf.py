@@ -1,6 +1,5 @@
 """EHF: one hundred pictures of one person, detections of OpenPose, and scans fitted with SMPL-X meshes."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,18 +8,13 @@ import torch
 
 from hpscli.body.rotations import axis_angle_to_matrix
 from hpscli.data.containers.ply import ply_vertices
+from hpscli.data.forms.openpose import WHOLE_BODY, read_openpose
 from hpscli.data.people import BOX_SCALE, padded_box
 from hpscli.data.sample import MESHES
-from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
+from hpscli.errors import HpsError, InvalidData, MissingError
 from hpscli.records import Person
 
 PICTURE, DETECTIONS, MESH = "_img.jpg", "_2Djnt.json", "_align.ply"
-PARTS = {  # of openpose137, in this order: entry of the JSON, joints
-    "pose_keypoints_2d": 25,
-    "hand_left_keypoints_2d": 21,
-    "hand_right_keypoints_2d": 21,
-    "face_keypoints_2d": 70,
-}
 # The one camera of all pictures, world -> camera: EHF_camera.txt of its owner. Its rotation is the one
 # that mmhuman3d has; translation and intrinsics are as several evaluation programs quote them.
 ROTATION = (-2.98747896, 0.01172457, -0.05704687)  # axis-angle
@@ -37,25 +31,16 @@ def ehf(root: Path, split: str, *, reference: str) -> Iterator[Person | HpsError
     for name in names:
         stem = name.partition("_")[0] if reference else name.removesuffix(PICTURE)
         try:
-            points = detections(root / f"{stem}{DETECTIONS}")
+            people = read_openpose(root / f"{stem}{DETECTIONS}", WHOLE_BODY)
             mesh = ply_vertices(root / f"{stem}{MESH}")
         except HpsError as error:
             yield error
             continue
+        if not people:
+            yield InvalidData(f"{stem}{DETECTIONS} has no person of OpenPose.")
+            continue
         make = _as_reference if reference else ehf_person
-        yield make(name, points, mesh)
-
-
-def detections(path: Path) -> np.ndarray:
-    """The JSON of one picture -> (137,3) px, px, confidence of the first person in it."""
-    try:
-        person = json.loads(path.read_text(encoding="utf-8"))["people"][0]
-        parts = [np.array(person[name], np.float64).reshape(n, 3) for name, n in PARTS.items()]
-        return np.concatenate(parts)
-    except OSError as error:
-        raise MissingError(f"{path} cannot be read: {error.strerror}.") from None
-    except BAD_RECORD as error:
-        raise InvalidData(f"{path.name} has no person of OpenPose: {in_words(error)}.") from None
+        yield make(name, people[0], mesh)
 
 
 def ehf_person(image: str, points: np.ndarray, mesh: np.ndarray) -> Person:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from hpscli.body.joints import convert
-from hpscli.data.forms.openpose import match_openpose, read_openpose
+from hpscli.data.forms.openpose import WITHOUT, match_openpose, read_openpose
 from hpscli.data.people import BOX_SCALE, padded_box, square_box
 
 HIDDEN, VISIBLE = 1, 2  # as COCO's: 0 no label, 1 labelled but hidden, 2 visible
@@ -42,4 +42,4 @@ def detected_by_openpose(
     """The JSON files of OpenPose, a picture and its labels -> the detection (25,3) that SPIN takes."""
     part = convert(joints, joint_set, "spin_gt24")[0]
     name = f"{Path(image).stem}_keypoints.json"
-    return match_openpose(read_openpose(folder / name), part, dataset)
+    return match_openpose(read_openpose(folder / name, fix=WITHOUT), part, dataset)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from hpscli.errors import BAD_RECORD, InvalidData, MissingError, in_words
+from hpscli.data.forms.openpose import read_openpose
+from hpscli.errors import InvalidData, MissingError, in_words
 
 GENDERS = {"m": "male", "f": "female", "male": "male", "female": "female", "neutral": "neutral"}
 DETECTED = 0.15  # of OpenPose; above it the converters of the field call a joint labelled
@@ -55,12 +56,8 @@ def read_json(path: Path, name: str) -> Any:
 
 def first_openpose(path: Path, name: str) -> np.ndarray | None:
     """A file of OpenPose -> the 25 joints (25,3) of its first person, or None without one."""
-    document = mapping(read_json(path, name), name)
-    try:
-        people = document["people"]
-        return flat(people[0]["pose_keypoints_2d"], 75).reshape(25, 3) if len(people) else None
-    except BAD_RECORD as error:
-        raise InvalidData(f"{name}: {in_words(error)}.") from None
+    people = read_openpose(path, name=name)
+    return people[0] if people else None
 
 
 def converted_confidences(points: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from hps_datasets.studio.labels import (
 )
 from hpscli.data.containers.matlab import read_mat
 from hpscli.data.containers.videos import frame_count
-from hpscli.data.forms.openpose import match_openpose, read_openpose
+from hpscli.data.forms.openpose import WITHOUT, match_openpose, read_openpose
 from hpscli.data.people import padded_box, stem_of
 from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, UsageError, in_words
 from hpscli.records import Person, Picture
@@ -209,7 +209,7 @@ def _detected(person: Person, frames: "Frames", frame: int, folder: Path) -> Per
     part = person.arrays.get("keypoints2d.spin_gt24")
     if part is None:
         part = spin_joints(person.arrays[f"keypoints2d.{SET}"][SEVENTEEN])
-    found = match_openpose(read_openpose(folder / name), part, "mpi_inf_3dhp")
+    found = match_openpose(read_openpose(folder / name, fix=WITHOUT), part, "mpi_inf_3dhp")
     return replace(person, arrays={**person.arrays, "keypoints2d.openpose25": found})
 
 

@@ -151,7 +151,7 @@ def test_broken_records_are_named_and_the_rest_is_read(tmp_path: Path) -> None:
         people, bad = read("prox", tmp_path, "train", reference=reference)
         assert [Path(p.image).stem for p in people] == ["e"]
         assert len(bad) == 6
-        words = ("shape (3,)", "shape (21,)", "not a joint", "no dictionary", "no JSON", "No such")
+        words = ("shape (3,)", "size 21", "not a joint", "no dictionary", "no result", "No such")
         assert all(word in message for word, message in zip(words, bad, strict=True))
     with pytest.raises(MissingError, match="no recordings"):
         read("prox", tmp_path / "keypoints", "train")
