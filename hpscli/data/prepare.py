@@ -19,7 +19,7 @@ from hpscli.data.people import Layout
 from hpscli.data.preparing.files import refuse_missing
 from hpscli.data.preparing.keys import Keys
 from hpscli.data.preparing.making import Making, shards_in_order, whole_shard
-from hpscli.data.preparing.places import Place, clear, place_of
+from hpscli.data.preparing.places import Place, clear, numbers_of_tables, place_of
 from hpscli.data.shards import (
     INDEX,
     PARTIAL,
@@ -32,7 +32,7 @@ from hpscli.data.shards import (
     write_json,
 )
 from hpscli.data.sources import Bad, Source
-from hpscli.errors import InvalidData, MissingError, UsageError, did_you_mean
+from hpscli.errors import HpsError, InvalidData, MissingError, UsageError, did_you_mean
 from hpscli.hooks import DatasetSpec
 
 SHARD_SAMPLES = 1000
@@ -103,10 +103,14 @@ def _prepared(making: Making, force: bool) -> Report:
     begin(making)
     place.remove(n for n in place.names() if n.startswith(".") and n.endswith(PARTIAL))
     report, building = Report(place.location), IndexBuilder()
-    with Keys(place.work) as keys:
-        for table, made in shards_in_order(making, keys):
-            building.add(table)
-            report.resumed += 0 if made else table.source[1] - table.source[0]
+    try:
+        with Keys(place.work) as keys:
+            for table, made in shards_in_order(making, keys):
+                building.add(table)
+                report.resumed += 0 if made else table.source[1] - table.source[0]
+    except (HpsError, KeyboardInterrupt):
+        _forget_if_empty(place)
+        raise
     report.bad = [Bad(**dict(record)) for record in building.bad]
     report.bad_count, report.samples = building.bad_count, building.samples
     _refuse_empty(report, making)
@@ -147,11 +151,7 @@ def checked_source(
     layout: Layout | None = None,
 ) -> Source:
     """-> the source, after its split, its folder and the files that it declares were looked for."""
-    if split not in spec.splits:
-        raise UsageError(
-            f"data set '{spec.name}' has no split '{split}'.",
-            did_you_mean(split, spec.splits) or f"Its splits: {', '.join(spec.splits)}",
-        )
+    check_split(spec, split)
     if spec.needs_root:
         if not root.is_dir():
             raise MissingError(f"no folder {root}.", f"hps prepare {spec.name} --from DIR")
@@ -164,6 +164,15 @@ def checked_source(
     if spec.people and not layout.kind:
         layout = replace(layout, kind=_usual_layout(split))
     return Source(spec=spec, root=root.absolute(), split=split, options=options, layout=layout)
+
+
+def check_split(spec: DatasetSpec, split: str) -> None:
+    """Refuse a split that the data set does not have."""
+    if split not in spec.splits:
+        raise UsageError(
+            f"data set '{spec.name}' has no split '{split}'.",
+            did_you_mean(split, spec.splits) or f"Its splits: {', '.join(spec.splits)}",
+        )
 
 
 def _usual_layout(split: str) -> str:
@@ -245,6 +254,12 @@ def begin(making: Making) -> None:
         )
     write_json(place.work / PLAN, document)
     place.keep(PLAN)
+
+
+def _forget_if_empty(place: Place) -> None:
+    """A run that ended before its first shard claims no folder: mended options may be typed next."""
+    if not numbers_of_tables(place) and not any(n.endswith(".tar") for n in place.names()):
+        place.remove([PLAN])
 
 
 def _parsed(text: bytes) -> Any:

@@ -33,6 +33,7 @@ CHUNK = 8  # people in one task of a worker
 LONGEST_CHUNK = 256  # of one video, whose frames one worker decodes in order
 STORED = (".jpg", ".jpeg", ".png", ".webp")  # names of pictures that shards hold as they are
 AHEAD = 4  # tasks that wait for each worker
+KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def _typed(spec: DatasetSpec, key: str, text: str) -> Any:
         if isinstance(default, int | float):
             return type(default)(text)
     except (KeyError, ValueError):
-        kind = type(default).__name__
+        kind = KINDS[type(default)]
         raise UsageError(
             f"option '{key}' of '{spec.name}' is {text!r}, expected {kind}.",
             f"For example: {key}={default}",

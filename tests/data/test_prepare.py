@@ -210,6 +210,19 @@ def test_a_killed_preparation_is_not_continued_with_other_options(tmp_path: Path
         make_shards(folder)
 
 
+def nothing_yet(root: Path, split: str, *, count: int, **options: object) -> Iterator[Sample]:
+    if count == 1:
+        raise InvalidData("it holds three lists.", "Choose one.")
+    yield person(0)
+
+
+def test_a_preparation_that_failed_before_its_first_shard_lets_others_begin(tmp_path: Path) -> None:
+    plugin = spec(samples=f"{__name__}:nothing_yet")
+    with pytest.raises(InvalidData, match="three lists"):
+        prepare(plugin, NOWHERE, "train", tmp_path, options={"count": 1})
+    assert prepare(plugin, NOWHERE, "train", tmp_path, options={"count": 2}).samples == 1
+
+
 def test_a_shard_that_lost_bytes_is_made_again(tmp_path: Path) -> None:
     whole = contents(make_shards(tmp_path / "whole"))
     folder = tmp_path / "out"
@@ -267,7 +280,9 @@ def test_all_declared_files_that_are_not_there_are_named_at_once(tmp_path: Path)
 
 def test_options_are_typed_like_their_defaults() -> None:
     assert checked_options(spec(), ["count=7", "slow_seconds=0.5"])["count"] == 7
-    with pytest.raises(UsageError, match="option 'count' of 'made-up' is 'many', expected int"):
+    with pytest.raises(
+        UsageError, match="option 'count' of 'made-up' is 'many', expected a whole number"
+    ):
         checked_options(spec(), ["count=many"])
     with pytest.raises(UsageError, match="no option 'cuont'. Did you mean 'count'"):
         checked_options(spec(), ["cuont=7"])
