@@ -1,12 +1,12 @@
 """hps datasets list | show | audit | stats | dump: what can be prepared, and what shards hold."""
 
 import json as json_module
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hpscli.cli.cards import draw_card, draw_list, lines
 from hpscli.cli.dump import Shards, dump
 from hpscli.cli.output import JsonOption, Output, QuietOption, pairs, table
 
@@ -45,24 +45,9 @@ def list_(json: JsonOption = False) -> None:
         for spec in registry.all("dataset")
     ]
 
-    def draw() -> None:
-        table(
-            ("data set", "body", "access", "splits", "prepared", "licence", "summary"),
-            [
-                (
-                    row["name"],
-                    row["body"] or "-",
-                    row["access"],
-                    " ".join(row["splits"]),
-                    " ".join(row["prepared"]) or "-",
-                    row["licence"],
-                    row["summary"],
-                )
-                for row in rows
-            ],
-        )
-
-    Output(json).result("datasets", {"datasets": rows}, draw)
+    output = Output(json)
+    output.result("datasets", {"datasets": rows}, lambda: draw_list(rows))
+    output.next("hps datasets show NAME")
 
 
 @app.command()
@@ -82,14 +67,14 @@ def show(
         _show_sample(output, open_shards(prepared_place(name, split)), sample, out)
     elif spec := _spec(name):
         document = _document(spec, _prepared_here())
-        output.result("dataset", document, lambda: _draw_card(document))
+        output.result("dataset", document, lambda: draw_card(document))
         output.next(f"hps prepare {name}{' --from DIR' * spec.needs_root}")
     elif _looks_like_shards(place := prepared_place(name, split)):
         from hpscli.data.shards import read_index
 
         document = read_index(place).document()
         document.pop("schema")
-        output.result("shards", document, lambda: pairs(_lines(document)))
+        output.result("shards", document, lambda: pairs(lines(document)))
     else:
         registry.dataset(name)  # says which names are near
 
@@ -118,6 +103,7 @@ def audit(
     output = Output(json, quiet)
     shards = prepared_place(shards, "")
     index = read_index(shards)
+    output.say("audit", f"{shards}  {index.samples} {'person' if index.samples == 1 else 'people'}")
     # no rate: a tar that cannot be read is passed over whole
     with output.progress("checking", index.samples) as advance:
         found = verify(shards, advance=advance, decode=not fast)
@@ -232,6 +218,7 @@ def _show_sample(output: Output, people: "EvalSet", number: int, out: Path | Non
             f"{people.location} has no person {number}; it has {len(people)}.",
             f"--sample 0 ... {len(people) - 1}",
         )
+    output.say("drawing", f"person {number} of {people.location}")
     sample = people[number]
     path = out or Path(f"{sample.key}.png")
     write_image(path, pictures(sample))
@@ -316,40 +303,6 @@ def _document(spec: "DatasetSpec", prepared: dict[str, list[str]]) -> dict[str, 
         "prepared": sorted(here, key=[*spec.splits, *here].index),
         **{name: value for name, value in card.items() if name not in OF_THE_RECORD},
     }
-
-
-def _draw_card(document: dict[str, Any]) -> None:
-    """The short facts as pairs, then what to download, files, counts and defects."""
-    shown = ("files", "counts", "defects", "download", "tree", "notes")
-    pairs(_lines({name: value for name, value in document.items() if name not in shown}))
-    for name in ("download", "tree", "notes"):
-        if document.get(name):
-            print(f"\n{name}\n{textwrap.indent(str(document[name]).strip(), '  ')}")
-    columns = {
-        "files": ("glob", "what"),
-        "counts": ("split", "what", "count", "status", "source"),
-        "defects": ("what", "ours", "reference"),
-    }
-    for name, titles in columns.items():
-        if rows := document.get(name):
-            table(
-                titles,
-                title=f"\n{name}",
-                rows=[[row.get(title, "") for title in titles] for row in rows],
-            )
-
-
-def _lines(document: dict[str, Any]) -> list[tuple[str, object]]:
-    lines: list[tuple[str, object]] = []
-    for name, value in document.items():
-        if name == "shards":
-            value = f"{len(value)} tars, {sum(shard['bytes'] for shard in value) / 1e6:.1f} MB"
-        elif isinstance(value, dict):
-            value = "  ".join(f"{k}={v}" for k, v in value.items() if k != "records") or "-"
-        elif isinstance(value, list):
-            value = " ".join(map(str, value)) or "-"
-        lines.append((name, value or "-"))
-    return lines
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -4,7 +4,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from rich.console import Console
 
+from hpscli.cli import cards
 from hpscli.cli.app import run
 from tests.data.people import make_shards
 
@@ -48,6 +50,18 @@ def test_show_explains_a_data_set_and_how_to_prepare_it(capsys: pytest.CaptureFi
     told = capsys.readouterr()
     assert "box_scale=1.2" in told.out
     assert "hps prepare folder --from DIR" in told.err
+
+
+def test_a_narrow_terminal_shows_both_sides_of_a_defect_and_short_rows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cards, "console", lambda: Console(width=80))
+    assert run(["datasets", "show", "3dpw"]) == 0
+    told = capsys.readouterr().out
+    assert "ours       Only valid frames." in told and "reference  m or f" in told
+    assert max(map(len, told.partition("defects")[2].splitlines())) <= 80
+    assert run(["datasets", "list"]) == 0
+    assert "licence" not in capsys.readouterr().out.splitlines()[1]
 
 
 def test_show_explains_shards(shards: Path, capsys: pytest.CaptureFixture[str]) -> None:
