@@ -61,7 +61,10 @@ def dump(
                 f"{lacking} is missing.", "hps datasets dump SHARDS --as humandata --out FILE.npz"
             )
         count = write_form(people, form, out, images, options or ())
-        Output().say("saved", f"{out}   {count} people as {form}")
+        output = Output()
+        output.say("saved", f"{out}   {count} people as {form}")
+        source = f"{out}" if form == "osx-json" else f"PICTURES annotations={out.absolute()}"
+        output.next(f"hps prepare {form} --from {source}")
         return
     if images is not None:
         count = write_pictures(people, images, BOX_MARGIN)

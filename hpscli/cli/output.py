@@ -95,6 +95,14 @@ def pairs(rows: Iterable[tuple[str, object]]) -> None:
         print(f"{name:<{width}}  {_cell(value)}".rstrip())
 
 
+def size_text(size_bytes: int) -> str:
+    """-> "20.5 kB", "3.1 MB", "45.2 GB"."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if size_bytes >= size:
+            return f"{size_bytes / size:.1f} {unit}"
+    return f"{size_bytes / 1e3:.1f} kB"
+
+
 def console(stderr: bool = False) -> Any:
     """-> a rich console; as wide as needed when nobody watches, so that pipes get whole lines."""
     from rich.console import Console

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FEW = 64  # people that one process prepares sooner than several can start
 MOST_WORKERS = 8
+LEAST_PX = 16  # of a stored crop
 ALLOWED_BAD = 0.01  # of all records; more of them, and the run ends with code 5
 
 
@@ -28,14 +29,16 @@ def prepare(
     ] = None,
     out: Annotated[str, typer.Option(help="Folder or URL; default: shards/NAME/SPLIT.")] = "",
     split: Annotated[str, typer.Option(help="Default: the data set's first.")] = "",
-    workers: Annotated[int, typer.Option(help="Processes; 0: as many as this machine has.")] = 0,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes; 0: as many as this machine has, at most 8.")
+    ] = 0,
     limit: Annotated[int, typer.Option(min=0, help="Only the first N people; 0: all.")] = 0,
     layout: Annotated[
         str,
         typer.Option(help="crop or full pictures; default: crop to train on, full to measure on."),
     ] = "",
     crop_px: Annotated[
-        int, typer.Option("--size-px", min=16, help="Longest side of a stored crop, px.")
+        int, typer.Option("--size-px", min=LEAST_PX, help="Longest side of a stored crop, px.")
     ] = 512,
     as_reference: Annotated[
         bool,
@@ -87,13 +90,14 @@ def prepare(
     show = Output(json, quiet)
     spec = get_registry().dataset(name)
     if size and not {"size", "size_px"} & set(spec.options):
-        crop_px, size = size, 0
+        crop_px, size = _side(size), 0
     short: dict[str, int | str] = {"body": body, "count": count or "", "size": size or ""}
     short["seed"] = seed if seed >= 0 else ""
     values = checked_options(spec, [*(options or []), *_long(spec, short)])
     if as_reference:
         values = _as_reference(spec, values)
     split = spec.split_aliases.get(split, split) or spec.splits[0]
+    work.check_split(spec, split)
     root = _root(spec, from_)
     stored = _layout(layout, crop_px)
     try:
@@ -113,7 +117,7 @@ def prepare(
     total = work.expected_samples(source, limit)
     workers = workers or (min(os.cpu_count() or 1, MOST_WORKERS) if total > FEW or not total else 1)
     target = out or str(Path("shards") / spec.name / split)
-    shown = " ".join(f"{key}={value}" for key, value in values.items() if value != "")
+    shown = " ".join(_in_force(spec, values))
     show.say(spec.name, f"{split}  {f'{total} people' if total else 'people'}  {shown}")
     if dry_run:
         _announce(show, spec, split, target, total, values)
@@ -148,6 +152,28 @@ def _long(spec: "DatasetSpec", short: dict[str, int | str]) -> list[str]:
             )
         words.append(f"{names[0]}={value}")
     return words
+
+
+def _side(side_px: int) -> int:
+    from hpscli.errors import UsageError
+
+    if side_px < LEAST_PX:
+        raise UsageError(f"crops of {side_px} px are too small.", f"--size {LEAST_PX} or more")
+    return side_px
+
+
+def _in_force(spec: "DatasetSpec", values: dict[str, Any]) -> list[str]:
+    """-> options as typed; defaults that mean "off" (nothing, false, below zero) are not named."""
+    off = {name for name, value in spec.options.items() if value in ("", False) or _below(value)}
+    return [
+        f"{name}={value}"
+        for name, value in values.items()
+        if name not in off or value != spec.options[name]
+    ]
+
+
+def _below(value: object) -> bool:
+    return isinstance(value, int | float) and value < 0
 
 
 def _as_reference(spec: "DatasetSpec", values: dict[str, Any]) -> dict[str, Any]:
@@ -208,8 +234,10 @@ def _announce(
         "options": options,
         "licence": spec.licence,
     }
-    show.result("prepare", document, lambda: pairs(list(document.items())[1:]))
-    show.say("", "nothing was written (dry run)")
+    rows = {**document, "people": total or "known when all is read"}
+    rows["options"] = " ".join(f"{k}={v}" for k, v in options.items() if v != "") or "-"
+    show.result("prepare", document, lambda: pairs(list(rows.items())[1:]))
+    show.say("dry run", "nothing was written")
 
 
 def _guarded(call: Any, out: str) -> Any:

@@ -175,4 +175,6 @@ def _filesystem(url: str):  # type: ignore[no-untyped-def]  # fsspec has no type
             f"{scheme}:// needs a package that is not here: {error}.", extra
         ) from None
     except ValueError:
-        raise MissingError(f"nothing here can read {scheme}:// ({url}).") from None
+        raise MissingError(
+            f"nothing here can read {scheme}:// ({url}).", "Name a folder, s3://... or https://..."
+        ) from None

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpscli.cli.output import Output, pairs, table
+from hpscli.cli.output import Output, pairs, size_text, table
 from hpscli.cli.preparing.results import bad_document, compare, expected, tell_bad
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ def _verdict(name: str, found: "Check", out: str) -> None:
 
     wrong = []
     if found.bad_count:
-        wrong.append(f"{found.bad_count} records of '{name}' are bad.")
+        records = "record" if found.bad_count == 1 else "records"
+        verb = "is" if found.bad_count == 1 else "are"
+        wrong.append(f"{found.bad_count} {records} of '{name}' {verb} bad.")
     if not found.room:
         wrong.append(
             f"the shards take {found.bytes / 1e9:.1f} GB, and {found.free_bytes / 1e9:.1f} GB are "
@@ -94,8 +96,8 @@ def _draw_files(files: list["FileGroup"]) -> None:
 
 def _draw(found: "Check") -> None:
     _draw_files(found.files)
-    room = "unknown" if found.free_bytes < 0 else f"{found.free_bytes / 1e9:.1f} GB"
-    size = f"{found.bytes / 1e6:.1f} MB of shards; free: {room}"
+    room = "unknown" if found.free_bytes < 0 else size_text(found.free_bytes)
+    size = f"{size_text(found.bytes)} of shards; free: {room}"
     pairs([("sound", found.samples), ("bad", found.bad_count), ("room", size)])
     if found.problems:
         most = sorted(found.problems.items(), key=lambda item: -item[1])[:SHOWN_KINDS]

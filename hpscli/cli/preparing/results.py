@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpscli.cli.output import Output, pairs
+from hpscli.cli.output import Output, pairs, size_text
 
 if TYPE_CHECKING:
     from hpscli.data.prepare import Report
@@ -32,6 +32,7 @@ def finish(
 
     from hpscli.data.remote import is_remote, join, read_bytes
     from hpscli.data.shards import INDEX
+    from hpscli.errors import CheckFailed
 
     tell_bad(show, report.bad, report.bad_count, report.samples)
 
@@ -66,22 +67,28 @@ def finish(
         show.say("mended", f"{report.remade} {shards} broken or missing: made again, the rest kept")
     elif report.resumed:
         show.say("resumed", f"{report.resumed} records were done by an earlier run")
-    people = "person" if report.samples == 1 else "people"
     line = (
-        f"{report.samples} {people} in {len(index.shards)} shard{'s' * (len(index.shards) != 1)}, "
-        f"{size / 1e6:.1f} MB, index {index_file} (sha256 {sha256[:8]}...)"
+        f"{_people(report.samples)} in {len(index.shards)} shard{'s' * (len(index.shards) != 1)}, "
+        f"{size_text(size)}, index {index_file} (sha256 {sha256[:8]}...)"
     )
     show.result("prepare", document, lambda: pairs([("done", line)]))
     missing = compare(show, report.samples, known, report.bad_count)
     _refuse_bad(report, out, allow_bad)
     if missing is not None and whole:
-        raise missing
+        raise CheckFailed(
+            f"{missing.problem}\nThe shards in {out} are whole, with the people that were found.",
+            missing.fix,
+        )
     look = f"hps datasets show {out} --sample 0"
     show.say("look", f"{sheet}   or one: {look}" if sheet else look)
     if split.startswith(("val", "test")):
         show.next(_evaluation(spec.name, split, out, index))
     else:
         show.next(f"hps train recipes/tiny.toml data.mix.{spec.name}.shards={out}")
+
+
+def _people(count: int) -> str:
+    return f"{count} {'person' if count == 1 else 'people'}"
 
 
 def expected(
@@ -103,9 +110,9 @@ def compare(
 
     if known is None or known["count"] == people:
         return None
-    bad_too = f"; {bad} records were bad" if bad else ""
+    bad_too = f"; {bad} record{' was' if bad == 1 else 's were'} bad" if bad else ""
     text = (
-        f"{people} people, {known['count']} are {known['status']} "
+        f"{_people(people)}, {known['count']} are {known['status']} "
         f"({known.get('source', 'no source')}){bad_too}"
     )
     show.say("count", text)
@@ -125,7 +132,7 @@ def _refuse_bad(report: "Report", out: str, allow_bad: float) -> None:
         return
     records = report.bad_count + report.samples
     raise InvalidData(
-        f"{report.bad_count} of {records} records are bad ({report.bad_share:.1%}), more than "
+        f"{report.bad_count} of {records} records {'is' if report.bad_count == 1 else 'are'} bad ({report.bad_share:.1%}), more than "
         f"--allow-bad {allow_bad:g}. The shards in {out} are whole, with the sound people.",
         "Bad records are named above and in index.json. Mend the files and repeat with --force, "
         f"or accept it: --allow-bad {_above(report.bad_share)}",

@@ -165,4 +165,6 @@ class _Window:
             return InvalidData(
                 f"{self.name} ends in the middle, at byte {place}.", "Download or copy it again."
             )
-        return InvalidData(f"{self.name} is no JSON: {text} at byte {place}.")
+        return InvalidData(
+            f"{self.name} is no JSON: {text} at byte {place}.", "Download or copy it again."
+        )
