@@ -1,97 +1,36 @@
+"""COCO and its relatives: ours, and as official converters make them."""
+
 import json
-import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
-from hpscli.cards import load_card
-from hpscli.data.containers import json_records
-from hpscli.data.people import Layout
-from hpscli.data.sources import Bad, Encoded, Source, encoded
-from hpscli.errors import HpsError, InvalidData, MissingError
-from hpscli.hooks import DatasetSpec
-from hpscli.records import Person
-from hpscli.registry import get_registry, resolve
+from hpscli.errors import InvalidData
+from tests.plugins.datasets.coco_like.coco_files import (
+    FILES,
+    HEIGHT,
+    JOINTS,
+    WIDTH,
+    annotation,
+    joints,
+    write,
+)
+from tests.plugins.datasets.reading import (
+    box_of,
+    checked,
+    people_of,
+    picture,
+    read,
+)
 
-WIDTH, HEIGHT = 200, 100
-FILES = {
-    "coco": "annotations/person_keypoints_train2014.json",
-    "coco-wholebody": "annotations/coco_wholebody_train_v1.0.json",
-    "crowdpose": "crowdpose_train.json",
-    "posetrack18": "posetrack_data/annotations/train/000001_bonn_train.json",
-    "ai-challenger": "ai_challenger_keypoint_train_20170909/"
-    "keypoint_train_annotations_20170909.json",
-    "ochuman": "ochuman.json",
-}
-JOINTS = {"coco": 17, "coco-wholebody": 17, "crowdpose": 14, "posetrack18": 17}
 OCHUMAN_NAMES = (
     *("right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow"),
     *("left_wrist", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee"),
     *("left_ankle", "head", "neck", "right_ear", "left_ear", "nose", "right_eye", "left_eye"),
 )
-
-
-def spec_of(name: str) -> DatasetSpec:
-    return get_registry().dataset(name)
-
-
-def read(name: str, root: Path, split: str = "train", **options: Any) -> list[Person | HpsError]:
-    spec = spec_of(name)
-    return list(resolve(spec.people)(root, split, **{**spec.options, **options}))
-
-
-def people_of(name: str, root: Path, split: str = "train", **options: Any) -> list[Person]:
-    found = read(name, root, split, **options)
-    assert not [error for error in found if isinstance(error, HpsError)]
-    return [person for person in found if isinstance(person, Person)]
-
-
-def checked(name: str, root: Path, **options: Any) -> tuple[int, list[str]]:
-    """-> how many people become samples, and what is wrong with the others."""
-    spec, layout = spec_of(name), Layout(kind="crop")
-    options = {**spec.options, **options}
-    source = Source(spec=spec, root=root, split="train", options=options, layout=layout)
-    found = list(encoded(source, 0, None, 1))
-    sound = [item for item in found if isinstance(item, Encoded)]
-    return len(sound), [item.problem for item in found if isinstance(item, Bad)]
-
-
-def box_of(person: Person) -> np.ndarray:
-    assert person.box is not None
-    return person.box
-
-
-def joints(count: int, visibility: float = 2) -> list[float]:
-    points = np.stack(np.unravel_index(np.arange(count), (12, 12)), 1) * 6.0 + 20
-    return np.concatenate([points, np.full((count, 1), visibility)], 1).ravel().tolist()
-
-
-def annotation(name: str, number: int, image: int, **changes: Any) -> dict[str, Any]:
-    entry = {
-        "id": number,
-        "image_id": image,
-        "iscrowd": 0,
-        "keypoints": joints(JOINTS[name]),
-        "bbox": [10, 20, 40, 60],
-    }
-    return entry | changes
-
-
-def write(
-    root: Path, name: str, annotations: Sequence[Any], images: Sequence[Any] = (), file: str = ""
-) -> Path:
-    path = root / (file or FILES[name])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder = "images/train/000001_bonn_train/" if name == "posetrack18" else ""
-    known = images or [
-        {"id": i, "file_name": f"{folder}{i}.jpg", "width": WIDTH, "height": HEIGHT} for i in (1, 2)
-    ]
-    path.write_text(json.dumps({"images": known, "annotations": list(annotations)}))
-    return root
 
 
 @pytest.mark.parametrize("name", list(JOINTS))
@@ -195,11 +134,6 @@ def test_pictures_are_found_where_people_keep_them(tmp_path: Path) -> None:
     assert theirs.picture.path == "images/train2014/1.jpg"
 
 
-def picture(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), np.full((HEIGHT, WIDTH, 3), 90, np.uint8))
-
-
 def test_frames_that_are_missing_are_reported_unless_a_converter_is_followed(
     tmp_path: Path,
 ) -> None:
@@ -211,18 +145,6 @@ def test_frames_that_are_missing_are_reported_unless_a_converter_is_followed(
     assert "images/train/000001_bonn_train/1.jpg" in bad
     theirs = people_of("posetrack18", tmp_path, reference="mmhuman3d")
     assert [p.key for p in theirs] == ["000001_bonn_train-20"]
-
-
-def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:
-    image = {"id": 1, "file_name": "x" * 3000}
-    write(tmp_path, "posetrack18", [annotation("posetrack18", 10, 1)], [image])
-    for reference in ("", "mmhuman3d"):
-        records = read("posetrack18", tmp_path, reference=reference)
-        assert len(records) == 1  # the core says it of ours, the reader of theirs
-    (tmp_path / "images").mkdir()
-    sound, bad = checked("posetrack18", tmp_path)
-    assert sound == 0
-    assert "name too long" in bad[0]
 
 
 def test_people_in_videos_may_lack_boxes_and_joints(tmp_path: Path) -> None:
@@ -308,148 +230,3 @@ def test_ochumans_other_files_are_in_cocos_format(tmp_path: Path) -> None:
     assert "keypoints2d.coco17" in person.arrays
     np.testing.assert_allclose(box_of(person), [30 - 36, 50 - 36, 72, 72])
     assert not people_of("ochuman", tmp_path, "validation", reference="hmr-benchmarks")
-
-
-def write_openpose(root: Path, *shifts_px: float, confidence: float = 0.9) -> Path:
-    """Detections that are the labels of `annotation`, moved."""
-    slots = {0: 0, 2: 6, 3: 8, 4: 10, 5: 5, 6: 7, 7: 9, 9: 12, 10: 14, 11: 16, 12: 11}
-    slots |= {13: 13, 14: 15}
-    labels = np.reshape(joints(17), (17, 3))
-    found = []
-    for shift in shifts_px:
-        points = np.zeros((25, 3))
-        for slot, joint in slots.items():
-            points[slot] = [labels[joint, 0] + shift, labels[joint, 1], confidence]
-        found.append({"pose_keypoints_2d": points.ravel().tolist()})
-    (root / "openpose").mkdir(parents=True, exist_ok=True)
-    path = root / "openpose/1_keypoints.json"
-    path.write_text(json.dumps({"people": found}))
-    return root
-
-
-@pytest.mark.parametrize(
-    ("shifts_px", "confidence", "ours", "spin"),
-    [
-        ((30.0, 1.0), 0.9, 1, 1),  # the nearer one
-        ((9.0,), 0.9, 0, None),  # near, yet more than a tenth of the person
-        ((40.0,), 0.9, None, 0),  # far: SPIN rejects only what is below 10 px
-        ((5.0,), 0.0, None, 0),  # no limb detected: SPIN takes the first
-        ((), 0.9, None, None),
-    ],
-)
-def test_a_detection_of_openpose_is_taken_when_it_is_near(
-    tmp_path: Path,
-    shifts_px: tuple[float, ...],
-    confidence: float,
-    ours: int | None,
-    spin: int | None,
-) -> None:
-    write(tmp_path, "coco", [annotation("coco", 1, 1)])
-    write_openpose(tmp_path, *shifts_px, confidence=confidence)
-    nose_x = joints(17)[0]
-    for reference, number in (("", ours), ("spin", spin)):
-        (person,) = people_of("coco", tmp_path, openpose="openpose", reference=reference)
-        found = person.arrays.get("keypoints2d.openpose25")
-        if number is not None:
-            assert found is not None
-            assert found[0, 0] == nose_x + shifts_px[number]
-        elif reference:
-            assert found is not None
-            assert not found.any()
-        else:
-            assert found is None
-
-
-def test_detections_that_are_missing_are_told(tmp_path: Path) -> None:
-    write(tmp_path, "coco", [annotation("coco", 1, 2)])
-    with pytest.raises(MissingError, match="no folder"):
-        read("coco", tmp_path, openpose="elsewhere")
-    write_openpose(tmp_path)
-    (error,) = read("coco", tmp_path, openpose="openpose")
-    assert "2_keypoints.json cannot be read" in str(error)
-
-
-BROKEN: list[tuple[dict[str, Any], str]] = [
-    ({"keypoints": [1, 2, 3]}, "3 numbers where 51 are expected"),
-    ({"keypoints": "many"}, "could not convert"),
-    ({"keypoints": None, "id": "x"}, "invalid literal"),
-    ({"bbox": [1, 2, 3]}, "3 numbers where 4 are expected"),
-    ({"bbox": [1, 2, -3, 4]}, "has no area"),
-    ({"image_id": 9}, "no image 9"),
-    ({"image_id": None}, "annotation"),
-    ({"id": 10**400}, "coco"),
-]
-
-
-@pytest.mark.parametrize(("changes", "says"), BROKEN)
-def test_a_broken_record_is_named_and_the_others_go_on(
-    tmp_path: Path, changes: dict[str, Any], says: str
-) -> None:
-    write(tmp_path, "coco", [annotation("coco", 1, 1, **changes), annotation("coco", 2, 1)])
-    picture(tmp_path / "train2014/1.jpg")
-    sound, (bad,) = checked("coco", tmp_path)
-    assert sound == 1
-    assert says in bad
-    assert "\n" not in bad
-
-
-def test_a_path_out_of_the_folder_is_refused(tmp_path: Path) -> None:
-    image = {"id": 1, "file_name": "../../secret.jpg", "width": WIDTH, "height": HEIGHT}
-    root = tmp_path / "root"
-    images = [image, image | {"id": 2, "file_name": 7}]
-    write(root, "coco", [annotation("coco", 1, 1), annotation("coco", 2, 2)], images)
-    picture(tmp_path / "secret.jpg")
-    sound, bad = checked("coco", root)
-    assert sound == 0
-    assert "'7' is no name" in bad[0]
-    assert "'train2014/../../secret.jpg' lies outside the folder" in bad[1]
-    assert "no image 2" in bad[2]
-
-
-def test_a_bad_record_names_no_place_of_this_machine(tmp_path: Path) -> None:
-    write(tmp_path, "coco", [annotation("coco", 1, 1), annotation("coco", 2, 2)])
-    write_openpose(tmp_path)  # of the first picture alone
-    (tmp_path / "train2014").mkdir()
-    (tmp_path / "train2014/1.jpg").write_bytes(b"\xff\xd8\xff" + bytes(40) + b"\xff\xd9")
-    sound, (header, detection) = checked("coco", tmp_path, openpose="openpose")
-    assert sound == 0
-    assert header.startswith("train2014/1.jpg")
-    assert "0x" not in header
-    assert "openpose/2_keypoints.json cannot be read" in detection
-    assert str(tmp_path) not in detection
-
-
-@pytest.mark.parametrize("text", ["[]", "{}", '{"images": []}', '{"images": 3, "annotations": []}'])
-def test_a_file_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
-    path = tmp_path / FILES["coco"]
-    path.parent.mkdir()
-    path.write_text(text)
-    with pytest.raises(InvalidData, match=r"person_keypoints_train2014\.json"):
-        read("coco", tmp_path)
-    (tmp_path / "ochuman.json").write_text(text)
-    if '"images": []' not in text:
-        with pytest.raises(InvalidData, match=r"ochuman\.json"):
-            read("ochuman", tmp_path)
-
-
-@pytest.mark.parametrize("name", list(FILES))
-def test_labels_that_are_not_there_are_missing(tmp_path: Path, name: str) -> None:
-    with pytest.raises(MissingError, match="has no"):
-        read(name, tmp_path)
-    card = load_card(spec_of(name).card)
-    assert {"download", "tree", "files", "counts", "defects", "box", "frame"} <= set(card)
-
-
-def test_memory_does_not_grow_with_the_labels(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(json_records, "WINDOW", 1 << 14)
-    entry = annotation("coco", 1, 1, segmentation=[[1.5] * 4000])  # 20 kB each, as text
-    write(tmp_path, "coco", [entry | {"id": n} for n in range(60)])
-    spec = spec_of("coco")
-    tracemalloc.start()
-    count = sum(1 for _ in resolve(spec.people)(tmp_path, "train", **spec.options))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert count == 60
-    assert peak < 1e6 < (tmp_path / FILES["coco"]).stat().st_size
