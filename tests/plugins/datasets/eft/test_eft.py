@@ -1,17 +1,17 @@
+"""EFT's fits: ours, and as official converters make them."""
+
 import json
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
 from hpscli.data.people import Layout
 from hpscli.data.sources import Bad, Encoded, Source, encoded
-from hpscli.errors import HpsError, InvalidData, MissingError
-from hpscli.hooks import DatasetSpec
+from hpscli.errors import InvalidData, MissingError
 from hpscli.records import Person
-from hpscli.registry import get_registry, resolve
+from tests.plugins.datasets.reading import box_of, picture, read, spec_of
 
 TURN = [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]  # a quarter about z
 FILES = {  # data set: file of its first split, folder of its pictures
@@ -24,24 +24,10 @@ FILES = {  # data set: file of its first split, folder of its pictures
 }
 
 
-def spec_of(name: str) -> DatasetSpec:
-    return get_registry().dataset(name)
-
-
-def read(name: str, root: Path, split: str = "train", **options: Any) -> list[Person | HpsError]:
-    spec = spec_of(name)
-    return list(resolve(spec.people)(root, split, **{**spec.options, **options}))
-
-
 def person_in(name: str, root: Path, split: str = "train", **options: Any) -> Person:
     (person,) = read(name, root, split, **options)
     assert isinstance(person, Person), person
     return person
-
-
-def box_of(person: Person) -> np.ndarray:
-    assert person.box is not None
-    return person.box
 
 
 def fit(**changes: Any) -> dict[str, Any]:
@@ -64,11 +50,6 @@ def fit(**changes: Any) -> dict[str, Any]:
 def write(path: Path, *fits: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"ver": 0.1, "data": list(fits)}))
-
-
-def picture(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), np.full((80, 100, 3), 90, np.uint8))
 
 
 def test_a_fit_becomes_a_person_in_the_camera_of_its_crop(tmp_path: Path) -> None:
