@@ -42,10 +42,13 @@ def draw_change(normal: np.random.RandomState, uniform: random.Random) -> Change
     return Change(scale=scale, rotation_degrees=rotation, colour=(red, green, blue), flip=flip)
 
 
-def person_box(box: Sequence[float], image_size: tuple[int, int]) -> np.ndarray | None:
+def person_box(
+    box: Sequence[float], image_size: tuple[int, int], *, whole: bool = False
+) -> np.ndarray | None:
     """A person's box, picture (height, width) -> the 3:4 box of the patch (4,) float32.
 
-    None when nothing of the box is left inside the picture.
+    None when nothing of the box is left inside the picture. `whole`: of a file with four integers,
+    where OSX writes results back into an array of integers.
     """
     inner = sanitized_box(box, image_size)
     if inner is None:
@@ -58,7 +61,10 @@ def person_box(box: Sequence[float], image_size: tuple[int, int]) -> np.ndarray 
     else:
         width = height * aspect
     width, height = width * ENLARGE, height * ENLARGE
-    return np.array([centre_x - width / 2.0, centre_y - height / 2.0, width, height], np.float32)
+    if whole:
+        width, height = np.trunc([width, height]).tolist()
+    found = np.array([centre_x - width / 2.0, centre_y - height / 2.0, width, height])
+    return (np.trunc(found) if whole else found).astype(np.float32)
 
 
 def sanitized_box(box: Sequence[float], image_size: tuple[int, int]) -> np.ndarray | None:

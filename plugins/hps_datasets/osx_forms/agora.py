@@ -157,6 +157,7 @@ def _view(request: Request, crop: str, large: str, small: str) -> View | None:
     if min(size) < 1:
         raise ValueError(f"{about.name}: the crop has no area")
     affine = numbers(words, "img2bb_trans", 2, 3)
+    affine = affine.astype(np.float32) if request.official else affine
     return View(
         name=f"{request.folder}{crop}.png", size=size, affine=affine, official=request.official
     )

@@ -152,8 +152,13 @@ def box_of(request: Request, labels: Labels, word: str, size: tuple[int, int]) -
     """-> the square box with margin; of OSX its 3:4 box, or None where it leaves somebody out."""
     box = numbers(labels, word, 4)
     if request.official:
-        return person_box(box.tolist(), size)
+        return person_box(box.tolist(), size, whole=is_whole(labels[word]))
     return box_with_margin(box, word)
+
+
+def is_whole(values: Any) -> bool:
+    """-> whether a file has nothing but integers there."""
+    return bool(np.array(values).dtype.kind in "iu")
 
 
 def box_with_margin(box: Array, word: str) -> Array:

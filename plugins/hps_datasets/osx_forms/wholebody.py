@@ -11,6 +11,7 @@ from hps_datasets.osx_forms.annotations import (
     Request,
     box_of,
     corners,
+    is_whole,
     key_of,
     numbers,
     people_of,
@@ -193,14 +194,10 @@ def part_boxes(
         else:
             box = numbers(annotation, f"{word}_box", 4)
             box = scaled_box(box, HAND_SHRINK) if ubody else box
-        whole = ubody_official and part != "face" and _whole(annotation[f"{word}_box"])
+        whole = ubody_official and part != "face" and is_whole(annotation[f"{word}_box"])
         # OSX writes the shrunken corners back into an array of integers where the file has these
         boxes[f"extra.{part}_box"] = np.trunc(corners(box)) if whole else corners(box)
     return boxes
-
-
-def _whole(values: Any) -> bool:
-    return bool(np.array(values).dtype.kind in "iu")
 
 
 def _face_box(annotation: Labels, *, official: bool) -> Array:
