@@ -39,37 +39,19 @@ def finish(
     known = expected(spec, split, index.made_by["options"], index.made_by["limit"])
     index_file = join(out, INDEX)
     sha256 = hashlib.sha256(read_bytes(out, INDEX)).hexdigest()
-    size = sum(shard.bytes for shard in index.shards)
     sheet = "" if is_remote(out) else str(Path(out) / "contact-sheet.png")
     if sheet and not (report.already_complete and Path(sheet).is_file()):
         _draw_sheet(out, Path(sheet))
     document = {
-        "dataset": spec.name,
-        "split": split,
-        "out": out,
-        "samples": report.samples,
-        "bad": bad_document(report.bad, report.bad_count),
-        "shards": len(index.shards),
-        "bytes": size,
+        **_made(spec, split, out, report, index),
         "index_sha256": sha256,
-        "seconds": report.seconds,
-        "resumed": report.resumed,
-        "remade": report.remade,
-        "already_complete": report.already_complete,
         "contact_sheet": sheet or None,
-        "body": index.body,
         "expected": known,
     }
-    if report.already_complete:
-        show.say("complete", "these shards were finished before; nothing was written")
-    elif report.remade:
-        shards = "shard was" if report.remade == 1 else "shards were"
-        show.say("mended", f"{report.remade} {shards} broken or missing: made again, the rest kept")
-    elif report.resumed:
-        show.say("resumed", f"{report.resumed} records were done by an earlier run")
+    _tell_earlier_runs(show, report)
     line = (
         f"{_people(report.samples)} in {len(index.shards)} shard{'s' * (len(index.shards) != 1)}, "
-        f"{size_text(size)}, index {index_file} (sha256 {sha256[:8]}...)"
+        f"{size_text(document['bytes'])}, index {index_file} (sha256 {sha256[:8]}...)"
     )
     show.result("prepare", document, lambda: pairs([("done", line)]))
     missing = compare(show, report.samples, known, report.bad_count)
@@ -85,6 +67,35 @@ def finish(
         show.next(_evaluation(spec.name, split, out, index))
     else:
         show.next(f"hps train recipes/tiny.toml data.mix.{spec.name}.shards={out}")
+
+
+def _made(
+    spec: "DatasetSpec", split: str, out: str, report: "Report", index: "ShardIndex"
+) -> dict[str, Any]:
+    return {
+        "dataset": spec.name,
+        "split": split,
+        "out": out,
+        "samples": report.samples,
+        "bad": bad_document(report.bad, report.bad_count),
+        "shards": len(index.shards),
+        "bytes": sum(shard.bytes for shard in index.shards),
+        "seconds": report.seconds,
+        "resumed": report.resumed,
+        "remade": report.remade,
+        "already_complete": report.already_complete,
+        "body": index.body,
+    }
+
+
+def _tell_earlier_runs(show: Output, report: "Report") -> None:
+    if report.already_complete:
+        show.say("complete", "these shards were finished before; nothing was written")
+    elif report.remade:
+        shards = "shard was" if report.remade == 1 else "shards were"
+        show.say("mended", f"{report.remade} {shards} broken or missing: made again, the rest kept")
+    elif report.resumed:
+        show.say("resumed", f"{report.resumed} records were done by an earlier run")
 
 
 def _people(count: int) -> str:

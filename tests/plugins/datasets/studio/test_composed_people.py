@@ -11,7 +11,8 @@ from scipy.io import loadmat, savemat
 
 from hpscli.body.rotations import axis_angle_to_matrix
 from hpscli.errors import MissingError
-from tests.plugins.datasets.studio.studio_files import copied, people, problems, projected, records
+from tests.plugins.datasets.reading import people_of, read
+from tests.plugins.datasets.studio.studio_files import copied, problems, projected
 
 THEIRS = "hmr-benchmarks"
 
@@ -20,7 +21,7 @@ def test_mupots_goes_picture_by_picture_and_the_official_converter_person_by_per
     reference: Path, tmp_path: Path
 ) -> None:
     root = copied(reference, "mupots", tmp_path)
-    ours, theirs = (people("mupots-3d", root, "test", reference=name) for name in ("", THEIRS))
+    ours, theirs = (people_of("mupots-3d", root, "test", reference=name) for name in ("", THEIRS))
     first = [[p.meta["frame"] for p in found][:3] for found in (ours, theirs)]
     assert first == [[0, 0, 1], [0, 1, 0]]
     assert len(ours) == len(theirs) == 22
@@ -32,8 +33,8 @@ def test_mupots_joints_are_those_of_the_camera_and_official_ones_are_universal(
 ) -> None:
     root = copied(reference, "mupots", tmp_path)
     entry = loadmat(root / "MultiPersonTestSet/TS1/annot.mat")["annotations"][0, 0][0, 0]
-    ours = people("mupots-3d", root, "test")[0].arrays["keypoints3d.mupots17"][:, :3]
-    theirs = people("mupots-3d", root, "test", reference=THEIRS)[0]
+    ours = people_of("mupots-3d", root, "test")[0].arrays["keypoints3d.mupots17"][:, :3]
+    theirs = people_of("mupots-3d", root, "test", reference=THEIRS)[0]
     universal = entry["univ_annot3"].T / 1000
     assert np.allclose(ours, entry["annot3"].T / 1000)
     assert np.allclose(
@@ -54,11 +55,11 @@ def test_mupots_keeps_people_outside_the_picture_as_the_official_converter_does(
     savemat(path, {"annotations": table})
     savemat(path.parent / "occlusion.mat", {"occlusion_labels": hidden})
     for name in ("", THEIRS):
-        found = people("mupots-3d", root, "test", reference=name)
+        found = people_of("mupots-3d", root, "test", reference=name)
         assert len(found) == 22
     assert found[0].arrays["extra.occluded"].tolist() == [0, 1] * 8 + [0]
     path.write_bytes(path.read_bytes()[:300])
-    assert len(problems(records("mupots-3d", root, "test"))) == 1
+    assert len(problems(read("mupots-3d", root, "test"))) == 1
 
 
 def write_muco(root: Path, change: Any) -> None:
@@ -82,11 +83,11 @@ def test_muco_is_in_metres_before_its_camera_and_the_official_file_in_millimetre
             entry["keypoints_img"] = projected(points, intrinsics).tolist()
 
     write_muco(root, consistent)
-    ours = people("muco-3dhp", root, "train-augmented")[0]
+    ours = people_of("muco-3dhp", root, "train-augmented")[0]
     solid = ours.arrays["keypoints3d.muco21"]
     seen = projected(solid[:, :3], ours.arrays["camera.intrinsics"])
     assert np.allclose(seen, ours.arrays["keypoints2d.muco21"][:, :2])
-    theirs = people("muco-3dhp", root, "train-augmented", reference=THEIRS)[0]
+    theirs = people_of("muco-3dhp", root, "train-augmented", reference=THEIRS)[0]
     relative = theirs.arrays["keypoints3d.muco21"][:, :3]
     assert np.allclose(relative, 1000 * (solid[:, :3] - solid[14, :3]))
     moved = [p.arrays["camera.translation"] for p in (ours, theirs)]
@@ -103,18 +104,18 @@ def test_muco_keeps_people_without_fit_or_pelvis_whom_the_official_converter_dro
 ) -> None:
     root = copied(reference, "muco", tmp_path)
     splits = ("train", "train-augmented", "train-unaugmented")
-    before = [len(people("muco-3dhp", root, split)) for split in splits]
+    before = [len(people_of("muco-3dhp", root, split)) for split in splits]
     assert before[0] == before[1] + before[2] > before[1] > 0
     fits = root / "muco" / "SMPLX" / "smpl_param.json"
     document = json.loads(fits.read_text())
     broken = {name: {**fit, "pose": [float("nan")] * 72} for name, fit in document.items()}
     fits.write_text(json.dumps(broken))
-    found = people("muco-3dhp", root, "train")
+    found = people_of("muco-3dhp", root, "train")
     assert len(found) == before[0]
     assert not any("smpl.betas" in person.arrays for person in found)
-    assert not people("muco-3dhp", root, "train", reference=THEIRS)
+    assert not people_of("muco-3dhp", root, "train", reference=THEIRS)
     fits.unlink()
-    assert len(people("muco-3dhp", root, "train")) == before[0]
+    assert len(people_of("muco-3dhp", root, "train")) == before[0]
 
 
 def test_broken_records_of_muco_are_named(reference: Path, tmp_path: Path) -> None:
@@ -125,9 +126,9 @@ def test_broken_records_of_muco_are_named(reference: Path, tmp_path: Path) -> No
         first["keypoints_cam"] = first["keypoints_cam"][:20]
         second["image_id"] = 77
 
-    whole = len(people("muco-3dhp", root, "train"))
+    whole = len(people_of("muco-3dhp", root, "train"))
     write_muco(root, damage)
-    found = records("muco-3dhp", root, "train")
+    found = read("muco-3dhp", root, "train")
     said = problems(found)
     assert [line.split(":")[0] for line in said] == [
         "MuCo-3DHP.json annotation 0",
@@ -135,7 +136,7 @@ def test_broken_records_of_muco_are_named(reference: Path, tmp_path: Path) -> No
     ]
     assert len(found) == whole
     with pytest.raises(MissingError, match="MuCo-3DHP.json"):
-        records("muco-3dhp", tmp_path / "nothing", "train")
+        read("muco-3dhp", tmp_path / "nothing", "train")
 
 
 def test_3doh50k_is_in_the_camera_and_official_joints_stay_in_the_world(
@@ -153,8 +154,8 @@ def test_3doh50k_is_in_the_camera_and_official_joints_stay_in_the_world(
     entry["smpl_joints_3d"] = world.tolist()
     entry["smpl_joints_2d"] = projected(in_camera, np.array(entry["intri"])).tolist()
     path.write_text(json.dumps(document))
-    ours = people("3doh50k", root, "train")[0]
-    theirs = people("3doh50k", root, "train", reference=THEIRS)[0]
+    ours = people_of("3doh50k", root, "train")[0]
+    theirs = people_of("3doh50k", root, "train", reference=THEIRS)[0]
     solid = ours.arrays["keypoints3d.smpl24"][:, :3]
     seen = projected(solid, ours.arrays["camera.intrinsics"])
     assert np.allclose(seen, ours.arrays["keypoints2d.smpl24"][:, :2])
@@ -174,9 +175,9 @@ def test_broken_records_of_3doh50k_are_named(reference: Path, tmp_path: Path) ->
     document = json.loads(path.read_text())
     document["00000"]["bbox"] = [[1, 2]]
     path.write_text(json.dumps(document))
-    found = records("3doh50k", root, "test")
+    found = read("3doh50k", root, "test")
     assert len(found) == 2
     assert [line.split(":")[0] for line in problems(found)] == ["testset/annots.json 00000"]
     path.unlink()
     with pytest.raises(MissingError, match="annots.json"):
-        records("3doh50k", root, "test")
+        read("3doh50k", root, "test")

@@ -16,7 +16,8 @@ from hpscli.data.sample import decode_image
 from hpscli.errors import InvalidData, MissingError
 from hpscli.records import Picture
 from hpscli.registry import get_registry
-from tests.plugins.datasets.studio.studio_files import copied, people, problems, records
+from tests.plugins.datasets.reading import people_of, read
+from tests.plugins.datasets.studio.studio_files import copied, problems
 
 POSES = ("MyPoseFeatures/D2_Positions", "MyPoseFeatures/D3_Positions_mono")
 MASKS = "MySegmentsMat/ground_truth_bs"
@@ -38,14 +39,14 @@ def add_take(root: Path, subject: str, name: str) -> None:
 
 
 def sequences(root: Path, split: str, **options: str) -> set[str]:
-    return {str(person.meta["sequence"]) for person in people("h36m", root, split, **options)}
+    return {str(person.meta["sequence"]) for person in people_of("h36m", root, split, **options)}
 
 
 def test_joints_stay_in_the_camera_in_metres_and_official_ones_are_relative_to_the_pelvis(
     root: Path,
 ) -> None:
-    ours = people("h36m", root, "train")[1]
-    theirs = people("h36m", root, "train", reference="mmhuman3d")[1]
+    ours = people_of("h36m", root, "train")[1]
+    theirs = people_of("h36m", root, "train", reference="mmhuman3d")[1]
     stored = read_pose(root / "S1" / POSES[1] / "Directions 1.54138969.cdf", 3)[5]
     points = ours.arrays[f"keypoints3d.{SET}"][:, :3]
     assert np.allclose(points[[0, 3, 16]], stored[[11, 8, 27]] / 1000)
@@ -58,8 +59,8 @@ def test_recordings_of_all_actions_and_the_corrupt_one_are_left_out_where_offici
 ) -> None:
     for name in ("_ALL 1.54138969", "_ALL.54138969", "Directions.54138969"):
         add_take(root, "S11", name)
-    ours = people("h36m", root, "validation-p1")
-    theirs = people("h36m", root, "validation-p1", reference="mmhuman3d")
+    ours = people_of("h36m", root, "validation-p1")
+    theirs = people_of("h36m", root, "validation-p1", reference="mmhuman3d")
     recordings = [
         {f"{p.meta['sequence']}.{p.meta['camera']}" for p in found if p.meta["subject"] == "S11"}
         for found in (ours, theirs)
@@ -77,7 +78,7 @@ def test_the_camera_sits_where_the_metadata_says_and_mmhuman3d_stores_it_the_oth
     assert np.allclose(ours.rotation @ center + ours.translation, 0)
     assert np.allclose(ours.rotation @ ours.rotation.T, np.eye(3))
     assert np.allclose(theirs.rotation, ours.rotation.T)
-    person = people("h36m", root, "validation-p2")[0]
+    person = people_of("h36m", root, "validation-p2")[0]
     assert np.array_equal(person.arrays["camera.rotation"], ours.rotation)
     assert person.arrays["camera.intrinsics"][0, 0] == pytest.approx(1148.05)
 
@@ -93,10 +94,10 @@ def test_joints_in_the_world_place_the_camera_whatever_the_metadata_says(root: P
     about = {"Variable": "Pose", "Data_Type": 45, "Num_Elements": 1, "Rec_Vary": True}
     file.write_var(about | {"Dim_Sizes": [7, 96]}, var_data=world.reshape(1, 7, 96))
     file.close()
-    arrays = people("h36m", root, "validation-p2")[0].arrays
+    arrays = people_of("h36m", root, "validation-p2")[0].arrays
     assert np.allclose(arrays["camera.rotation"], rotation)
     assert np.allclose(arrays["camera.translation"], [0.1, -0.2, 5.0])
-    theirs = people("h36m", root, "validation-p2", reference="mmhuman3d")[0].arrays
+    theirs = people_of("h36m", root, "validation-p2", reference="mmhuman3d")[0].arrays
     assert not np.allclose(theirs["camera.rotation"], rotation)
 
 
@@ -105,37 +106,37 @@ def test_without_mosh_people_have_no_smpl_and_official_code_leaves_the_recording
 ) -> None:
     fits = copied(reference, "h36m_mosh", tmp_path)
     (fits / "S5" / "Walking_cam2_aligned.pkl").unlink()
-    ours = people("h36m", root, "train", mosh=str(fits))
-    theirs = people("h36m", root, "train", mosh=str(fits), reference="mmhuman3d")
+    ours = people_of("h36m", root, "train", mosh=str(fits))
+    theirs = people_of("h36m", root, "train", mosh=str(fits), reference="mmhuman3d")
     has = {str(p.meta["subject"]): "smpl.betas" in p.arrays for p in ours}
     assert has == {"S1": True, "S5": False}
     assert {p.meta["subject"] for p in theirs} == {"S1"}
-    between = people("h36m", root, "train", mosh=str(fits), every=1)[:6]
+    between = people_of("h36m", root, "train", mosh=str(fits), every=1)[:6]
     assert ["smpl.betas" in p.arrays for p in between] == [True, *[False] * 4, True]
 
 
 def test_one_action_has_one_name_and_pictures_keep_their_owners(root: Path) -> None:
     add_take(root, "S5", "Photo 1.58860488")
     add_take(root, "S5", "WalkDog.58860488")
-    found = [p for p in people("h36m", root, "train") if p.meta["subject"] == "S5"]
+    found = [p for p in people_of("h36m", root, "train") if p.meta["subject"] == "S5"]
     assert {p.meta["action"] for p in found} == {"TakingPhoto", "WalkingDog", "Walking"}
     assert any("S5_Photo_1.58860488_000001" in p.image for p in found)
     assert all(p.key.replace("_", "").replace("-", "").isalnum() for p in found)
 
 
 def test_protocols_cameras_and_sampling_are_what_papers_mean(root: Path) -> None:
-    first = people("h36m", root, "validation-p1")
-    second = people("h36m", root, "validation-p2")
+    first = people_of("h36m", root, "validation-p1")
+    second = people_of("h36m", root, "validation-p2")
     assert {p.meta["camera"] for p in first} == {"55011271", "60457274"}
     assert {p.meta["camera"] for p in second} == {"60457274"}
-    assert {p.meta["frame"] for p in people("h36m", root, "train", every=10)} == {0, 10}
-    assert {p.meta["frame"] for p in people("h36m", root, "validation-p2", every=64)} == {0}
+    assert {p.meta["frame"] for p in people_of("h36m", root, "train", every=10)} == {0, 10}
+    assert {p.meta["frame"] for p in people_of("h36m", root, "validation-p2", every=64)} == {0}
 
 
 def test_without_a_silhouette_the_box_is_around_the_joints(root: Path) -> None:
-    before = people("h36m", root, "train")[0]
+    before = people_of("h36m", root, "train")[0]
     (root / "S1" / MASKS / "Directions 1.54138969.mat").unlink()
-    after = people("h36m", root, "train")[0]
+    after = people_of("h36m", root, "train")[0]
     flat = after.arrays[f"keypoints2d.{SET}"][:, :2]
     assert before.box is not None and after.box is not None
     assert not np.allclose(before.box, after.box)
@@ -157,20 +158,20 @@ def write_counting_video(path: Path, frames: int) -> None:
 def test_frames_come_from_folders_or_the_video_and_spin_takes_the_one_after(root: Path) -> None:
     label = "S9_Greeting_1.60457274"
     folder = root / "S9" / "images" / label
-    assert people("h36m", root, "validation-p2")[1].picture == Picture(
+    assert people_of("h36m", root, "validation-p2")[1].picture == Picture(
         path=f"S9/images/{label}/{label}_000006.jpg"
     )
     (root / "images").mkdir()
     for path in folder.iterdir():
         path.rename(root / "images" / path.name)
     folder.rmdir()
-    assert people("h36m", root, "validation-p2")[1].picture == Picture(
+    assert people_of("h36m", root, "validation-p2")[1].picture == Picture(
         path=f"images/{label}_000006.jpg"
     )
     shutil.rmtree(root / "images")
     write_counting_video(root / "S9" / "Videos" / "Greeting 1.60457274.mp4", 7)
-    ours = people("h36m", root, "validation-p2")[1]
-    theirs = people("h36m", root, "validation-p2", reference="spin")[1]
+    ours = people_of("h36m", root, "validation-p2")[1]
+    theirs = people_of("h36m", root, "validation-p2", reference="spin")[1]
     assert ours.image == f"S9/images/{label}/{label}_000006.jpg"
     assert [p.picture.frame for p in (ours, theirs) if p.picture] == [5, 6]
     sample = make_sample(root, ours, Layout(kind="full"))
@@ -179,22 +180,22 @@ def test_frames_come_from_folders_or_the_video_and_spin_takes_the_one_after(root
 
 
 def test_what_is_broken_is_named_with_its_recording_and_the_others_are_read(root: Path) -> None:
-    whole = len(people("h36m", root, "train"))
+    whole = len(people_of("h36m", root, "train"))
     take = "Directions 1.54138969"
     for name in (f"{POSES[0]}/{take}.cdf", f"{POSES[1]}/{take}.cdf", f"{MASKS}/{take}.mat"):
         path = root / "S1" / name
         data = path.read_bytes()
         for broken in (data[: len(data) // 2], b"", data[:400] + b"\xff" * 64 + data[464:]):
             path.write_bytes(broken)
-            found = records("h36m", root, "train")
+            found = read("h36m", root, "train")
             said = problems(found)
             assert len(said) in (0, 1, 3), (name, said)  # the recording, or each of its frames
             assert all(line.startswith("S1_Directions_1.54138969") for line in said)
             assert len(found) - len(said) >= whole - 3
         path.write_bytes(data)
-    assert problems(records("h36m", root, "train")) == []
+    assert problems(read("h36m", root, "train")) == []
     shutil.rmtree(root / "S5" / "images")
-    assert problems(records("h36m", root, "train")) == [
+    assert problems(read("h36m", root, "train")) == [
         "S5_Walking.58860488: neither its video S5/Videos/Walking.58860488.mp4 nor frames of it "
         "are there."
     ]
@@ -214,12 +215,12 @@ def test_a_folder_without_the_data_set_and_bad_metadata_stop_at_once(
     root: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(MissingError, match="D3_Positions_mono"):
-        records("h36m", tmp_path / "nothing", "train")
+        read("h36m", tmp_path / "nothing", "train")
     (root / "metadata.xml").write_text("<metadata><w0>[1 2 3]</w0></metadata>")
     with pytest.raises(InvalidData, match="w0 has 3 numbers, expected 300"):
-        records("h36m", root, "train")
+        read("h36m", root, "train")
     (root / "metadata.xml").unlink()
-    assert "camera.intrinsics" not in people("h36m", root, "train")[0].arrays
+    assert "camera.intrinsics" not in people_of("h36m", root, "train")[0].arrays
 
 
 def test_splits_may_be_called_as_papers_and_official_files_call_them(
