@@ -3,11 +3,14 @@
 import json as json_module
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from hpscli.cli.output import Output
+
+if TYPE_CHECKING:
+    from hpscli.data.evalset import EvalSet
 
 Shards = Annotated[
     str, typer.Argument(help="Shard folder, its URL, or NAME or NAME/SPLIT below shards/.")
@@ -48,38 +51,58 @@ def dump(
     pictures, under their original names; with --images too, those of the stored pictures.
     """
     from hpscli.cli.datasets import open_shards, prepared_place
-    from hpscli.data.dump import write_form, write_npz, write_pictures
+    from hpscli.data.dump import write_pictures
     from hpscli.data.preparation import BOX_MARGIN
-    from hpscli.data.verify import describe
-    from hpscli.errors import UsageError
 
     people = open_shards(prepared_place(shards, ""), limit)
     if form or options:
-        if not form or out is None:
-            lacking = "--out" if form else "--as"
-            raise UsageError(
-                f"{lacking} is missing.", "hps datasets dump SHARDS --as humandata --out FILE.npz"
-            )
-        count = write_form(people, form, out, images, options or ())
-        output = Output()
-        output.say("saved", f"{out}   {count} people as {form}")
-        source = f"{out}" if form == "osx-json" else f"PICTURES annotations={out.absolute()}"
-        output.next(f"hps prepare {form} --from {source}")
+        _write_form(people, form, out, images, options or [])
         return
     if images is not None:
         count = write_pictures(people, images, BOX_MARGIN)
         Output().say("saved", f"{images}   {count} pictures and boxes.json")
-        if out is None:
-            return  # who asks for pictures alone does not want their labels on the screen
-    if out is None:
-        for sample in people:
-            sys.stdout.write(json_module.dumps(describe(sample)) + "\n")
-    elif out.suffix == ".jsonl":
+    if out is not None:
+        _write_labels(people, out)
+    elif images is None:  # who asks for pictures alone does not want their labels on the screen
+        _write_lines(people, sys.stdout)
+
+
+def _write_form(
+    people: "EvalSet", form: str, out: Path | None, images: Path | None, options: list[str]
+) -> None:
+    """In the form of other code."""
+    from hpscli.data.dump import write_form
+    from hpscli.errors import UsageError
+
+    if not form or out is None:
+        lacking = "--out" if form else "--as"
+        raise UsageError(
+            f"{lacking} is missing.", "hps datasets dump SHARDS --as humandata --out FILE.npz"
+        )
+    count = write_form(people, form, out, images, options)
+    output = Output()
+    output.say("saved", f"{out}   {count} people as {form}")
+    source = f"{out}" if form == "osx-json" else f"PICTURES annotations={out.absolute()}"
+    output.next(f"hps prepare {form} --from {source}")
+
+
+def _write_labels(people: "EvalSet", out: Path) -> None:
+    """Every label, as JSON lines or as arrays."""
+    from hpscli.data.dump import write_npz
+    from hpscli.errors import UsageError
+
+    if out.suffix == ".jsonl":
         with out.open("w", encoding="utf-8") as stream:
-            stream.writelines(json_module.dumps(describe(sample)) + "\n" for sample in people)
+            _write_lines(people, stream)
     elif out.suffix == ".npz":
         write_npz(people, out)
     else:
         raise UsageError(f"cannot dump into {out}.", "Name a .jsonl or an .npz file.")
-    if out is not None:
-        Output().say("saved", f"{out}   {len(people)} people")
+    Output().say("saved", f"{out}   {len(people)} people")
+
+
+def _write_lines(people: "EvalSet", stream: TextIO) -> None:
+    from hpscli.data.verify import describe
+
+    for sample in people:
+        stream.write(json_module.dumps(describe(sample)) + "\n")
