@@ -12,6 +12,7 @@ from hpscli.records import Sample
 from hpscli.render.skeleton import plain_name
 
 CLEAR_BEND = 0.08  # of the leg's length: how far a knee is off the line from hip to ankle
+NEAREST = 0.1  # metres before the camera
 FEWEST = 6  # joints that two sets share before they are compared
 Array = np.ndarray[Any, Any]
 
@@ -19,6 +20,7 @@ Array = np.ndarray[Any, Any]
 def measure(sample: Sample, *, with_body: bool) -> dict[str, float]:
     """A sample -> {measure: value}; what cannot be measured is left out.
 
+    behind: share of absolute 3D joints that are not in front of the camera;
     projection, projection_mirrored: median distance of projected 3D joints from 2D ones / box side;
     body2d, body2d_mirrored: the same of the body's joints; body3d, body3d_mirrored: of 3D joints, m;
     knee: 1 bent forwards, 0 backwards; leg, hand: m; outside: share of 2D joints outside the image;
@@ -41,17 +43,19 @@ def _projection(sample: Sample) -> dict[str, float]:
     intrinsics = sample.arrays.get("camera.intrinsics")
     if intrinsics is None or sample.meta.get("root_relative"):
         return {}
+    found: dict[str, float] = {}
     for name, points in sample.arrays.items():
-        if (
-            name.startswith("keypoints3d.")
-            and points[points[:, 3] > 0, 2].min(initial=np.inf) > 0.1
-        ):
-            seen = points[:, 3] > 0
-            pixels = np.full((len(points), 3), 0.0)
-            pixels[seen, :2] = _pixels(points[seen, :3], intrinsics)
-            pixels[:, 2] = seen
-            return _against_2d(sample, pixels, name.partition(".")[2], "projection")
-    return {}
+        seen = points[:, 3] > 0 if name.startswith("keypoints3d.") else np.zeros(0, bool)
+        if not seen.any():
+            continue
+        if points[seen, 2].min() <= NEAREST:
+            found["behind"] = float((points[seen, 2] <= NEAREST).mean())
+            continue
+        pixels = np.full((len(points), 3), 0.0)
+        pixels[seen, :2] = _pixels(points[seen, :3], intrinsics)
+        pixels[:, 2] = seen
+        return {"behind": 0.0, **_against_2d(sample, pixels, name.partition(".")[2], "projection")}
+    return found
 
 
 def _pixels(points: Array, intrinsics: Array) -> Array:
@@ -108,9 +112,9 @@ def _anatomy(sample: Sample) -> dict[str, float]:
     found: dict[str, float] = {}
     for joints in _named_joints(sample):
         found |= _legs(joints)
-        for side in ("left", "right"):
-            if {f"{side}_wrist", f"{side}_middle"} <= joints.keys() and len(joints) > 18:
-                reach = joints[f"{side}_middle"] - joints[f"{side}_wrist"]
+        for side in ("left_", "right_", ""):  # sets of one hand name no side
+            if {f"{side}wrist", f"{side}middle"} <= joints.keys() and len(joints) > 18:
+                reach = joints[f"{side}middle"] - joints[f"{side}wrist"]
                 found["hand"] = float(np.linalg.norm(reach))
     return found
 

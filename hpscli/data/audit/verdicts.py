@@ -44,6 +44,7 @@ class Measured:
 
 def judge(measured: Measured) -> Iterator[Finding]:
     """-> the findings of one shard folder."""
+    yield _behind(measured)
     yield _agreement(measured, "projection", "3D joints through the camera", "2D joints")
     yield _agreement(measured, "body2d", "the parameters' body", "2D joints")
     yield _sides(measured, "projection", "3D joints through the camera")
@@ -56,13 +57,28 @@ def judge(measured: Measured) -> Iterator[Finding]:
     yield _outside(measured)
 
 
+def _behind(measured: Measured) -> Finding:
+    """Absolute 3D joints are in front of the camera, or in another frame than it is said."""
+    keys, values = measured.column("behind")
+    if not keys:
+        return Finding("in front", UNKNOWN, "no absolute 3D joints with a camera")
+    behind = int((values > 0).sum())
+    text = f"3D joints behind the camera: {behind} of {len(keys)} people"
+    verdict = OK if not behind else LOOK
+    if behind > HALF * len(keys) and len(keys) >= FEWEST:
+        verdict, text = WRONG, f"{text}: relative to the root, or not in the camera's frame"
+    return Finding("in front", verdict, text, len(keys), measured.worst("behind"))
+
+
 def _agreement(measured: Measured, name: str, one: str, other: str) -> Finding:
     keys, values = measured.column(name)
     if not keys:
-        return Finding(f"{name} distance", UNKNOWN, f"{one} and {other} are not both there")
+        return Finding(f"{name} distance", UNKNOWN, f"{one} and {other}: nothing to compare")
     middle = float(np.median(values))
     far = int((values > FAR).sum())
-    text = f"{one} lie {middle:.1%} of the box from {other} (median), {far} of {len(keys)} over {FAR:.0%}"
+    text = (
+        f"{one} to {other}: {middle:.1%} of the box (median), {far} of {len(keys)} over {FAR:.0%}"
+    )
     verdict = WRONG if middle > FAR and len(keys) >= FEWEST else LOOK if far else OK
     return Finding(f"{name} distance", verdict, text, len(keys), measured.worst(name))
 
@@ -75,10 +91,10 @@ def _sides(measured: Measured, name: str, what: str) -> Finding:
         if f"{name}_mirrored" in row
     ]
     if not rows:
-        return Finding(f"{name} sides", UNKNOWN, f"{what}: nothing to compare with")
+        return Finding(f"{name} sides", UNKNOWN, f"{what}: nothing to compare")
     better = [(gain, key) for key, gain in rows if gain > 0]
     share = len(better) / len(rows)
-    text = f"{what} fit better mirrored for {len(better)} of {len(rows)}"
+    text = f"{what}: nearer when mirrored for {len(better)} of {len(rows)}"
     verdict = OK if share < HALF / 5 else LOOK
     if share > HALF and len(rows) >= FEWEST:
         verdict, text = WRONG, f"{text}: left and right are exchanged"

@@ -86,6 +86,25 @@ def test_wrong_units_are_seen_by_the_length_of_a_leg(people: list[Sample], facto
     assert answers([changed(s, scaled(factor)) for s in people])["leg length"].verdict == WRONG
 
 
+def test_joints_relative_to_the_root_are_seen_behind_the_camera(people: list[Sample]) -> None:
+    def centred(name: str, array: np.ndarray) -> np.ndarray:
+        if name.startswith("keypoints3d."):
+            array[:, :3] -= array[:1, :3]
+        return array
+
+    found = answers([changed(sample, centred) for sample in people])
+    assert found["in front"].verdict == WRONG and "relative to the root" in found["in front"].says
+    assert answers(people)["in front"].verdict == OK
+
+
+def test_a_hand_of_a_set_without_sides_is_measured(people: list[Sample]) -> None:
+    joints = np.zeros((21, 4), np.float32)
+    joints[:, 2:] = 1
+    joints[12, 0] = 18.0  # the tip of the middle finger, in centimetres
+    arrays = {**people[0].arrays, "keypoints3d.freihand21": joints}
+    assert measure(replace(people[0], arrays=arrays), with_body=False)["hand"] == 18.0
+
+
 def test_people_outside_the_picture_and_strange_shapes_are_named(people: list[Sample]) -> None:
     def change(name: str, array: np.ndarray) -> np.ndarray:
         if name.startswith("keypoints2d."):
