@@ -18,7 +18,7 @@ from hpscli.data.augment import draw
 from hpscli.data.batch import Packed, pack, to_batch
 from hpscli.data.evalset import BrokenSample, EvalSet
 from hpscli.data.mix import MixPlan, Pick, make_plan
-from hpscli.data.sources import end_with_parent
+from hpscli.data.preparing.workers import end_with_parent
 from hpscli.errors import HpsError, InvalidData
 from hpscli.recipe import Augment, Member
 from hpscli.records import Batch, Sample

@@ -10,9 +10,10 @@ from pathlib import Path
 from hpscli.data.preparing.files import FileGroup, file_groups
 from hpscli.data.preparing.keys import Keys
 from hpscli.data.preparing.tars import BLOCK
+from hpscli.data.preparing.workers import encoded
 from hpscli.data.remote import is_remote
 from hpscli.data.shards import LISTED
-from hpscli.data.sources import Bad, Source, encoded
+from hpscli.data.sources import Bad, Source
 
 HEADERS = 3 * BLOCK  # of a person's two members in a tar, with half a block of padding each
 KINDS = 100  # different problems that are counted apart

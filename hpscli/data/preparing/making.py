@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from hpscli.data.preparing.keys import Keys
 from hpscli.data.preparing.places import Place, numbers_of_tables
+from hpscli.data.preparing.workers import encoded
 from hpscli.data.shards import ShardTable, ShardWriter, parse_table, table_name
-from hpscli.data.sources import Bad, Encoded, Source, encoded
+from hpscli.data.sources import Bad, Encoded, Source
 from hpscli.errors import InvalidData
 
 

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from hpscli.data.people import Layout
-from hpscli.data.sources import Bad, Encoded, Source, encoded
+from hpscli.data.preparing.workers import encoded
+from hpscli.data.sources import Bad, Encoded, Source
 from hpscli.errors import HpsError
 from hpscli.hooks import DatasetSpec
 from hpscli.records import Person

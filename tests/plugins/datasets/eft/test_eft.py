@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from hpscli.data.people import Layout
-from hpscli.data.sources import Bad, Encoded, Source, encoded
+from hpscli.data.preparing.workers import encoded
+from hpscli.data.sources import Bad, Encoded, Source
 from hpscli.errors import InvalidData, MissingError
 from hpscli.records import Person
 from tests.plugins.datasets.reading import box_of, picture, read, spec_of
