@@ -16,6 +16,7 @@ from hpscli.records import Person, Picture
 BOX_UNIT = 200.0  # px: scale * 200 is the side of the box
 JOINTS = {24: "metro24", 21: "metro_hand21"}  # by number
 GENDERS = {"m": "male", "f": "female", "n": "neutral"}
+PEOPLE_JOINTS_COLUMNS = 3  # axes of joints in some files: only the first person has this row
 POSES = {72: "smpl", 48: "mano"}
 
 
@@ -77,7 +78,9 @@ def _person(source: Source, row: int, number: int, reference: str) -> Person | N
         return None
     label: Mapping[str, Any] = people[0]
     image_key, offset, length = source.img.last_cell(row)
-    if image_key != key:
+    if reference and source.hw is not None:
+        key = source.hw.cells(row)[0]  # official loaders believe this one, and look at no other
+    elif image_key != key and not reference:
         raise ValueError(f"the picture in this row is '{image_key}', the labels are of '{key}'")
     center = np.array(label["center"], np.float64).reshape(2)
     arrays, meta = read_labels(label, everything=bool(reference))
@@ -105,7 +108,9 @@ def read_labels(
         has = int(label.get(flag, name in label))
         meta |= {flag: has} if everything else {}
         if has or (everything and name in label):
-            points = np.array(label[name], np.float64).reshape(-1, columns)
+            points = np.array(label[name], np.float64)
+            first = points[0] if points.ndim == PEOPLE_JOINTS_COLUMNS else points
+            points = first.reshape(-1, columns)
             arrays[f"{group}.{JOINTS[len(points)]}"] = points
     stored = label.get("pose", label.get("mano_pose", ()))
     pose = np.array(stored, np.float64).ravel()
