@@ -76,12 +76,13 @@ def _fit(image: Image, height: int, width: int) -> Image:
 
 
 def _write(sheet: Image, text: str, left: int, base: int, scale: float, width: int) -> None:
-    """Write one line, shortened with dots to the width."""
+    """Write one line, shortened with dots to the width; names of a set differ at their ends."""
     text = text.encode("ascii", "replace").decode()  # the font has no other letters
-    shown = text
+    shown, kept = text, len(text)
     while shown and cv2.getTextSize(shown, FONT, scale, 1)[0][0] > width:
-        text = text[:-1]
-        shown = text + ".."
-        if not text:
+        kept -= 1
+        if kept < 1:
             return
+        head = kept // 3
+        shown = f"{text[:head]}..{text[len(text) - (kept - head) :]}"
     cv2.putText(sheet, shown, (left, base), FONT, scale, INK, 1, cv2.LINE_AA)
