@@ -32,6 +32,7 @@ class Part:
     shards: str
     samples: int = 0
     body_source: str = ""  # of the bodies that its people were made with; "" when it does not say
+    body_kind: str = ""  # smpl, smplx or mano
     problem: HpsError | None = None
     prepare: str = ""  # what to type after `hps prepare`
 
@@ -108,8 +109,14 @@ def _part(name: str, wanted: Member | Validation, needed: bool) -> Part:
         index = read_index(shards)
         if isinstance(wanted, Validation):
             refuse_crops(index, get_registry().protocol(wanted.protocol))
-        source = (index.body or {}).get("source", "")
-        return Part(name=name, shards=shards, samples=index.samples, body_source=source)
+        body = index.body or {}
+        return Part(
+            name=name,
+            shards=shards,
+            samples=index.samples,
+            body_source=body.get("source", ""),
+            body_kind=body.get("kind", ""),
+        )
     except MissingError:
         less = "--no-validate" if name == "validation" else f"data.mix.{name}.weight=0"
         problem = MissingError(
@@ -242,7 +249,13 @@ def _mixed_bodies(recipe: Recipe, parts: list[Part]) -> Iterator[str]:
         kind, gender="neutral", source=recipe.model.body, age="adult", hand="right"
     ).source
     for part in told:
-        if part.body_source != own:
+        if (part.body_kind == "mano") != (kind == "mano"):
+            theirs, wanted = ("hands", "bodies") if kind != "mano" else ("bodies", "hands")
+            yield (
+                f"{part.shards} holds {theirs} ({part.body_kind}), the model learns {wanted} "
+                f"({kind}): hardly a label fits. Leave it out: data.mix.{part.name}.weight=0"
+            )
+        elif part.body_source != own:
             yield (
                 f"the people in {part.shards} were made with {part.body_source} bodies, the model's "
                 f"body is {own}: the same parameters mean other shapes. "

@@ -26,3 +26,11 @@ def test_people_made_with_the_same_bodies_or_none_pass_without_a_word(tmp_path: 
     same = write_people(tmp_path / "train", 2)
     unknown = write_people(tmp_path / "test", 2, source="")
     assert warnings(small_recipe(same, unknown)) == []
+
+
+def test_hands_in_the_training_of_bodies_are_named(tmp_path: Path) -> None:
+    hands = write_people(tmp_path / "train", 2)
+    index = hands / "index.json"
+    index.write_text(index.read_text().replace('"kind": "smpl"', '"kind": "mano"'))
+    (about_train,) = warnings(small_recipe(hands, write_people(tmp_path / "test", 2)))
+    assert "holds hands (mano), the model learns bodies (smpl)" in about_train
