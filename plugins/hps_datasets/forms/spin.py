@@ -37,6 +37,7 @@ PAIRS = {  # HMR 2.0: 25 of OpenPose, then 19 more
 }
 SIZES = {"spin_gt24": 24, "openpose25": 25}
 HALVES = (25, 19)
+COLUMNS = {"keypoints2d": 3, "keypoints3d": 4}
 OPENPOSE_TWICE = slice(1, 15)  # HMR 2.0 does not score what its own 19 joints have too
 POSES, SHAPES = ("pose", "body_pose"), ("shape", "betas")
 FLAGS = {"pose": "has_smpl", "body_pose": "has_body_pose", "shape": "", "betas": "has_betas"}
@@ -73,6 +74,8 @@ def people(
         raise UsageError(f"scale={scale} is none of auto, 200, px.")
     path = annotation_file(root, annotations)
     renamed = reference == "mmhuman3d" and RENAMED in path.name
+    if reference == "hmr2" and scale == "auto":
+        scale = "px"
     reading = Reading(names=Names(images, strip), reference=reference, renamed=renamed, scale=scale)
     with open_annotations(path, "imgname") as archive, whole_file(path):
         rows = archive.header("imgname").rows
@@ -162,10 +165,11 @@ def _joints(
         if entry in row:
             found[f"{group}.{joints}"] = _points(entry, row[entry], group, SIZES[joints])
     for name, halves in PAIRS.items():
-        if halves[0] in row:
+        if reading.reference == "hmr2" or any(half in row for half in halves):
             group = name.partition(".")[0]
+            absent = np.zeros((max(HALVES), COLUMNS[group]))  # as their loader has it
             parts = zip(halves, HALVES, strict=True)
-            points = [_points(half, row[half], group, count) for half, count in parts]
+            points = [_points(half, row.get(half, absent[:n]), group, n) for half, n in parts]
             found[name] = np.concatenate(points)
     if reading.reference == "hmr2" and "keypoints3d.hmr2_44" in found:
         found["keypoints3d.hmr2_44"][OPENPOSE_TWICE, 3] = 0
@@ -201,7 +205,7 @@ def _as_spin(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _points(entry: str, row: Any, group: str, count: int) -> np.ndarray:
     """-> (J, 3 or 4) joints; without confidences all of them count."""
     points = np.array(row, np.float64)
-    columns = {"keypoints2d": 3, "keypoints3d": 4}[group]
+    columns = COLUMNS[group]
     if points.shape == (count, columns - 1):
         points = np.concatenate([points, np.ones((count, 1))], axis=1)
     if points.shape != (count, columns):
