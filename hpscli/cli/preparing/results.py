@@ -63,7 +63,8 @@ def finish(
         )
     look = f"hps datasets show {out} --sample 0"
     show.say("look", f"{sheet}   or one: {look}" if sheet else look)
-    if split.startswith(("val", "test")):
+    hands = (index.body or {}).get("kind") == "mano"  # tiny learns bodies
+    if hands or split.startswith(("val", "test")):
         show.next(_evaluation(spec.name, split, out, index))
     else:
         show.next(f"hps train recipes/tiny.toml data.mix.{spec.name}.shards={out}")
@@ -164,7 +165,7 @@ def _evaluation(dataset: str, split: str, out: str, index: "ShardIndex") -> str:
         if (protocol.testset, protocol.body, protocol.split) == (dataset, kind, split):
             name = "" if protocol.default else f" --protocol {protocol.name}"
             return f"hps eval CHECKPOINT --testset {dataset}{name} --shards {out}"
-    return f"hps datasets stats {out}"
+    return f"hps datasets audit {out}"
 
 
 def bad_document(bad: Sequence["Bad"], count: int) -> dict[str, Any]:
