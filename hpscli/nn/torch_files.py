@@ -21,6 +21,13 @@ from hpscli.body.official.archives import DAMAGED, TORCH_LEGACY
 from hpscli.body.official.machine import DAMAGE, Maker, Named, PickleMachine, refusal
 from hpscli.body.official.pickles import vocabulary
 from hpscli.body.official.records import Resolver
+from hpscli.body.official.torch_containers import (
+    Begin,
+    pointers,
+    read_legacy,
+    read_zip,
+    tensor_makers,
+)
 from hpscli.errors import InvalidData, MissingError
 
 STORAGES = {
@@ -44,7 +51,6 @@ KNOWN_FORMS = (
     "safetensors.\n" + BODY_FILES
 )
 MAX_EXPANDED = 1 << 26  # elements of a tensor that repeats its storage
-MAX_GROWTH = 4  # a torch archive is stored, not compressed
 # An alarm, not the wall: placeholders run nothing, whatever their name.
 HARMFUL_MODULES = frozenset(
     [
@@ -101,10 +107,19 @@ class Placeholder(dict[Any, Any]):
 class StorageRecord:
     """Raw numbers of one or more tensors; filled when its bytes have been found."""
 
-    dtype: torch.dtype
+    name: str
     shift: int = 0
     root: "StorageRecord | None" = None
     data: Tensor | None = None
+
+    @property
+    def itemsize(self) -> int:
+        """-> bytes of a number."""
+        return STORAGES[self.name].itemsize
+
+    def fill(self, raw: bytes) -> None:
+        """Take the bytes of the file for this storage."""
+        self.data = _numbers(raw, STORAGES[self.name])
 
     def numbers(self) -> Tensor:
         data = self.root.data if self.root else self.data
@@ -167,9 +182,10 @@ def _read_restricted(path: Path) -> Any:
     data = path.read_bytes()
     try:
         if data.startswith(b"PK"):
-            return _read_zip(data, str(path))
+            _refuse_arrays(data, str(path))
+            return _read(data, str(path), read_zip)
         if data.startswith(TORCH_LEGACY):
-            return _read_legacy(data, str(path))
+            return _read(data, str(path), read_legacy)
     except (*DAMAGED, *DAMAGE) as error:
         raise InvalidData(
             f"{path} is damaged ({error}).", "Download or copy the file again."
@@ -179,55 +195,27 @@ def _read_restricted(path: Path) -> Any:
     raise InvalidData(f"{path} is not a torch file.", KNOWN_FORMS)
 
 
-def _read_zip(data: bytes, source: str) -> Any:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        infos = {info.filename: info for info in archive.infolist()}
-        if sum(info.file_size for info in infos.values()) > MAX_GROWTH * len(data):
-            raise ValueError("it would grow on reading, as no torch file does")
-        folder = next((n.removesuffix("data.pkl") for n in infos if n.endswith("/data.pkl")), None)
-        if folder is None and all(name.endswith(".npy") for name in infos):
-            raise InvalidData(f"{source} holds arrays of NumPy, no checkpoint.", BODY_FILES)
-        if folder is None:
-            raise ValueError("an archive without data.pkl")
-        order = infos.get(f"{folder}byteorder")
-        if order and archive.read(order) != b"little":
-            raise ValueError("numbers in the byte order of another machine")
-        storages: dict[str, StorageRecord] = {}
-        pointed = _persistent(storages)
-        content = _machine(archive.read(f"{folder}data.pkl"), source, pointed).read()
-        for key, storage in storages.items():
-            raw = archive.read(f"{folder}data/{key}")
-            storage.data = _numbers(raw, storage.dtype)
-    return Resolver().value(content)
-
-
-def _read_legacy(data: bytes, source: str) -> Any:
-    """Magic number, protocol, machine, the object, the keys of its storages, their bytes."""
+def _read(data: bytes, source: str, read: Callable[[bytes, Begin, Mapping[str, Any]], Any]) -> Any:
     storages: dict[str, StorageRecord] = {}
-    position, parts = 0, []
-    for _ in range(5):
-        machine = _machine(data, source, _persistent(storages), position)
-        parts.append(machine.read())
-        position = machine.position
-    _, _, system, content, keys = parts
-    if not system.get("little_endian", True):
-        raise ValueError("numbers in the byte order of another machine")
-    for key in keys:
-        storage = storages[key]
-        count = int.from_bytes(data[position : position + 8], "little", signed=True)
-        end = position + 8 + count * storage.dtype.itemsize
-        if count < 0 or end > len(data):
-            raise ValueError("the file ends inside a tensor")
-        storage.data = _numbers(data[position + 8 : end], storage.dtype)
-        position = end
-    return Resolver().value(content)
+    pointed = pointers(storages, STORAGES, StorageRecord)
+
+    def begin(pickled: bytes, position: int) -> PickleMachine:
+        return _machine(pickled, source, pointed, position)
+
+    return Resolver().value(read(data, begin, storages))
+
+
+def _refuse_arrays(data: bytes, source: str) -> None:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if all(name.endswith(".npy") for name in archive.namelist()):
+            raise InvalidData(f"{source} holds arrays of NumPy, no checkpoint.", BODY_FILES)
 
 
 def _machine(
-    data: bytes, source: str, persistent: Callable[[Any], Any], position: int = 0
+    data: bytes, source: str, persistent: Callable[[Any], Any], position: int
 ) -> PickleMachine:
     table = vocabulary()
-    table.update(TENSORS)
+    table.update(tensor_makers(TensorRecord))
 
     def unknown(named: Named) -> Maker:
         if _harmful(named):
@@ -246,39 +234,7 @@ def _harmful(named: Named) -> bool:
     return module in HARMFUL_MODULES or named.name.split(".")[0] in HARMFUL_MODULES
 
 
-def _persistent(storages: dict[str, StorageRecord]) -> Callable[[Any], Any]:
-    """-> what turns ("storage", type, key, place, count[, view]) into a record by its key."""
-
-    def find(identity: Any) -> StorageRecord:
-        kind, named, key, *rest = identity
-        if kind != "storage" or not isinstance(named, Named) or named.name not in STORAGES:
-            raise ValueError(f"a pointer to {kind} {named}")
-        storage = storages.setdefault(str(key), StorageRecord(STORAGES[named.name]))
-        view = rest[2] if len(rest) > 2 else None
-        return StorageRecord(storage.dtype, int(view[1]), storage) if view else storage
-
-    return find
-
-
 def _numbers(raw: bytes, dtype: torch.dtype) -> Tensor:
     if len(raw) % dtype.itemsize:
         raise ValueError(f"{len(raw)} bytes are no whole number of {dtype}")
     return torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)
-
-
-def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> TensorRecord:
-    return TensorRecord(storage, offset, size, stride)
-
-
-def _first(value: Any, *rest: Any) -> Any:
-    return value
-
-
-TENSORS: dict[tuple[str, str], Maker] = {
-    ("torch._utils", "_rebuild_tensor"): _tensor,
-    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-    ("torch._utils", "_rebuild_parameter"): _first,
-    ("torch._utils", "_rebuild_parameter_with_state"): _first,
-    ("torch", "Size"): _first,
-    ("torch", "device"): lambda *arguments: ":".join(map(str, arguments)),
-}

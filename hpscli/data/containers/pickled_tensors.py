@@ -4,18 +4,17 @@ Three containers hold their numbers: the zip of torch 1.6 and later, the file be
 ordinary pickle, that older file as bytes of `torch.storage._load_from_bytes`.
 """
 
-import io
 import math
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from hpscli.body.official.archives import DAMAGED, TORCH_LEGACY
-from hpscli.body.official.machine import DAMAGE, Maker, Named, PickleMachine
+from hpscli.body.official.machine import DAMAGE, Maker, PickleMachine
 from hpscli.body.official.records import Resolver
+from hpscli.body.official.torch_containers import pointers, read_legacy, read_zip, tensor_makers
 from hpscli.errors import InvalidData
 
 STORAGES = {
@@ -34,9 +33,7 @@ STORAGES = {
     "UntypedStorage": "u1",
 }
 MODULES = ("torch", "torch.cuda", "torch.storage")
-MAX_GROWTH = 4  # a torch archive is stored, not compressed
 MAX_EXPANDED = 1 << 24  # elements of a tensor that repeats its storage
-PARTS_OF_LEGACY = 5  # magic number, protocol, machine, the object, the keys of its storages
 
 
 @dataclass(eq=False)
@@ -47,6 +44,11 @@ class StorageRecord:
     shift: int = 0
     root: "StorageRecord | None" = None
     data: np.ndarray | None = None
+
+    @property
+    def itemsize(self) -> int:
+        """-> bytes of a number in the file."""
+        return int(np.dtype(STORAGES[self.name]).itemsize)
 
     def fill(self, raw: bytes) -> None:
         """Take the bytes of the file for this storage."""
@@ -109,11 +111,17 @@ def is_torch_legacy(data: Any) -> bool:
 
 def read_torch(data: bytes, source: str, vocabulary: Mapping[tuple[str, str], Maker]) -> Any:
     """The bytes of a zip or older file of torch -> its object, tensors still to be resolved."""
+    storages: dict[str, StorageRecord] = {}
+    pointed = pointers(storages, STORAGES, StorageRecord)
+
+    def begin(pickled: bytes, position: int) -> PickleMachine:
+        return PickleMachine(pickled, source, vocabulary, persistent=pointed, position=position)
+
     try:
         if is_torch_zip(data):
-            return _read_zip(data, source, vocabulary)
+            return read_zip(data, begin, storages)
         if is_torch_legacy(data):
-            return _read_legacy(data, source, vocabulary)
+            return read_legacy(data, begin, storages)
     except (*DAMAGED, *DAMAGE) as error:
         raise InvalidData(
             f"{source} is damaged ({error}).", "Download or copy the file again."
@@ -123,14 +131,7 @@ def read_torch(data: bytes, source: str, vocabulary: Mapping[tuple[str, str], Ma
 
 def tensor_names(source: str) -> dict[tuple[str, str], Maker]:
     """-> what pickles with tensors name; `source` is what errors call the file."""
-    names: dict[tuple[str, str], Maker] = {
-        ("torch._utils", "_rebuild_tensor"): _tensor,
-        ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-        ("torch._utils", "_rebuild_parameter"): _first,
-        ("torch._utils", "_rebuild_parameter_with_state"): _first,
-        ("torch", "Size"): _first,
-        ("torch", "device"): lambda *arguments: ":".join(map(str, arguments)),
-    }
+    names = tensor_makers(TensorRecord)
     for module in MODULES:
         names.update({(module, name): _storage_type for name in STORAGES})
     inner = dict(names)  # storages hold no storages as bytes
@@ -141,70 +142,6 @@ def tensor_names(source: str) -> dict[tuple[str, str], Maker]:
 
     names["torch.storage", "_load_from_bytes"] = load_from_bytes
     return names
-
-
-def _read_zip(data: bytes, source: str, vocabulary: Mapping[tuple[str, str], Maker]) -> Any:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        infos = {info.filename: info for info in archive.infolist()}
-        if sum(info.file_size for info in infos.values()) > MAX_GROWTH * len(data):
-            raise ValueError("it would grow on reading, as no torch file does")
-        folder = next((n.removesuffix("data.pkl") for n in infos if n.endswith("/data.pkl")), None)
-        if folder is None:
-            raise ValueError("an archive without data.pkl")
-        order = infos.get(f"{folder}byteorder")
-        if order and archive.read(order) != b"little":
-            raise ValueError("numbers in the byte order of another machine")
-        storages: dict[str, StorageRecord] = {}
-        pickled = archive.read(f"{folder}data.pkl")
-        pointed = _persistent(storages)
-        content = PickleMachine(pickled, source, vocabulary, persistent=pointed).read()
-        for key, storage in storages.items():
-            storage.fill(archive.read(f"{folder}data/{key}"))
-    return content
-
-
-def _read_legacy(data: bytes, source: str, vocabulary: Mapping[tuple[str, str], Maker]) -> Any:
-    storages: dict[str, StorageRecord] = {}
-    position, parts = 0, []
-    for _ in range(PARTS_OF_LEGACY):
-        pointed = _persistent(storages)
-        machine = PickleMachine(data, source, vocabulary, persistent=pointed, position=position)
-        parts.append(machine.read())
-        position = machine.position
-    _, _, system, content, keys = parts
-    if not system.get("little_endian", True):
-        raise ValueError("numbers in the byte order of another machine")
-    for key in keys:
-        storage = storages[key]
-        count = int.from_bytes(data[position : position + 8], "little", signed=True)
-        end = position + 8 + count * np.dtype(STORAGES[storage.name]).itemsize
-        if count < 0 or end > len(data):
-            raise ValueError("it ends inside a tensor")
-        storage.fill(data[position + 8 : end])
-        position = end
-    return content
-
-
-def _persistent(storages: dict[str, StorageRecord]) -> Callable[[Any], Any]:
-    """-> what turns ("storage", type, key, place, count[, view]) into a record by its key."""
-
-    def find(identity: Any) -> StorageRecord:
-        kind, named, key, *rest = identity
-        if kind != "storage" or not isinstance(named, Named) or named.name not in STORAGES:
-            raise ValueError(f"a pointer to {kind} {named}")
-        storage = storages.setdefault(str(key), StorageRecord(named.name))
-        view = rest[2] if len(rest) > 2 else None
-        return StorageRecord(storage.name, int(view[1]), storage) if view else storage
-
-    return find
-
-
-def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> TensorRecord:
-    return TensorRecord(storage, offset, size, stride)
-
-
-def _first(value: Any, *rest: Any) -> Any:
-    return value
 
 
 def _storage_type(*arguments: Any) -> Any:
