@@ -35,6 +35,11 @@ def annotation_file(root: Path, name: str) -> Path:
     return files[0]
 
 
+def as_text(stored: Any) -> str:
+    """A name as stored, text or bytes -> the same as text."""
+    return stored.decode("utf-8") if isinstance(stored, bytes) else str(stored)
+
+
 @dataclass(frozen=True)
 class Names:
     """How a name in the file becomes a path below the folder: `strip` goes, `images` comes before."""
@@ -51,8 +56,7 @@ class Names:
 
     def name(self, stored: Any) -> str:
         """A name as stored (text or bytes) -> with slashes, without `strip`."""
-        text = stored.decode("utf-8") if isinstance(stored, bytes) else str(stored)
-        text = text.replace("\\", "/").removeprefix(self.strip)
+        text = as_text(stored).replace("\\", "/").removeprefix(self.strip)
         if not text.strip("/"):
             raise ValueError("it names no picture")
         if PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute():

@@ -11,6 +11,7 @@ from hps_datasets.forms.annotations import (
     ROWS,
     Names,
     annotation_file,
+    as_text,
     broken_row,
     check_rows,
     column,
@@ -224,7 +225,9 @@ def _person(file: File, number: int, row: Mapping[str, Any]) -> Person:
     box = np.asarray(row["bbox_xywh"], np.float64)[:4] if "bbox_xywh" in row else None
     return Person(
         key=f"{stem_of(image)}-{number}",
-        image=image,
+        image=as_text(row["image_path"]).removeprefix(file.names.strip)
+        if file.reference
+        else image,
         picture=Picture(path=file.names.path(image)),
         arrays=arrays,
         meta=meta,

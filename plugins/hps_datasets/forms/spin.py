@@ -11,6 +11,7 @@ from hps_datasets.forms.annotations import (
     ROWS,
     Names,
     annotation_file,
+    as_text,
     broken_row,
     check_rows,
     finite_confidence,
@@ -129,7 +130,7 @@ def _person(reading: Reading, number: int, row: Mapping[str, Any]) -> Person:
         size = int(row["height"]), int(row["width"])
     return Person(
         key=f"{stem_of(stored)}-{number}",
-        image=_official_name(reading, stored),
+        image=_official_name(reading, row["imgname"], stored),
         picture=Picture(path=reading.names.path(stored)),
         arrays=arrays,
         meta=meta,
@@ -138,11 +139,14 @@ def _person(reading: Reading, number: int, row: Mapping[str, Any]) -> Person:
     )
 
 
-def _official_name(reading: Reading, stored: str) -> str:
-    """mmhuman3d's converter changes MPI-INF-3DHP's names to those of its own folders."""
-    if not reading.renamed:
+def _official_name(reading: Reading, given: Any, stored: str) -> str:
+    """Programs keep a name as it is; mmhuman3d's converter makes MPI-INF-3DHP's those of its folders."""
+    if not reading.reference:
         return stored
-    return stored.replace("imageFrames/", "").replace("frame_", "")
+    name = as_text(given).removeprefix(reading.names.strip)
+    if not reading.renamed:
+        return name
+    return name.replace("imageFrames/", "").replace("frame_", "")
 
 
 def _box(center: Any, scale: Any, unit: str) -> np.ndarray:
