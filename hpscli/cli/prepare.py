@@ -111,7 +111,7 @@ def prepare(
 
         place = str(out or Path("shards") / spec.name / split)
         motions = partial(prepare_motions, show, spec, root, split, place, options=values)
-        flags = {"force": force, "check": check, "dry_run": dry_run}
+        flags = {"force": force, "check": check, "dry_run": dry_run, "allow_bad": allow_bad}
         _guarded(partial(motions, limit=limit, **flags), place)
         return
     total = work.expected_samples(source, limit)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpscli.cli.output import Output, pairs
+from hpscli.cli.preparing.results import above
 
 if TYPE_CHECKING:
     from hpscli.data.poses import PoseReport
@@ -25,6 +26,7 @@ def prepare_motions(
     force: bool,
     check: bool,
     dry_run: bool,
+    allow_bad: float,
 ) -> None:
     """Motions -> files of poses; `check`: read all, write nothing; `dry_run`: count them."""
     from hpscli.data import poses
@@ -38,16 +40,25 @@ def prepare_motions(
     show.say(spec.name, f"{split}  {total} motions")
     if dry_run:
         document = {"dry_run": True, "dataset": spec.name, "split": split, "motions": total}
-        show.result("prepare", {**document, "out": out}, lambda: pairs([*document.items()][1:]))
+        document["out"] = str(out)
+        show.result("prepare", document, lambda: pairs([*document.items()][1:]))
+        show.say("dry run", "nothing was written")
         return
     call = partial(poses.prepare_poses, spec, root, split, out, options=options, limit=limit)
     with show.progress("checking" if check else "writing", total, "motions") as advance:
         report = call(force=force, write=not check, advance=advance)
-    _tell(show, spec, split, report, check)
+    _tell(show, spec, split, report, check, allow_bad)
 
 
-def _tell(show: Output, spec: "DatasetSpec", split: str, report: "PoseReport", check: bool) -> None:
-    from hpscli.errors import CheckFailed
+def _tell(
+    show: Output,
+    spec: "DatasetSpec",
+    split: str,
+    report: "PoseReport",
+    check: bool,
+    allow_bad: float,
+) -> None:
+    from hpscli.errors import CheckFailed, InvalidData
 
     if report.bad:
         show.say("bad", f"{len(report.bad)} of {report.motions} motions left out")
@@ -76,4 +87,12 @@ def _tell(show: Output, spec: "DatasetSpec", split: str, report: "PoseReport", c
         raise CheckFailed(
             f"{len(report.bad)} motions of '{spec.name}' are bad.",
             "They are named above; without --check they are left out.",
+        )
+    share = len(report.bad) / max(report.motions, 1)
+    if share > allow_bad:
+        raise InvalidData(
+            f"{len(report.bad)} of {report.motions} motions are bad ({share:.1%}), more than "
+            f"--allow-bad {allow_bad:g}. The poses in {report.out} are whole, of the sound motions.",
+            "Bad motions are named in index.json. Mend the files and repeat with --force, "
+            f"or accept it: --allow-bad {above(share)}",
         )

@@ -147,11 +147,11 @@ def _refuse_bad(report: "Report", out: str, allow_bad: float) -> None:
         f"{report.bad_count} of {records} records {'is' if report.bad_count == 1 else 'are'} bad ({report.bad_share:.1%}), more than "
         f"--allow-bad {allow_bad:g}. The shards in {out} are whole, with the sound people.",
         "Bad records are named above and in index.json. Mend the files and repeat with --force, "
-        f"or accept it: --allow-bad {_above(report.bad_share)}",
+        f"or accept it: --allow-bad {above(report.bad_share)}",
     )
 
 
-def _above(share: float) -> str:
+def above(share: float) -> str:
     """-> the next hundredth."""
     return f"{min(int(share * 100 + 1) / 100, 1.0):.2f}"
 

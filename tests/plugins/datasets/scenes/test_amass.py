@@ -117,3 +117,12 @@ def test_the_command_says_what_it_made(tmp_path: Path) -> None:
     assert len(read_poses(tmp_path / "out", ["betas"])["betas"]) == 10
     run = CliRunner().invoke(app, ["datasets", "stats", str(tmp_path / "out")])
     assert "no people in them" in str(run.exception)
+
+
+def test_more_bad_motions_than_allowed_end_in_an_error(tmp_path: Path) -> None:
+    motion(tmp_path / "in/a.npz")
+    motion(tmp_path / "in/b.npz", poses=np.zeros((4, 9)))
+    words = ["prepare", "amass", "--from", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    run = CliRunner().invoke(app, words)
+    assert isinstance(run.exception, InvalidData) and "1 of 2 motions" in str(run.exception)
+    assert CliRunner().invoke(app, [*words, "--allow-bad", "0.5"]).exit_code == 0
