@@ -8,6 +8,7 @@ only where time stamps tell which frame that is; elsewhere frames in between are
 import sys
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,9 +163,11 @@ def find_keyframes(path: Path) -> Keyframes | None:
     announced = int(stream.frames)
     stamps: list[int] = []
     keys: list[int] = []
-    try:
-        if container.format.name == "avi" and stream.codec_context.has_b_frames:
-            return None  # AVI stamps packets as they are decoded, not as they are shown
+    if container.format.name == "avi" and stream.codec_context.has_b_frames:
+        container.close()
+        return None  # AVI stamps packets as they are decoded, not as they are shown
+    # cut short: what came before is good
+    with closing(container), suppress(av.FFmpegError, OSError, ValueError):
         for packet in container.demux(stream):
             if packet.size == 0 or packet.is_discard or not (packet.is_keyframe or keys):
                 continue  # the end, what an edit list hides, what nothing can decode
@@ -173,10 +176,6 @@ def find_keyframes(path: Path) -> Keyframes | None:
             stamps.append(packet.pts)
             if packet.is_keyframe:
                 keys.append(packet.pts)
-    except (av.FFmpegError, OSError, ValueError):
-        pass  # cut short: what came before is good
-    finally:
-        container.close()
     numbers = {stamp: number for number, stamp in enumerate(sorted(stamps))}
     if not keys or not len(numbers) == len(stamps) == (announced or len(stamps)):
         return None  # frames are lost, or several share a stamp: which one it is nobody knows

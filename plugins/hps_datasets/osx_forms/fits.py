@@ -2,8 +2,8 @@
 
 Hands are stored relative to the mean hand of SMPL-X, which only its file knows; shards hold them
 relative to the flat hand. So without SMPL-X they are kept as they are, under
-extra.left_hand_pose_from_mean and extra.right_hand_pose_from_mean. `trans` belongs to a body that turns about its pelvis: where it is in the world, it
-needs the body to be placed in the camera.
+extra.left_hand_pose_from_mean and extra.right_hand_pose_from_mean. `trans` belongs to a body that turns
+about its pelvis: where it is in the world, it needs the body to be placed in the camera.
 """
 
 from collections.abc import Iterator, Mapping
