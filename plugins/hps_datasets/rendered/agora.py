@@ -89,7 +89,8 @@ def agora(
     if body not in JOINTS:
         raise UsageError(f"body '{body}' is none of AGORA's.", "body=smplx or body=smpl")
     if resolution not in (*SIZES, "auto"):
-        raise UsageError(f"resolution '{resolution}' is none of AGORA's.", f"One of: {[*SIZES]}")
+        known = " or ".join(f"resolution={name}" for name in SIZES)
+        raise UsageError(f"resolution '{resolution}' is none of AGORA's.", known)
     tables = sorted((root / FOLDERS[body]).glob(f"*{split}*.pkl"))
     if not tables:
         raise MissingError(f"{root / FOLDERS[body]} holds no table of '{split}' (*{split}*.pkl).")
