@@ -56,6 +56,10 @@ class InvalidData(HpsError):
     exit_code = 5
 
 
+class LostFile(InvalidData):
+    """A file of many people that cannot be read; readers yield it, for nobody knows how many are lost."""
+
+
 class Interrupted(HpsError):
     exit_code = 130
 

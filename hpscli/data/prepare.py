@@ -58,6 +58,11 @@ class Report:
         """-> the part of all records that is bad."""
         return self.bad_count / max(self.bad_count + self.samples, 1)
 
+    @property
+    def lost_files(self) -> list[str]:
+        """-> files that could not be read at all, in words."""
+        return [bad.problem for bad in self.bad if bad.whole_file]
+
 
 def prepare(
     spec: DatasetSpec,

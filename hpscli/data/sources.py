@@ -14,7 +14,7 @@ import numpy as np
 
 from hpscli.data.people import Layout, keyed, make_sample, recropped
 from hpscli.data.sample import complaints, encode_record, image_kind
-from hpscli.errors import HpsError, UsageError, did_you_mean
+from hpscli.errors import HpsError, LostFile, UsageError, did_you_mean
 from hpscli.hooks import DatasetSpec
 from hpscli.records import Person, Sample
 from hpscli.registry import get_registry, resolve
@@ -42,6 +42,7 @@ class Bad:
     position: int
     key: str
     problem: str
+    whole_file: bool = False  # lost with all who are in it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +147,8 @@ def make_and_encode(source: Source, position: int, make: Callable[[], Any]) -> E
         decode = isinstance(record, Sample) or (source.decode and _is_another(sample.image))
         found = encode(position, sample, decode=decode)
     except HpsError as error:
-        found = Bad(position, key, _anywhere(error.problem.rstrip("."), source.root))
+        problem = _anywhere(error.problem.rstrip("."), source.root)
+        found = Bad(position, key, problem, isinstance(error, LostFile))
     except Exception as error:  # a plugin that stumbles over one record must not lose the others
         found = Bad(position, key, _anywhere(f"{type(error).__name__}: {error}", source.root))
     if isinstance(found, Bad) and isinstance(record, Person):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from hpscli.cli.app import run
+from hpscli.registry import get_registry
 
 
 @pytest.fixture
@@ -231,3 +232,47 @@ def test_what_comes_next_measures_under_the_protocol_of_the_split(
     other = told("synthetic", "--split", "validation", *small, str(held_out))
     assert "--protocol synthetic/validation@smpl24-v1" in other
     assert "hps eval" not in told(*command(photos, "--split", "test")[1:])
+
+
+def test_a_lost_file_is_an_error_whatever_its_share_of_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin = tmp_path / "lossy.py"
+    plugin.write_text(LOSSY)
+    monkeypatch.setenv("HPS_PLUGINS", str(plugin))
+    get_registry.cache_clear()
+    command = ["prepare", "lossy", "--out", str(tmp_path / "out"), "--workers", "1"]
+    try:
+        assert run([*command, "--allow-bad", "0.5"]) == 5
+        said = capsys.readouterr().err
+        assert "1 file could not be read" in said and "take-7.pkl is torn" in said
+        assert run([*command, "--allow-bad", "0.5", "--partial"]) == 0
+    finally:
+        get_registry.cache_clear()
+
+
+LOSSY = """
+import cv2
+import numpy as np
+from hpscli.errors import LostFile
+from hpscli.hooks import DatasetSpec, hookimpl
+from hpscli.records import Sample
+
+
+def samples(root, split):
+    image = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+    arrays = {"box.center": np.full(2, 4.0), "box.size": np.ones(1), "image.affine": np.eye(2, 3)}
+    for number in range(3):
+        yield Sample(key=f"p{number}", image=image, arrays=arrays, meta={"image_size_px": [8, 8]})
+    yield LostFile("take-7.pkl is torn.")
+
+
+@hookimpl
+def hps_datasets():
+    return [
+        DatasetSpec(
+            name="lossy", samples="lossy:samples", splits=("train",), summary="Three people",
+            licence="CC0", access="generated", homepage="-", needs_root=False,
+        )
+    ]
+"""

@@ -56,6 +56,8 @@ def finish(
     show.result("prepare", document, lambda: pairs([("done", line)]))
     missing = compare(show, report.samples, known, report.bad_count)
     _refuse_bad(report, out, allow_bad)
+    if whole:
+        _refuse_lost(report, out)
     if missing is not None and whole:
         raise CheckFailed(
             f"{missing.problem}\nThe shards in {out} are whole, with the people that were found.",
@@ -134,6 +136,19 @@ def compare(
         f"not the whole data set: {text}.",
         "Are all files there and whole? A part of it on purpose: --partial",
     )
+
+
+def _refuse_lost(report: "Report", out: str) -> None:
+    """A file that cannot be read may have held any number of people: no share of bad records."""
+    from hpscli.errors import InvalidData
+
+    if lost := report.lost_files:
+        raise InvalidData(
+            f"{len(lost)} file{'s' * (len(lost) != 1)} could not be read, and nobody knows how many "
+            f"people were in {'them' if len(lost) > 1 else 'it'}; the first: {lost[0]}. "
+            f"The shards in {out} are whole, with the others.",
+            "Mend the files and repeat with --force. A part of it on purpose: --partial",
+        )
 
 
 def _refuse_bad(report: "Report", out: str, allow_bad: float) -> None:

@@ -172,7 +172,8 @@ def _unless_repeated(item: Encoded | Bad, keys: Keys) -> Encoded | Bad:
 
 def _put(writer: ShardWriter, item: Encoded | Bad) -> None:
     if isinstance(item, Bad):
-        writer.bad.append({"position": item.position, "key": item.key, "problem": item.problem})
+        record = {"position": item.position, "key": item.key, "problem": item.problem}
+        writer.bad.append({**record, "whole_file": True} if item.whole_file else record)
         return
     writer.body_source = writer.body_source or item.body_source
     writer.add(item.key, item.extension, item.image, item.record, list(item.names))

@@ -10,7 +10,7 @@ from hps_datasets.labelled_2d.labels import box_around
 from hps_datasets.labelled_2d.tfrecords import Place, Value, example, records
 from hpscli.body.joints import COMMON, joint_set
 from hpscli.data.people import image_size, padded_box, stem_of
-from hpscli.errors import HpsError, InvalidData, MissingError, in_words
+from hpscli.errors import HpsError, InvalidData, LostFile, MissingError, in_words
 from hpscli.records import Person, Picture
 
 JOINTS, FACE, FEET = 14, 5, 6
@@ -60,7 +60,7 @@ def clips(root: Path, split: str, reference: str, prefix: str) -> Iterator[Perso
                             ),
                         )
         except HpsError as error:
-            yield error
+            yield LostFile(error.problem, error.fix)
 
 
 def clip_frames(

@@ -10,7 +10,7 @@ import numpy as np
 from hps_datasets.labelled_2d.labels import FIRST_PIXEL, box_around, labelled_joints
 from hpscli.data.containers.mat5 import numbers, read_mat5
 from hpscli.data.people import padded_box
-from hpscli.errors import HpsError, InvalidData, MissingError
+from hpscli.errors import HpsError, InvalidData, LostFile, MissingError
 from hpscli.records import Person
 
 JOINTS = 13
@@ -34,7 +34,7 @@ def penn_action(
             video = read_mat5(path, *FIELDS, optional=WORDS)
             tracks = joint_tracks(path, video)
         except HpsError as error:
-            yield error
+            yield LostFile(error.problem, error.fix)
             continue
         everything = reference or (all_videos and split == "train")
         if not everything and (video["train"] == TRAIN) != (split == "train"):

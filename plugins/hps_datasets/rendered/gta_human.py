@@ -11,7 +11,7 @@ import numpy as np
 
 from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.people import BOX_SCALE, square_box
-from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, LostFile, MissingError, in_words
 from hpscli.records import Person
 
 JOINTS = "mmhuman3d_gta"
@@ -34,7 +34,7 @@ def gta_human(root: Path, split: str) -> Iterator[Person | HpsError]:
             frames = range(len(labels["body_pose"]))
         except (HpsError, *BAD_RECORD) as error:
             said = error.problem if isinstance(error, HpsError) else f"{in_words(error)}."
-            yield InvalidData(f"{path.name}: {said}")
+            yield LostFile(f"{path.name}: {said}")
             continue
         for frame in frames:
             try:

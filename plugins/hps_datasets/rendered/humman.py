@@ -15,7 +15,7 @@ import numpy as np
 
 from hpscli.body.placement import in_camera
 from hpscli.data.containers.matlab import BROKEN, hdf5_array, open_hdf5
-from hpscli.errors import HpsError, InvalidData, MissingError, in_words
+from hpscli.errors import HpsError, InvalidData, LostFile, MissingError, in_words
 from hpscli.records import Person, Picture
 
 JOINTS = "coco_wholebody133"
@@ -42,9 +42,9 @@ def humman(root: Path, split: str, *, every: int) -> Iterator[Person | HpsError]
             with open_hdf5(path) as file:
                 yield from _people(file, path.relative_to(root).as_posix(), max(1, every))
         except HpsError as error:
-            yield InvalidData(f"{path.name}: {error.problem}")
+            yield LostFile(f"{path.name}: {error.problem}")
         except BROKEN as error:
-            yield InvalidData(f"{path.name}: {in_words(error)}.")
+            yield LostFile(f"{path.name}: {in_words(error)}.")
 
 
 def captures(root: Path, split: str) -> list[Path]:

@@ -17,7 +17,15 @@ from hpscli.body.placement import rest_pelvis
 from hpscli.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from hpscli.data.containers.matlab import read_mat
 from hpscli.data.people import padded_box
-from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, UsageError, in_words
+from hpscli.errors import (
+    BAD_RECORD,
+    HpsError,
+    InvalidData,
+    LostFile,
+    MissingError,
+    UsageError,
+    in_words,
+)
 from hpscli.records import Person, Picture
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
@@ -52,10 +60,10 @@ def surreal(root: Path, split: str, *, reference: str, run: str) -> Iterator[Per
             clip = read_clip(path)
             frames = range(clip["joints2D"].shape[-1])
         except HpsError as error:
-            yield InvalidData(f"{record}: {error.problem}")
+            yield LostFile(f"{record}: {error.problem}")
             continue
         except BAD_RECORD as error:
-            yield InvalidData(f"{record}: {in_words(error)}.")
+            yield LostFile(f"{record}: {in_words(error)}.")
             continue
         for frame in frames:
             try:

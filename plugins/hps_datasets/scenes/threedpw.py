@@ -11,7 +11,7 @@ from hps_datasets.scenes.labels import GENDERS, mapping, numbers, text
 from hpscli.body.placement import moved_translation, rest_pelvis, turned_root
 from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.people import padded_box, stem_of
-from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, LostFile, MissingError, in_words
 from hpscli.records import Person
 
 BETAS = 10  # some releases hold 300
@@ -45,10 +45,10 @@ def threedpw(root: Path, split: str, *, reference: str) -> Iterator[Person | Hps
             data = mapping(load_pickle(file), file.name)
             count = len(data["poses"])
         except HpsError as error:
-            yield error
+            yield LostFile(error.problem, error.fix)
             continue
         except BAD_RECORD as error:
-            yield InvalidData(f"{file.name}: {in_words(error)}.")
+            yield LostFile(f"{file.name}: {in_words(error)}.")
             continue
         for number in range(count):
             try:

@@ -12,7 +12,15 @@ import numpy as np
 
 from hpscli.data.containers.archives import open_npz
 from hpscli.data.people import square_box, stem_of
-from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, UsageError, in_words
+from hpscli.errors import (
+    BAD_RECORD,
+    HpsError,
+    InvalidData,
+    LostFile,
+    MissingError,
+    UsageError,
+    in_words,
+)
 from hpscli.records import Person, Picture
 
 IMAGES, LABELS = "training_images", "training_labels/all_npz_12_training"
@@ -93,7 +101,7 @@ def scene(path: Path, images: str, reference: str, part: float) -> Iterator[Pers
         problem = (
             error.problem if isinstance(error, HpsError) else f"{path.name}: {in_words(error)}."
         )
-        yield InvalidData(problem)
+        yield LostFile(problem)
 
 
 def _person_or_error(shared: Scene, number: int, values: Mapping[str, Any]) -> Person | InvalidData:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hpscli.data.people import inside
-from hpscli.errors import InvalidData, MissingError, UsageError, in_words
+from hpscli.errors import InvalidData, LostFile, MissingError, UsageError, in_words
 
 MOST_PARTS = 1000  # files of one sample
 MOST_TARS = 100_000
@@ -108,7 +108,7 @@ def entries(root: Path, tar: str) -> Iterator[Entry | InvalidData]:
                     entry.parts[part.lower()] = (member.offset_data, member.size)
     except (tarfile.TarError, OSError, ValueError, OverflowError) as error:
         said = error.strerror if isinstance(error, OSError) else in_words(error)
-        yield InvalidData(f"{tar} is no readable tar: {said}.")
+        yield LostFile(f"{tar} is no readable tar: {said}.")
         return
     if entry is not None:
         yield entry

@@ -13,7 +13,7 @@ from hps_datasets.studio.masks import MaskBoxes, open_masks
 from hps_datasets.studio.mosh import Fits, read_fits
 from hps_datasets.studio.takes import POSES, SIZES_PX, Frames, Take, takes
 from hpscli.data.people import padded_box, scaled_box, stem_of
-from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
+from hpscli.errors import HpsError, InvalidData, LostFile, MissingError, UsageError
 from hpscli.records import Person
 
 # of 32 joints: pelvis, left leg, right leg, spine, thorax, neck, head, left arm, right arm
@@ -63,7 +63,7 @@ def h36m(
             reading = _read(root, take, camera, fits, reference, split)
             yield from _people(root, reading, every)
         except (InvalidData, MissingError) as error:
-            yield InvalidData(f"{take.label}: {error.problem}")
+            yield LostFile(f"{take.label}: {error.problem}")
 
 
 def _read(

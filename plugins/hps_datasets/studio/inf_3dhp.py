@@ -21,7 +21,15 @@ from hpscli.data.containers.matlab import read_mat
 from hpscli.data.containers.videos import frame_count
 from hpscli.data.forms.openpose import WITHOUT, match_openpose, read_openpose
 from hpscli.data.people import padded_box, stem_of
-from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, UsageError, in_words
+from hpscli.errors import (
+    BAD_RECORD,
+    HpsError,
+    InvalidData,
+    LostFile,
+    MissingError,
+    UsageError,
+    in_words,
+)
 from hpscli.records import Person, Picture
 
 JOINTS, ROOT = 28, 4
@@ -104,7 +112,7 @@ def training_frames(
             try:
                 yield from _sequence(root, sequence, choice, counter)
             except (InvalidData, MissingError) as error:
-                yield InvalidData(f"{sequence}: {error.problem}")
+                yield LostFile(f"{sequence}: {error.problem}")
     if not found:
         raise MissingError(
             f"{root} has no S1/Seq1/annot.mat, nor that of another sequence.",
@@ -120,7 +128,7 @@ def _sequence(
         try:
             frames = frames_of(root, sequence, number)
         except InvalidData as error:  # its video; the others are sound
-            yield InvalidData(f"{sequence} camera {number}: {error.problem}")
+            yield LostFile(f"{sequence} camera {number}: {error.problem}")
             continue
         if frames is not None:
             pictured[number] = frames

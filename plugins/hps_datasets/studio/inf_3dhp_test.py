@@ -10,7 +10,7 @@ from hps_datasets.studio.cameras import fitted_intrinsics, with_camera
 from hps_datasets.studio.labels import MM_PER_M, all_inside, rooted, spin_joints, sure
 from hpscli.data.containers.matlab import BROKEN, hdf5_array, open_hdf5
 from hpscli.data.people import image_size, padded_box, stem_of
-from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
+from hpscli.errors import HpsError, InvalidData, LostFile, MissingError, UsageError
 from hpscli.records import Person, Picture
 
 FOLDERS = ("mpi_inf_3dhp_test_set", "")  # the owner's folder, or its content
@@ -63,7 +63,7 @@ def valid_frames(root: Path, *, reference: str, annotation: str) -> Iterator[Per
         try:
             yield from _sequence(root, here, reference, "univ_annot3" if reference else annotation)
         except (InvalidData, MissingError) as error:
-            yield InvalidData(f"{sequence}: {error.problem}")
+            yield LostFile(f"{sequence}: {error.problem}")
 
 
 def _sequence(

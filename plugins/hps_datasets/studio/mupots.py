@@ -10,7 +10,7 @@ from hps_datasets.studio.cameras import fitted_intrinsics, with_camera
 from hps_datasets.studio.labels import MM_PER_M, rooted, sure
 from hpscli.data.containers.matlab import read_mat
 from hpscli.data.people import padded_box, stem_of
-from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
+from hpscli.errors import BAD_RECORD, HpsError, InvalidData, LostFile, MissingError, in_words
 from hpscli.records import Person
 
 FOLDERS = ("MultiPersonTestSet", "")
@@ -34,7 +34,7 @@ def mupots_3d(root: Path, split: str, *, reference: str) -> Iterator[Person | Hp
         try:
             yield from _sequence(root, here, reference)
         except (InvalidData, MissingError) as error:
-            yield InvalidData(f"{sequence}: {error.problem}")
+            yield LostFile(f"{sequence}: {error.problem}")
 
 
 def _sequence(root: Path, folder: str, reference: str) -> Iterator[Person | HpsError]:
