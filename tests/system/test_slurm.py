@@ -19,6 +19,7 @@ from hpscli.cli.app import run as hps
 
 pytestmark = [
     pytest.mark.system,
+    pytest.mark.xdist_group("slurm"),  # one Slurm on a machine
     pytest.mark.skipif(
         shutil.which("sbatch") is None or os.geteuid() != 0,
         reason="needs the Debian packages slurm-wlm and munge, and root",
@@ -95,6 +96,8 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         wait_for(lambda: "idle" in output("sinfo", "-h", "-o", "%T"), START_SECONDS, folder)
         yield folder
     finally:
+        output("scancel", "--partition=main", "--quiet")
+        time.sleep(2.0)  # steps that end now leave no process behind
         for daemon in reversed(daemons):
             daemon.terminate()
         for daemon in daemons:
