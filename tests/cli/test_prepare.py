@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -206,7 +207,9 @@ def test_interrupting_keeps_what_is_done_and_says_how_to_go_on(tmp_path: Path) -
         "2",
     ]
     call = [sys.executable, "-m", "hpscli", *words, "--shard-samples", "20"]
-    process = subprocess.Popen(call, stderr=subprocess.PIPE, text=True)
+    # tests that run in the background ignore Ctrl-C, and so would what they start
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(call, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     deadline = time.monotonic() + 60
     while not (out / "000001.json").exists() and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -185,7 +185,8 @@ def _evaluation(dataset: str, split: str, out: str, index: "ShardIndex") -> str:
 
 def bad_document(bad: Sequence["Bad"], count: int) -> dict[str, Any]:
     """-> bad records as index.json has them."""
-    return {"count": count, "records": [vars(one) for one in bad]}
+    records = [{k: v for k, v in vars(one).items() if k != "whole_file" or v} for one in bad]
+    return {"count": count, "records": records}
 
 
 def _draw_sheet(out: str, sheet: Path) -> None:
