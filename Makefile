@@ -20,7 +20,7 @@ test-all: $(STAMP)
 
 test-system: $(STAMP)
 	@[ -n "$(SLURM)" ] || echo "not run: Slurm tests (Debian packages slurm-wlm and munge are not installed)"
-	@[ -z "$(SLURM)" ] || $(PYTEST) -m system
+	@[ -z "$(SLURM)" ] || OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 -m system tests/system
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

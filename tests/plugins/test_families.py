@@ -43,6 +43,7 @@ LARGE = [  # of a family that is not named here: the first one that is not small
 BEYOND_ONNX = ("hmr2", "vit-h")  # 2.7 GB of numbers; a file holds 2
 SLOW = [pytest.mark.slow]
 # One after the other: two that train at once would need more memory than a laptop has.
+# pytest-xdist 3.8 does not heed the group under pytest 9.2, so for now two may meet (18 GB).
 HEAVY = [pytest.mark.slow, pytest.mark.xdist_group("heavy")]
 NOT_OF_NETWORKS = ("backbone_to_timm", "fill_rule", "unused", "param_counts", "encoder_")
 TOLERANCE = 1e-4  # of the largest number of an output, at least of 1

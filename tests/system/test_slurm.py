@@ -19,7 +19,6 @@ from hpscli.cli.app import run as hps
 
 pytestmark = [
     pytest.mark.system,
-    pytest.mark.xdist_group("slurm"),  # one Slurm on a machine
     pytest.mark.skipif(
         shutil.which("sbatch") is None or os.geteuid() != 0,
         reason="needs the Debian packages slurm-wlm and munge, and root",
