@@ -110,10 +110,12 @@ class DatasetSpec:
 class Published:
     """A number that somebody published under this protocol."""
 
-    model: str
-    metric: str
+    model: str  # of ours, "metro", or with weights "fastmetro.l-h64-3dpw"; "" when hps has no such model
+    metric: str  # a figure of the protocol's rule
     value: float
     source: str
+    label: str = ""  # what its authors call the row: "Mix 1: H36M, MI, COCO"
+    doubt: str = ""  # why the value is not to be trusted; such a value is no target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +123,7 @@ class ProtocolSpec:
     """Which people, joints, alignment and units make a number; changing any makes a new name."""
 
     name: str  # "synthetic/test@smpl24-v1"
-    testset: str  # what `--testset` calls it
+    testset: str  # the data set, what `--testset` calls it
     split: str
     summary: str  # the protocol in one English sentence
     body: str  # smpl | smplx | mano
@@ -134,6 +136,19 @@ class ProtocolSpec:
     samples: int = 0  # how many people the official list has; 0: as many as the shards hold
     default: bool = False  # the one that `--testset` alone means
     published: tuple[Published, ...] = ()
+    rule: str = (
+        "hpscli.metrics.joint_rule:JointRule"  # target(protocol, body) -> see metrics/rules.py
+    )
+    options: Mapping[str, Any] = field(default_factory=dict)  # for the rule
+    standing: str = "ours"  # official | corrected | reconstruction | ours
+    models: tuple[str, ...] = ()  # models and presets whose own protocol it is: "metro", "hmr.pare"
+    says: Mapping[str, str] = field(
+        default_factory=dict
+    )  # what the fields above do not say, or instead of what they say: {"truth": "..."}
+    beside: str = ""  # the protocol that an incorrect official one is corrected by, and back
+    source: str = ""  # where the rule was read
+    licence: str = ""  # of the test data
+    pictures: str = "whole"  # what its shards must hold: whole | any (crops will do)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,10 +156,49 @@ class WriterSpec:
     """A leaderboard's file: how it is written and how it is checked."""
 
     name: str
-    write: str  # target(predictions: Path, out: Path) -> None
-    check: str  # target(file: Path) -> list[str] of complaints
+    write: str  # target(predictions: PredictionSet, out: Path, body: Body, **options) -> None
+    check: str  # target(file: Path, **check_options) -> list[hpscli.records.Finding]
     summary: str
     homepage: str
+    testset: str  # the data set whose people it is about
+    split: str
+    bodies: tuple[str, ...]  # that the leaderboard takes
+    file_name: str = (
+        "{writer}-pred.zip"  # fields: writer, model, epoch, views (sc10_rot0 | multisc)
+    )
+    keeps: tuple[str, ...] = ()  # patterns of the arrays of a PredictionSet that `write` reads
+    samples: int = 0  # how many people the official list has
+    options: Mapping[str, Any] = field(default_factory=dict)  # that `write` takes, with defaults
+    check_options: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = ""
+    source: str = ""  # where the layout was read
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionFileSpec:
+    """A file of predictions that other programs write, for `hps eval FILE`."""
+
+    name: str  # "freihand-zip"
+    recognise: str  # target(file: Path) -> bool, by content, quick, never raising
+    read: str  # target(file: Path) -> PredictionSet; bad content is InvalidData
+    summary: str
+    suffixes: tuple[str, ...] = ()  # (".zip", ".json"): only these are looked into
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeedSpec:
+    """A row of `hps bench metrics`: a metric of ours beside a plain loop, with equal results."""
+
+    name: str  # "freihand"
+    make: str  # target() -> inputs, a mapping of arrays as the official program has them in memory
+    ours: str  # target(inputs) -> mapping of numbers or arrays
+    plain: str  # target(inputs) -> the same, one person after the other as official code does
+    people: int  # how many `make` makes
+    at_least: float  # how many times faster than plain it has to be
+    summary: str
+    tolerance: float = 1e-9  # relative, between the two results
+    share: float = 1.0  # the part of the people that `plain` is given; its time is scaled up
+    official: str = ""  # what the official program took, and where that was measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +267,16 @@ class Hooks:
     @hookspec
     def hps_detectors(self) -> list[DetectorSpec]:
         """Return the person detectors of this plugin."""
+        raise AssertionError
+
+    @hookspec
+    def hps_prediction_files(self) -> list[PredictionFileSpec]:
+        """Return the files of predictions that this plugin can read."""
+        raise AssertionError
+
+    @hookspec
+    def hps_speeds(self) -> list[SpeedSpec]:
+        """Return the metrics whose speed `hps bench metrics` measures."""
         raise AssertionError
 
     @hookspec

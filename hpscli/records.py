@@ -156,6 +156,40 @@ class Prediction:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PredictionSet:
+    """What was predicted about N people, by a model of ours or by somebody else's program.
+
+    arrays (N,...) float, by the names of `Prediction.named_tensors`: vertices, joints.SET, camera,
+      parameters.NAME (rotations as matrices); and beside them
+      affine (N,2,3) original picture -> crop    crop_size_px (N,2) height, width of the crop
+      joints2d.SET (N,J,2) px of the original picture    score (N,)
+    keys: of the people in shards; empty when the file only says an order or an image
+    meta: per person, as in samples; of detections at least image_path (name of the picture)
+    """
+
+    keys: tuple[str, ...]
+    arrays: Mapping[str, np.ndarray]
+    meta: tuple[Mapping[str, Any], ...] = ()
+    body: Mapping[str, Any] = field(default_factory=dict)  # kind, gender, source, as Body.describe
+    about: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # model, checkpoint, sha256, epoch, step; or of a file: format, file, sha256
+
+    def __len__(self) -> int:
+        return len(self.keys) or len(next(iter(self.arrays.values()), ()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a check of a leaderboard's file says: a violation, or a doubt."""
+
+    problem: str  # "pred.json holds 2 hands, the evaluation list has 3960"
+    fix: str = ""  # what to do about it
+    place: str = ""  # member of the archive, row
+    error: bool = True  # False: the server takes it, and it may cost points all the same
+
+
+@dataclass(frozen=True, kw_only=True)
 class Camera:
     """A pinhole camera of the original image: intrinsics (3,3) px, and the person's translation."""
 

@@ -5,7 +5,7 @@ import importlib.util
 import os
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -23,6 +23,12 @@ KINDS: dict[str, tuple[str, type, str]] = {
     "dataset": ("hps_datasets", hooks.DatasetSpec, "hps datasets list"),
     "protocol": ("hps_protocols", hooks.ProtocolSpec, "hps protocols list"),
     "writer": ("hps_writers", hooks.WriterSpec, "hps plugins list"),
+    "prediction file": (
+        "hps_prediction_files",
+        hooks.PredictionFileSpec,
+        "hps eval --help",
+    ),
+    "speed": ("hps_speeds", hooks.SpeedSpec, "hps bench metrics"),
     "command": ("hps_commands", hooks.CommandSpec, "hps plugins list"),
     "detector": ("hps_detectors", hooks.DetectorSpec, "hps plugins list"),
     "golden": ("hps_goldens", hooks.GoldenSpec, "hps plugins list"),
@@ -231,7 +237,10 @@ def _checked(hook: str, answer: object, record_type: type) -> tuple[list[Any], l
     return good, bad
 
 
-TARGETS = ("build", "write", "check", "run", "replay", "losses")
+TARGETS = (
+    *("build", "write", "check", "run", "replay", "losses", "rule", "recognise", "read"),
+    *("make", "ours", "plain"),
+)
 OPTIONAL_TARGETS = ("people", "samples", "poses", "parallel", "adapt", "raw")
 BODIES = ("smpl", "smplx", "mano")
 OUTPUTS = ("camera", "vertices", "joints", "parameters", "levels")
@@ -248,7 +257,8 @@ def _nonsense(record: Any) -> str:
         needed = needed and entry.type is str  # a protocol's `samples` is a number
         if needed and not _is_target(value):
             return f"{entry.name} = {value!r} is not 'package.module:function'"
-        if entry.name in ("licence", "summary") and not (isinstance(value, str) and value.strip()):
+        said = isinstance(value, str) and value.strip()
+        if entry.name in ("licence", "summary") and entry.default is MISSING and not said:
             return f"{entry.name} is empty"
     if isinstance(record, hooks.ModelSpec):
         return _nonsense_model(record)

@@ -170,14 +170,12 @@ def _draw_people(run: Path, folder: Path, target: Path) -> Path:
 
 
 def _draw_table(document: dict[str, Any]) -> None:
-    from hpscli.metrics.protocols import METRICS
-
     metrics, baseline = document["metrics"], document["baseline"]["metrics"]
     rows = []
     for name, entry in metrics.items():
         ours, mean = entry["value"], baseline[name]["value"]
         side = "below" if ours < mean else "above"
-        rows.append((METRICS[name].label, ours, mean, f"{100 * abs(1 - ours / mean):.0f} % {side}"))
+        rows.append((entry["label"], ours, mean, f"{100 * abs(1 - ours / mean):.0f} % {side}"))
     table(
         ("error on unseen people", "this model, mm", "always the mean person, mm", ""),
         rows,

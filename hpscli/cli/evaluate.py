@@ -9,7 +9,6 @@ from hpscli.cli.output import CropOption, JsonOption, Output, QuietOption, table
 from hpscli.errors import UsageError
 
 if TYPE_CHECKING:
-    from hpscli.hooks import ProtocolSpec
     from hpscli.metrics.results import Result
     from hpscli.run.session import Request
 
@@ -102,19 +101,17 @@ def _measure(output: Output, request: "Request") -> None:
         return
     result, file, spec = done
     document = {**result.document(), "samples_file": file.with_suffix(".samples.npz").name}
-    output.result("eval", {**document, "file": str(file)}, lambda: draw_result(result, spec))
+    output.result("eval", {**document, "file": str(file)}, lambda: draw_result(result))
     output.say("saved", file)
     output.next(f"hps protocols show {spec.name}     hps eval --compare {file} OTHER.json")
 
 
-def draw_result(result: "Result", protocol: "ProtocolSpec") -> None:
+def draw_result(result: "Result") -> None:
     """The table: ours, published, the mean person."""
-    from hpscli.metrics.protocols import METRICS
-
-    names = [name for name in protocol.metrics if name in result.metrics]
-    units = {METRICS[name].unit for name in names}
-    columns = [METRICS[n].label + (f" {METRICS[n].unit}" if len(units) > 1 else "") for n in names]
-    rows: list[list[Any]] = [["ours", *(result.metrics[name].value for name in names)]]
+    names, figures = list(result.metrics), result.metrics
+    units = {figure.unit for figure in figures.values()}
+    columns = [figures[n].label + (f" {figures[n].unit}" if len(units) > 1 else "") for n in names]
+    rows: list[list[Any]] = [["ours", *(figures[name].value for name in names)]]
     if result.reference:
         sources = {entry["source"] for entry in result.reference.values()}
         for what, key in (("published", "value"), ("difference", "difference")):
@@ -127,7 +124,7 @@ def draw_result(result: "Result", protocol: "ProtocolSpec") -> None:
         mean_person = result.baseline["metrics"]
         means = [mean_person.get(name, {}).get("value") for name in names]
         gains = [
-            _against(result.metrics[name].value, mean, METRICS[name].unit)
+            _against(figures[name].value, mean, figures[name].unit)
             for name, mean in zip(names, means, strict=True)
         ]
         end = [""] * (len(columns) - len(names))
@@ -156,7 +153,6 @@ def _compare(output: Output, first: Path, second: Path) -> None:
     """Two result files -> differences with intervals."""
     from dataclasses import asdict
 
-    from hpscli.metrics.protocols import METRICS
     from hpscli.metrics.results import compare, read_result
 
     if not (str(first) and str(second)):
@@ -167,7 +163,7 @@ def _compare(output: Output, first: Path, second: Path) -> None:
     def draw() -> None:
         rows = [
             (
-                METRICS[d.metric].label if d.metric in METRICS else d.metric,
+                a.metrics[d.metric].label or d.metric,
                 d.first,
                 d.second,
                 f"{d.difference:+z.2f}",

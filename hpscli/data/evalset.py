@@ -135,9 +135,16 @@ def eval_batches(
 
     preparation: how the model's authors crop; None: our one warp.
     """
+    for samples in chunks(evalset, batch=batch, rank=rank, world=world):
+        yield prepared_batch(samples, size, joints, preparation, crop_scale=crop_scale)
+
+
+def chunks(
+    evalset: EvalSet, *, batch: int = 32, rank: int = 0, world: int = 1
+) -> Iterator[list[Sample]]:
+    """-> the people of one process, `batch` at once; over all ranks each key comes exactly once."""
     if not 0 <= rank < world:
         raise UsageError(f"rank {rank} of {world} processes.")
     mine = range(rank, len(evalset), world)
     for start in range(0, len(mine), batch):
-        samples = [evalset[position] for position in mine[start : start + batch]]
-        yield prepared_batch(samples, size, joints, preparation, crop_scale=crop_scale)
+        yield [evalset[position] for position in mine[start : start + batch]]

@@ -7,6 +7,7 @@ change (see augment.py), is marked absent.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,10 @@ from hpscli.data.augment import (
     turn_points,
 )
 from hpscli.data.crops import move_points, to_crop_units
+from hpscli.records import Sample
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # They belong to the untouched picture; a turned crop has neither this box nor this world.
 OF_THE_ORIGINAL = ("box.xywh", "camera.rotation", "camera.translation")
@@ -61,6 +66,34 @@ def move_labels(records: Sequence[Mapping[str, np.ndarray]], moves: Moves, joint
                 gathered[name] = empty, np.zeros(len(records), bool)
             gathered[name][0][rows], gathered[name][1][rows] = values, present
     return gathered
+
+
+def labels_of(
+    samples: Sequence[Sample], joints: str, *, mirror_left: bool = True
+) -> tuple[dict[str, "Tensor"], dict[str, "Tensor"]]:
+    """B samples -> targets and present as a batch has them, without a crop: key points in px.
+
+    mirror_left: left hands (meta hand = "left" with arrays mano.*) mirrored, as crops of them are.
+    """
+    import torch
+
+    count = len(samples)
+    left = [mirror_left and is_left_hand(sample) for sample in samples]
+    affine = np.tile(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), (count, 1, 1))
+    moves = Moves(affine, np.zeros(count), np.array(left), (2, 2))
+    labels = move_labels([sample.arrays for sample in samples], moves, joints)
+    targets = {name: torch.from_numpy(np.array(values)) for name, (values, _) in labels.items()}
+    present = {name: torch.from_numpy(np.array(kept)) for name, (_, kept) in labels.items()}
+    for name in targets:
+        if name.startswith("keypoints2d."):
+            targets[name][..., :2] += 1.0  # crop units of a window of 2 px are px minus one
+    return targets, present
+
+
+def is_left_hand(sample: Sample) -> bool:
+    """-> whether this is a left hand, which hand models see in the mirror."""
+    hand = any(name.startswith("mano.") for name in sample.arrays)
+    return hand and sample.meta.get("hand") == "left"
 
 
 def _move_group(stacked: dict[str, np.ndarray], moves: Moves, joints: str) -> Labels:

@@ -17,21 +17,16 @@ from numpy.typing import NDArray
 
 from hpscli.atomic import write_atomically
 from hpscli.errors import InvalidData, MissingError, UsageError
+from hpscli.metrics.rules import Curve, Metric, Table
 
 SCHEMA = "hps/eval/1"
 RESAMPLES = 2000  # bootstrap draws; the interval's ends move by about 1 % of its width
 CHUNK = 4_000_000  # people drawn at once, about 32 MB
 
+PEOPLE = ("keys", "errors", "details")  # what lies in the file beside
+DETAIL = "detail."  # before the names of details there
+
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """A number of a set: mean over the `n` people that have it."""
-
-    value: float
-    unit: str = "mm"
-    n: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +44,10 @@ class Result:
         default_factory=dict
     )  # {metric: value, source, difference}
     baseline: Mapping[str, Any] = field(default_factory=dict)  # shards, index_sha256, metrics
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    official_text: str = ""  # the lines that the official program prints
+    notes: tuple[str, ...] = ()  # what a reader of the figures must know
     device: str = "cpu"
     processes: int = 1
     seconds: float = 0.0
@@ -57,11 +56,12 @@ class Result:
     recipe_hash: str = ""
     keys: tuple[str, ...] = ()
     errors: Mapping[str, Array] = field(default_factory=dict)
+    details: Mapping[str, Array] = field(default_factory=dict)  # (N,...) whatever else was kept
 
     def document(self) -> dict[str, Any]:
         """-> everything but the people, as plain JSON values."""
-        whole = asdict(replace(self, keys=(), errors={}))
-        return {name: value for name, value in whole.items() if name not in ("keys", "errors")}
+        whole = asdict(replace(self, keys=(), errors={}, details={}))
+        return {name: value for name, value in whole.items() if name not in PEOPLE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,17 +83,6 @@ class Difference:
         return self.low > 0 or self.high < 0
 
 
-def metrics_of(errors: Mapping[str, Array], units: Mapping[str, str]) -> dict[str, Metric]:
-    """errors {metric: (N,)} -> the mean of each over the people that have it; none: left out."""
-    found = {}
-    for name, values in errors.items():
-        known = values[~np.isnan(values)]
-        if len(known):
-            unit = units.get(name, "mm")
-            found[name] = Metric(value=float(known.mean()), unit=unit, n=len(known))
-    return found
-
-
 def sample_list_sha256(keys: Sequence[str]) -> str:
     """-> hash of which people were measured, whatever their order."""
     return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
@@ -104,7 +93,9 @@ def write_result(path: Path, result: Result, *, overwrite: bool = False) -> Path
     people = samples_path(path)
     if not overwrite and (people.exists() or path.exists()):
         raise UsageError(f"{path} exists already.", "Choose another name, or add --force.")
+    details = {f"{DETAIL}{name}": values for name, values in result.details.items()}
     arrays: dict[str, Any] = {"keys": np.array(result.keys, dtype=np.str_), **result.errors}
+    arrays |= details
     packed = io.BytesIO()
     np.savez_compressed(packed, **arrays)
     write_atomically(people, packed.getvalue())
@@ -129,10 +120,14 @@ def read_result(path: Path) -> Result:
     people = file.with_name(str(document.pop("samples_file", samples_path(file).name)))
     try:
         with np.load(people, allow_pickle=False) as stored:
-            errors = {name: stored[name] for name in stored.files if name != "keys"}
+            arrays = {name: stored[name] for name in stored.files if name != "keys"}
             keys = tuple(str(key) for key in stored["keys"])
-        document["metrics"] = {name: Metric(**m) for name, m in document["metrics"].items()}
-        return Result(keys=keys, errors=errors, **document)
+        details = {n.removeprefix(DETAIL): v for n, v in arrays.items() if n.startswith(DETAIL)}
+        errors = {name: values for name, values in arrays.items() if not name.startswith(DETAIL)}
+        for name, kind in (("metrics", Metric), ("tables", Table), ("curves", Curve)):
+            document[name] = {key: kind(**value) for key, value in document.get(name, {}).items()}
+        notes = tuple(document.pop("notes", ()))
+        return Result(keys=keys, errors=errors, details=details, notes=notes, **document)
     except FileNotFoundError:
         raise MissingError(f"{file} lacks its people: {people} is not there.") from None
     except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:

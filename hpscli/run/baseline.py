@@ -4,19 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from hpscli.body.layer import Body
 from hpscli.data.evalset import EvalSet
-from hpscli.data.labels import Moves, move_labels
+from hpscli.data.labels import labels_of
 from hpscli.errors import InvalidData
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.protocols import METRICS, Points, measure, root_centred, root_indices
-from hpscli.metrics.results import Metric, metrics_of
-from hpscli.records import Sample
-from hpscli.run.truth import Truth
+from hpscli.metrics.rules import Metric, mean_metrics
+from hpscli.metrics.truth import Truth
 
 Array = NDArray[np.float64]
 CHUNK = 64  # people posed at once
@@ -45,7 +42,7 @@ def baseline(
         prediction = Points(np.repeat(joints[None], count, axis=0), mesh)
         parts.append(measure(protocol, prediction, points))
     errors = {name: np.concatenate([part[name] for part in parts]) for name in protocol.metrics}
-    return metrics_of(errors, {name: METRICS[name].unit for name in protocol.metrics})
+    return mean_metrics(errors, {name: METRICS[name].figure for name in protocol.metrics})
 
 
 def _mean_person(people: EvalSet, truth: Truth, roots: list[int]) -> tuple[Array, Array | None]:
@@ -78,21 +75,5 @@ def _true_points(people: EvalSet, truth: Truth) -> Iterator[Points]:
     for start in range(0, len(people), CHUNK):
         stop = min(start + CHUNK, len(people))
         samples = [people[position] for position in range(start, stop)]
-        targets, present = _labels(samples, truth.protocol.joints)
+        targets, present = labels_of(samples, truth.protocol.joints)
         yield truth.points(targets, present, [sample.meta for sample in samples])
-
-
-def _labels(samples: list[Sample], joints: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Samples -> targets and present as a batch has them; left hands mirrored as there."""
-    count = len(samples)
-    left = [
-        any(name.startswith("mano.") for name in sample.arrays)
-        and sample.meta.get("hand") == "left"
-        for sample in samples
-    ]
-    affine = np.tile(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), (count, 1, 1))
-    moves = Moves(affine, np.zeros(count), np.array(left), (2, 2))
-    labels = move_labels([sample.arrays for sample in samples], moves, joints)
-    targets = {name: torch.from_numpy(np.array(values)) for name, (values, _) in labels.items()}
-    present = {name: torch.from_numpy(np.array(kept)) for name, (_, kept) in labels.items()}
-    return targets, present

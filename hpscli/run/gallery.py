@@ -10,7 +10,6 @@ from hpscli.data.evalset import EvalSet
 from hpscli.data.official_batch import prepared_batch
 from hpscli.data.preparation import Preparation
 from hpscli.hooks import ProtocolSpec
-from hpscli.metrics.protocols import METRICS
 from hpscli.metrics.results import Result
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.render.pictures import contact_sheet, draw_in_crop, write_image
@@ -32,7 +31,7 @@ def write_gallery(
     preparation: Preparation | None = None,
 ) -> Path:
     """Write a sheet with `each` worst, median and best people: crop and crop with mesh -> path."""
-    metric = next(name for name in protocol.metrics if name in result.metrics)
+    metric = next(name for name in result.metrics if name in result.errors)
     places, captions = chosen_people(result, metric, each)
     people = EvalSet(shards)
     samples = [people[place] for place in places]
@@ -62,7 +61,7 @@ def write_gallery(
 
 def chosen_people(result: Result, metric: str, each: int) -> tuple[list[int], list[str]]:
     """-> places in the sample list and captions: worst first, then around the median, then best."""
-    kind, values = METRICS[metric], result.errors[metric]
+    kind, values = result.metrics[metric], result.errors[metric]
     order = [int(i) for i in np.argsort(-values if kind.smaller_is_better else values)]
     order = [i for i in order if not np.isnan(values[i])]
     middle = max(0, (len(order) - each) // 2)

@@ -1,14 +1,15 @@
 """Many processes, one result: every person once, whoever measured it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch.distributed as distributed
-from numpy.typing import NDArray
 
 from hpscli.errors import InvalidData
+from hpscli.metrics.rules import Measured
+from hpscli.records import PredictionSet
 
-Array = NDArray[np.float64]
 SHOWN = 3  # keys in a message
 
 
@@ -19,32 +20,54 @@ def rank_and_world() -> tuple[int, int]:
     return 0, 1
 
 
-def gather_people(
-    keys: Sequence[str], errors: Mapping[str, Array], world: int
-) -> tuple[list[str], dict[str, Array]]:
-    """This process's keys and errors (N,) -> those of all processes, on every process."""
-    parts = [(list(keys), dict(errors))]
-    if world > 1:
-        parts = [([], {})] * world
-        distributed.all_gather_object(parts, (list(keys), dict(errors)))
-    names = dict.fromkeys(name for _, found in parts for name in found)
-    together = [key for part, _ in parts for key in part]
-    merged = {}
-    for name in names:
-        merged[name] = np.concatenate(
-            [found.get(name, np.full(len(part), np.nan)) for part, found in parts]
-        )
-    return together, merged
+def gather_people(measured: Measured, world: int) -> Measured:
+    """This process's people -> those of all processes, on every process."""
+    if world == 1:
+        return measured
+    parts: list[Measured] = [measured] * world
+    distributed.all_gather_object(parts, measured)
+    names = dict.fromkeys(name for part in parts for name in part.values)
+    shapes = {name: part.values[name].shape[1:] for part in parts for name in part.values}
+    return Measured(
+        keys=tuple(key for part in parts for key in part.keys),
+        values={
+            name: np.concatenate(
+                [
+                    part.values.get(name, np.full((len(part.keys), *shapes[name]), np.nan))
+                    for part in parts
+                ]
+            )
+            for name in names
+        },
+        meta=tuple(entry for part in parts for entry in part.meta),
+    )
 
 
-def in_order(
-    expected: Sequence[str], keys: Sequence[str], errors: Mapping[str, Array]
-) -> dict[str, Array]:
-    """Errors in any order -> errors in the order of `expected`; each key exactly once, or an error.
+def gather_predictions(predictions: PredictionSet, world: int) -> PredictionSet:
+    """This process's predictions -> those of all processes, on every process."""
+    if world == 1:
+        return predictions
+    parts: list[PredictionSet] = [predictions] * world
+    distributed.all_gather_object(parts, predictions)
+    parts = [part for part in parts if len(part)]
+    return replace(
+        predictions,
+        keys=tuple(key for part in parts for key in part.keys),
+        arrays={
+            name: np.concatenate([part.arrays[name] for part in parts])
+            for name in predictions.arrays
+        },
+        meta=tuple(entry for part in parts for entry in part.meta),
+    )
+
+
+def in_order(expected: Sequence[str], measured: Measured) -> Measured:
+    """People in any order -> in the order of `expected`; each key exactly once, or an error.
 
     Distributed samplers usually pad the list with repeated people, so that the figure depends on
     the number of processes. Here it cannot.
     """
+    keys = measured.keys
     places = {key: index for index, key in enumerate(keys)}
     missing = [key for key in expected if key not in places]
     strange = sorted(set(keys) - set(expected))
@@ -56,4 +79,8 @@ def in_order(
             "Check the shards: hps datasets audit SHARDS",
         )
     order = [places[key] for key in expected]
-    return {name: values[order] for name, values in errors.items()}
+    return Measured(
+        keys=tuple(expected),
+        values={name: values[order] for name, values in measured.values.items()},
+        meta=tuple(measured.meta[place] for place in order),
+    )

@@ -83,7 +83,11 @@ def _evaluated(
     model = load_model(name, device=device)
     _say_checkpoint(model, request, say)
     spec = find_protocol(
-        registry, name=request.protocol, testset=request.testset, body=model.body.kind
+        registry,
+        name=request.protocol,
+        testset=request.testset,
+        body=model.body.kind,
+        model=model.name,
     )
     shards, remark = find_shards(spec, request.shards, registry)
     found = EvalSet(shards, limit=request.limit)
@@ -203,9 +207,7 @@ def pick_device(request: Request, local_rank: int = 0) -> str:
 
 
 def _wanted_body(request: Request, registry: Registry) -> str:
-    if request.protocol:
-        return registry.protocol(request.protocol).body
-    return find_protocol(registry, testset=request.testset).body
+    return find_protocol(registry, name=request.protocol, testset=request.testset).body
 
 
 def _say_checkpoint(model: LoadedModel, request: Request, say: Say) -> None:

@@ -55,7 +55,7 @@ def test_json_is_one_document_with_the_essential_fields(here: Path, capsys) -> N
     assert document["schema"] == "hps/eval/1"
     assert document["protocol"]["id"] == "synthetic/test@smpl24-v1"
     assert {"sha256", "name"} <= set(document["checkpoint"])
-    assert {"value", "unit", "n"} == set(document["metrics"]["mpjpe"])
+    assert {"value", "unit", "n", "label", "smaller_is_better"} == set(document["metrics"]["mpjpe"])
     assert document["body"]["source"] == "free" and document["file"] == "r.json"
     people = np.load(document["samples_file"])
     assert list(people["keys"]) == [f"person-{i:04}" for i in range(COUNT)]

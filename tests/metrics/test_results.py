@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 
 from hpscli.errors import InvalidData, MissingError, UsageError
+from hpscli.metrics.protocols import METRICS
 from hpscli.metrics.results import (
     Result,
     bootstrap_interval,
     compare,
-    metrics_of,
     read_result,
     sample_list_sha256,
     samples_path,
     write_result,
 )
+from hpscli.metrics.rules import mean_metrics
 
 KEYS = tuple(f"person-{i:03}" for i in range(80))
 
@@ -32,7 +33,7 @@ def result(shift: float = 0.0, keys: tuple[str, ...] = KEYS) -> Result:
         body={"kind": "smpl", "gender": "neutral", "source": "free", "sha256": "1" * 64},
         data={"shards": "shards/synthetic/test", "index_sha256": "2" * 64, "samples": len(keys)},
         settings={"batch": 32, "dtype": "fp32", "flip": False, "limit": 0},
-        metrics=metrics_of(errors, {}),
+        metrics=mean_metrics(errors, {name: METRICS[name].figure for name in errors}),
         keys=keys,
         errors=errors,
     )
@@ -59,7 +60,7 @@ def test_people_without_truth_are_left_out_and_counted() -> None:
 
 
 def test_a_metric_that_nobody_has_is_absent() -> None:
-    assert metrics_of({"pve": np.full(3, np.nan)}, {}) == {}
+    assert mean_metrics({"pve": np.full(3, np.nan)}, {"pve": METRICS["pve"].figure}) == {}
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

@@ -13,12 +13,14 @@ from hpscli.cli.app import run
 from hpscli.data.evalset import EvalSet, eval_batches
 from hpscli.errors import InvalidData, UsageError
 from hpscli.hooks import ProtocolSpec, Published
+from hpscli.metrics.protocols import METRICS
+from hpscli.metrics.rules import Measured, metric
+from hpscli.metrics.truth import Truth
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.registry import get_registry
 from hpscli.run.baseline import baseline
-from hpscli.run.evaluate import evaluate
+from hpscli.run.evaluate import evaluate, published, subject_of
 from hpscli.run.gather import in_order
-from hpscli.run.truth import Truth
 from tests.run.people import oracle_model, parameters, tiny_model, write_people
 
 COUNT = 11
@@ -127,13 +129,17 @@ def test_the_result_says_what_was_measured_on_what(model, shards) -> None:
     assert result.hps_version and result.time.endswith("+00:00")
 
 
-def test_published_figures_of_this_model_stand_beside_ours(model, shards) -> None:
+@pytest.mark.parametrize("source", ["free", "official"])
+def test_published_figures_stand_beside_those_of_real_bodies_only(source: str, model) -> None:
     figure = Published(model="hmr", metric="mpjpe", value=100.0, source="a paper")
     spec = replace(protocol(), published=(figure, replace(figure, model="other", value=1.0)))
-    result = evaluate(model, shards, spec)
-    entry = result.reference["mpjpe"]
-    assert entry["value"] == 100.0
-    assert entry["difference"] == pytest.approx(result.metrics["mpjpe"].value - 100.0)
+    subject = replace(subject_of(model), body={"source": source})
+    ours = {"mpjpe": metric(METRICS["mpjpe"].figure, 120.0, 3)}
+    reference = published(spec, subject, ours)
+    if source == "free":
+        assert reference == {}
+    else:
+        assert reference["mpjpe"] == {"value": 100.0, "source": "a paper", "difference": 20.0}
 
 
 def test_annotated_joints_serve_where_parameters_are_missing(model, tmp_path: Path) -> None:
@@ -218,15 +224,18 @@ def test_a_model_that_predicts_nan_is_named_with_the_person(shards) -> None:
         evaluate(oracle_model("smpl", answers), shards, protocol(), batch=4)
 
 
+def measured(keys: list[str]) -> Measured:
+    values = {"mpjpe": np.arange(float(len(keys)))}
+    return Measured(keys=tuple(keys), values=values, meta=tuple({} for _ in keys))
+
+
 def test_a_missing_doubled_or_unknown_key_is_an_error() -> None:
     expected = ["a", "b", "c"]
-    errors = {"mpjpe": np.arange(3.0)}
-    np.testing.assert_array_equal(
-        in_order(expected, ["c", "a", "b"], errors)["mpjpe"], [1.0, 2.0, 0.0]
-    )
+    ordered = in_order(expected, measured(["c", "a", "b"]))
+    np.testing.assert_array_equal(ordered.values["mpjpe"], [1.0, 2.0, 0.0])
     for keys in (["a", "b"], ["a", "b", "b"], ["a", "b", "x"], ["a", "b", "c", "c"]):
         with pytest.raises(InvalidData):
-            in_order(expected, keys, {"mpjpe": np.zeros(len(keys))})
+            in_order(expected, measured(keys))
 
 
 def test_training_mode_is_given_back(model, shards) -> None:

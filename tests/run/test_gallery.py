@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from hpscli.metrics.protocols import METRICS
 from hpscli.metrics.results import Result
+from hpscli.metrics.rules import metric
 from hpscli.render.pictures import draw_in_crop
 from hpscli.run.gallery import chosen_people
 
@@ -17,7 +19,7 @@ def result(values: np.ndarray) -> Result:
         body=empty,
         data=empty,
         settings=empty,
-        metrics={},
+        metrics={name: metric(METRICS[name].figure, 0.0, 1) for name in ("mpjpe", "pck")},
         keys=tuple(f"p{index}" for index in range(len(values))),
         errors={"mpjpe": values, "pck": 100 - values},
     )

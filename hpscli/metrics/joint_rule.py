@@ -1,0 +1,41 @@
+"""The rule of protocols that say everything in their fields: joints, root, metrics, gender."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpscli.body.layer import Body
+from hpscli.hooks import ProtocolSpec
+from hpscli.metrics.errors import require_finite
+from hpscli.metrics.protocols import METRICS, measure
+from hpscli.metrics.rules import Figure, Measured, People, Totals, mean_metrics
+from hpscli.metrics.truth import Truth, check_protocol, predicted_points
+
+Array = NDArray[np.float64]
+
+
+class JointRule:
+    """Joints and mesh against the truth, mean over people of each person's mean."""
+
+    def __init__(self, protocol: ProtocolSpec, body: Body) -> None:
+        check_protocol(protocol, body)
+        self.protocol, self.body = protocol, body
+        self.truth = Truth(protocol, body)
+        self.needs_mesh = self.truth.needs_mesh
+        self.figures: Mapping[str, Figure] = {
+            name: METRICS[name].figure for name in protocol.metrics
+        }
+
+    def measure(self, people: People) -> dict[str, Array]:
+        """B people -> {metric: (B,)}."""
+        points = predicted_points(self.protocol, self.body, people.prediction)
+        require_finite("the prediction", points.joints, people.keys)
+        if points.vertices is not None:
+            require_finite("the predicted mesh", points.vertices, people.keys)
+        true = self.truth.points(people.targets, people.present, people.meta)
+        return measure(self.protocol, points, true)
+
+    def total(self, measured: Measured) -> Totals:
+        """-> the mean of each metric."""
+        return Totals(metrics=mean_metrics(measured.values, self.figures))
