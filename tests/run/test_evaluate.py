@@ -48,8 +48,8 @@ def test_a_model_that_knows_the_truth_has_no_error(kind: str, tmp_path: Path) ->
     oracle = oracle_model(kind, [parameters(kind, index) for index in range(5)])
     result = evaluate(oracle, shards, protocol(kind), batch=2)
     assert set(result.metrics) == {"mpjpe", "pa_mpjpe", "pve", "pa_pve"}
-    for name, metric in result.metrics.items():
-        assert metric.n == 5 and metric.value < 0.01, name  # mm
+    for name, figure in result.metrics.items():
+        assert figure.n == 5 and figure.value < 0.01, name  # mm
 
 
 def test_a_known_shape_error_is_measured_in_millimetres(tmp_path: Path) -> None:

@@ -1,0 +1,9 @@
+"""Protocols of outputs."""
+
+from hpscli.hooks import ProtocolSpec, hookimpl
+
+
+@hookimpl
+def hps_protocols() -> list[ProtocolSpec]:
+    """-> the protocols."""
+    return []
