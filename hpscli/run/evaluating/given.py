@@ -1,0 +1,61 @@
+"""People whose predictions come from a file; no picture is opened."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from hpscli.body.layer import Body, complete
+from hpscli.data.evalset import EvalSet
+from hpscli.data.labels import labels_of
+from hpscli.errors import InvalidData
+from hpscli.hooks import ProtocolSpec
+from hpscli.metrics.rules import People
+from hpscli.records import Prediction, PredictionSet
+
+
+def given_people(
+    predictions: PredictionSet,
+    body: Body,
+    people: EvalSet,
+    protocol: ProtocolSpec,
+    vertices: bool,
+    chunk: int = 64,
+) -> Iterator[People]:
+    """-> the people in shards with what was predicted about them elsewhere; no picture is opened."""
+    keys = people.keys
+    if predictions.keys:
+        places = {key: place for place, key in enumerate(predictions.keys)}
+        if missing := [key for key in keys if key not in places]:
+            raise InvalidData(
+                f"{len(missing)} of {len(keys)} people are not in the predictions, first "
+                f"'{missing[0]}'.",
+                "Predict all of them, or measure a part: --limit N",
+            )
+        rows = np.array([places[key] for key in keys], int)
+    elif len(predictions) != len(keys):
+        raise InvalidData(
+            f"the file holds {len(predictions)} predictions, {people.location} holds {len(keys)} "
+            "people.",
+            "Give predictions for exactly the test list, in its order.",
+        )
+    else:
+        rows = np.arange(len(keys))
+    for start in range(0, len(keys), chunk):
+        mine = rows[start : start + chunk]
+        samples = [people[position] for position in range(start, start + len(mine))]
+        targets, present = labels_of(samples, protocol.joints, mirror_left=False)
+        named = {n: torch.from_numpy(np.array(v[mine])) for n, v in predictions.arrays.items()}
+        named.setdefault("camera", torch.full((len(mine), 3), torch.nan))
+        prediction = Prediction.from_named_tensors(named)
+        with torch.no_grad():
+            prediction = complete(prediction, body, vertices=vertices)
+        yield People(
+            keys=tuple(sample.key for sample in samples),
+            prediction=prediction,
+            targets=targets,
+            present=present,
+            meta=tuple(sample.meta for sample in samples),
+            affine=torch.eye(3)[:2].repeat(len(mine), 1, 1),
+            samples=tuple(samples),
+        )
