@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -11,7 +10,6 @@ from torch.nn import functional
 from hps_models.hmr2.decoder import HEAD_WIDTH, DecoderHead
 from hps_models.hmr2.discriminator import Discriminator, discriminator_loss, generator_loss
 from hps_models.hmr2.losses import hmr2_losses
-from hps_models.hmr2.pck import average, normalised, pck
 from hpscli.body.layer import Body, load_body, matrices, mean_parameters
 from hpscli.body.rotations import rotation6d_to_matrix
 from hpscli.errors import UsageError
@@ -172,18 +170,6 @@ def test_the_adversarys_terms_are_sums_of_scores_per_person() -> None:
     scores = torch.tensor([[1.0, 0.0], [0.5, 2.0]])
     assert float(generator_loss(scores)) == pytest.approx((0 + 1 + 0.25 + 1) / 2)
     assert float(discriminator_loss(scores, scores)) == pytest.approx((5.25 + 2.25) / 2)
-
-
-def test_pck_leaves_out_joints_that_nobody_has_seen() -> None:
-    truth = np.zeros((2, 3, 2))
-    predicted = np.array([[[0.04, 0], [0.2, 0], [0, 0]], [[0.06, 0], [0.01, 0], [0, 0]]])
-    confidence = np.array([[1, 1, 0], [1, 0.4, 0.5]])
-    shares = pck(predicted, truth, confidence, 0.05)
-    assert shares[:2].tolist() == [0.5, 0.0]
-    assert np.isnan(shares[2])
-    assert average(shares) == 0.25
-    sized = normalised(np.ones((1, 1, 2)), np.array([300.0]), np.array([[1.0, 0.5]]))
-    assert sized.tolist() == [[[1.5, 1.5]]]
 
 
 @pytest.mark.parametrize("option", [{"size": 100}, {"depth": 0}, {"drop_path": 1.0}])

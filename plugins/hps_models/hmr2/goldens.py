@@ -10,10 +10,10 @@ from torch import Tensor
 
 from hps_models.hmr2.losses import absolute_sum, rooted_sum, square_sum
 from hps_models.hmr2.network import predict
-from hps_models.hmr2.pck import average, normalised, pck
 from hps_models.hmr2.weights import HEAD, rows
 from hpscli.body.kit import body_kit
 from hpscli.body.layer import complete
+from hpscli.metrics.keypoints2d import average, normalised, pck
 from hpscli.nn.checkpoints import load_model
 from hpscli.nn.layouts import on_meta, read_rows
 from hpscli.nn.options import complete_options
