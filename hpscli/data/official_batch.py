@@ -1,9 +1,11 @@
 """People -> Batch as one network's authors prepare pictures; the labels move along with them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from hpscli.data.augment import unchanged
 from hpscli.data.batch import Packed, hand_of, make_batch, to_batch
 from hpscli.data.crops import move_points
 from hpscli.data.labels import Moves, move_labels
@@ -20,26 +22,32 @@ def prepared_batch(
     preparation: Preparation | None,
     *,
     crop_scale: float = 1.0,
+    rotation_degrees: float = 0.0,
 ) -> Batch:
     """B samples -> Batch, unchanged but for left hands; image float32 and normalised when official.
 
-    Without a preparation: our one warp, image uint8.
+    Without a preparation: our one warp, image uint8. A positive rotation turns the pictures counter-
+    clockwise, with a preparation and without.
     """
     if preparation is None:
-        return make_batch(samples, window, joints, crop_scale=crop_scale)
+        changes = unchanged(len(samples))
+        changes = replace(changes, rotation_degrees=changes.rotation_degrees - rotation_degrees)
+        return make_batch(samples, window, joints, crop_scale=crop_scale, changes=changes)
     flip = np.array([hand_of(sample) == "left" for sample in samples])
     boxes = [box_of(sample, crop_scale) for sample in samples]
     pixels = [
-        _pixels(sample, box, window, preparation, bool(mirrored))
+        _pixels(sample, box, window, preparation, bool(mirrored), rotation_degrees)
         for sample, box, mirrored in zip(samples, boxes, flip, strict=True)
     ]
     affines = np.stack(
         [
-            preparation.affine(*box, window, flip=bool(mirrored))
+            preparation.affine(*box, window, rotation_degrees=rotation_degrees, flip=bool(mirrored))
             for box, mirrored in zip(boxes, flip, strict=True)
         ]
     )
-    moves = Moves(affines, np.zeros(len(samples)), flip, window)
+    # a mirror image in x leaves the second row, which tells the rotation
+    turned = np.rad2deg(np.arctan2(affines[:, 1, 0], affines[:, 1, 1]))
+    moves = Moves(affines, turned if rotation_degrees else np.zeros(len(samples)), flip, window)
     labels = move_labels([sample.arrays for sample in samples], moves, joints)
     return to_batch(
         Packed(
@@ -62,7 +70,12 @@ def box_of(sample: Sample, crop_scale: float) -> Place:
 
 
 def _pixels(
-    sample: Sample, box: Place, window: Window, preparation: Preparation, flip: bool
+    sample: Sample,
+    box: Place,
+    window: Window,
+    preparation: Preparation,
+    flip: bool,
+    rotation_degrees: float,
 ) -> np.ndarray:
     """-> the network's input (3,h,w), cut from the picture as it is stored."""
     try:
@@ -72,4 +85,11 @@ def _pixels(
     stored = np.asarray(sample.arrays["image.affine"], np.float64)
     center = move_points(box[0][None], stored)[0]
     enlarged = abs(float(np.linalg.det(stored[:, :2]))) ** 0.5
-    return preparation.pixels(image, center, box[1] * enlarged, window=window, flip=flip)
+    return preparation.pixels(
+        image,
+        center,
+        box[1] * enlarged,
+        window=window,
+        rotation_degrees=rotation_degrees,
+        flip=flip,
+    )

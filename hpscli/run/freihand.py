@@ -6,17 +6,39 @@ import json
 import zipfile
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hpscli.atomic import write_atomically
 from hpscli.errors import InvalidData
+from hpscli.records import Prediction
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hpscli.body.layer import Body
+
+HAND_JOINTS = "freihand21"  # wrist, then every finger from the thumb on, root to tip
+MESH_JOINTS = "metro_hand21"  # the same joints as METRO's rows regress them (middle tip 445)
 MEMBER = "pred.json"
 JOINTS, VERTICES = 21, 778  # of one hand; joints in FreiHAND's order, as METRO's hand21
 # The member's date, so that equal predictions make equal files.
 DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def hand_joints(prediction: Prediction, body: Body) -> Tensor:
+    """A complete prediction of B hands -> their joints (B,21,3) in FreiHAND's order.
+
+    Joints that a file or a fusion gives are taken; else they are regressed from the mesh, as METRO,
+    Mesh Graphormer and FastMETRO do. Their joint tokens are not looked at.
+    """
+    if HAND_JOINTS in prediction.joints:
+        return prediction.joints[HAND_JOINTS]
+    if prediction.vertices is None:
+        raise InvalidData("the hands have neither joints nor a mesh.")
+    joints: Tensor = body.regress(prediction.vertices, MESH_JOINTS)
+    return joints
 
 
 def freihand_points(joints: Any, vertices: Any) -> tuple[Any, Any]:

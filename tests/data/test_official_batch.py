@@ -47,6 +47,28 @@ def test_pictures_that_are_ready_are_not_normalised_again() -> None:
     assert ready(batch, (0.5, 0.5, 0.5), (0.1, 0.1, 0.1)).image is batch.image
 
 
+@pytest.mark.parametrize("found", [METRO, OSX, None], ids=lambda p: p.name if p else "ours")
+@pytest.mark.parametrize("left", [False, True])
+def test_a_turn_is_counter_clockwise_and_labels_turn_along(
+    found: Preparation | None, left: bool
+) -> None:
+    window = found.window if found else WINDOW
+    sample = left_hand(person(5)) if left else person(5)
+    points = {"keypoints3d.mano21": np.random.RandomState(0).randn(21, 4).astype(np.float32)}
+    sample = replace(sample, arrays={**sample.arrays, **points})
+    straight, turned = (
+        prepared_batch([sample], window, "mano21", found, rotation_degrees=degrees)
+        for degrees in (0, 30)
+    )
+    # METRO and we mirror what is turned already, so that the mirror image turns the other way
+    angle = np.deg2rad(30 if left and found is not OSX else -30)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    places = [batch.targets["keypoints3d.mano21"][0, :, :2].numpy() for batch in (straight, turned)]
+    np.testing.assert_allclose(places[1], places[0] @ turn.T, atol=1e-4)
+    affines = [batch.affine[0, :, :2].double().numpy() for batch in (straight, turned)]
+    np.testing.assert_allclose(affines[1], turn @ affines[0], atol=1e-4)
+
+
 @pytest.mark.parametrize("found", [METRO, OSX], ids=lambda p: p.name)
 def test_labels_are_where_the_affine_takes_them(found: Preparation) -> None:
     sample = person(5)
