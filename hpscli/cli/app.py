@@ -29,6 +29,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         PEOPLE,
     ),
     "export": ("hpscli.cli.export:export", "A checkpoint for other programs.", PEOPLE),
+    "export-preds": (
+        "hpscli.cli.export_preds:export_preds",
+        "The file that a leaderboard takes; or its check.",
+        PEOPLE,
+    ),
     "flops": ("hpscli.cli.flops:flops", "Parameters, multiply-adds, activations.", PEOPLE),
     "bench": ("hpscli.cli.bench:app", "Measure speed on this machine.", PEOPLE),
     "selfcheck": ("hpscli.cli.selfcheck:selfcheck", "Replay goldens of the official code.", PEOPLE),
@@ -73,7 +78,7 @@ class LazyGroup(TyperGroup):
             print(f" {_bold(panel)}")
             for command in commands:
                 if command.rich_help_panel == panel:
-                    print(f"   {command.name:<11} {command.help}")
+                    print(f"   {command.name:<13} {command.help}")
             print()
         print(" hps COMMAND --help explains a command; hps --install-completion completes them.\n")
 

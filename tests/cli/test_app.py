@@ -12,7 +12,7 @@ def test_help_lists_every_command_with_its_summary(capsys: pytest.CaptureFixture
     assert run(["--help"]) == 0
     shown = capsys.readouterr().out
     for name, (_, summary, _) in COMMANDS.items():
-        assert f"{name:<11} {summary}" in shown
+        assert f"{name:<13} {summary}" in shown
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
