@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from hpscli.data.official_batch import prepared_batch
@@ -27,7 +28,8 @@ class BrokenSample(InvalidData):
 class EvalSet:
     """Random access to the people in a shard folder or URL; `limit` keeps the first N.
 
-    Tables and tars are opened when first needed; a process that was forked opens its own.
+    Tables and tars are opened when first needed; a process that was forked opens its own. Threads
+    may read at the same time.
     """
 
     def __init__(self, location: str | Path, limit: int = 0) -> None:
@@ -43,6 +45,7 @@ class EvalSet:
         self._tables: OrderedDict[int, ShardTable] = OrderedDict()
         self._maps: OrderedDict[int, memoryview] = OrderedDict()
         self._process = os.getpid()
+        self._lock = RLock()
 
     def __len__(self) -> int:
         return self.size
@@ -70,23 +73,31 @@ class EvalSet:
         found: list[str] = []
         for number in range(len(self.index.shards)):
             if len(found) < self.size:
-                found += self._table(number).keys
+                with self._lock:
+                    found += self._table(number).keys
         return found[: self.size]
 
     def key(self, position: int) -> str:
         """-> the key of one sample, without reading it."""
         number = bisect_right(self.starts, position) - 1
-        return self._table(number).keys[position - self.starts[number]]
+        with self._lock:
+            return self._table(number).keys[position - self.starts[number]]
 
     def __getstate__(self) -> dict[str, Any]:
         # memory maps do not travel, and big tables need not
-        return {**self.__dict__, "_maps": OrderedDict(), "_tables": OrderedDict()}
+        kept = {name: value for name, value in self.__dict__.items() if name != "_lock"}
+        return {**kept, "_maps": OrderedDict(), "_tables": OrderedDict()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = RLock()
 
     def _find(self, position: int) -> tuple[ShardTable, memoryview, int]:
         if not 0 <= position < self.size:
             raise IndexError(f"sample {position} of {self.size}")
         number = bisect_right(self.starts, position) - 1
-        return self._table(number), self._tar(number), position - self.starts[number]
+        with self._lock:
+            return self._table(number), self._tar(number), position - self.starts[number]
 
     def _table(self, number: int) -> ShardTable:
         if number not in self._tables:
@@ -143,8 +154,14 @@ def chunks(
     evalset: EvalSet, *, batch: int = 32, rank: int = 0, world: int = 1
 ) -> Iterator[list[Sample]]:
     """-> the people of one process, `batch` at once; over all ranks each key comes exactly once."""
+    for mine in spans(len(evalset), batch=batch, rank=rank, world=world):
+        yield [evalset[position] for position in mine]
+
+
+def spans(count: int, *, batch: int = 32, rank: int = 0, world: int = 1) -> Iterator[range]:
+    """-> the positions of one process's people, `batch` at once."""
     if not 0 <= rank < world:
         raise UsageError(f"rank {rank} of {world} processes.")
-    mine = range(rank, len(evalset), world)
+    mine = range(rank, count, world)
     for start in range(0, len(mine), batch):
-        yield [evalset[position] for position in mine[start : start + batch]]
+        yield mine[start : start + batch]

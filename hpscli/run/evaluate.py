@@ -20,7 +20,6 @@ from hpscli.run.evaluating.given import given_people as given_people
 from hpscli.run.evaluating.measuring import collect as collect
 from hpscli.run.evaluating.measuring import measure_share as measure_share
 from hpscli.run.evaluating.measuring import people_of as people_of
-from hpscli.run.evaluating.measuring import predicted_batches as predicted_batches
 from hpscli.run.evaluating.result import make_result as make_result
 from hpscli.run.evaluating.result import published as published
 from hpscli.run.evaluating.settings import Settings as Settings

@@ -1,6 +1,7 @@
 """One model over one batch of crops: precision, flip test, and a complete prediction."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal, get_args
 
 import torch
@@ -73,14 +74,28 @@ def predict_batch(
 
     shift: how the flip test mirrors, see `mirror_image`.
     """
-    batch = ready(batch.to(device_of(model)), model.info.mean, model.info.std)
-    prediction = _forward(model, batch.image, dtype)
-    if flip:
-        shown = mirror_image(batch.image, shift)
-        mirrored = mirror_prediction(_forward(model, shown, dtype), model.body)
-        prediction = average(prediction, mirrored)
+    prediction = network_batch(model, batch, flip=flip, dtype=dtype, shift=shift)
     whole: Prediction = complete(prediction, model.body, vertices=vertices)
     return whole
+
+
+@torch.no_grad()
+def network_batch(
+    model: LoadedModel,
+    batch: Batch,
+    *,
+    flip: bool = False,
+    dtype: Dtype = "fp32",
+    shift: bool = True,
+) -> Prediction:
+    """crops (B,3,H,W) -> what the network itself says of them, in float32; no body is posed."""
+    image = batch.image.to(device_of(model), non_blocking=True)  # nothing else is looked at
+    image = ready(replace(batch, image=image), model.info.mean, model.info.std).image
+    prediction = _forward(model, image, dtype)
+    if flip:
+        mirrored = _forward(model, mirror_image(image, shift), dtype)
+        prediction = average(prediction, mirror_prediction(mirrored, model.body))
+    return prediction
 
 
 def _forward(model: LoadedModel, image: Tensor, dtype: Dtype) -> Prediction:
