@@ -24,7 +24,7 @@ Visualize = Annotated[
     bool, typer.Option("--visualize", help="Draw the worst, median and best people.")
 ]
 Compare = Annotated[
-    tuple[str, str], typer.Option(metavar="A B", help="Compare two result files instead.")
+    bool, typer.Option("--compare", help="Compare result files or runs instead: --compare A B ...")
 ]
 Out = Annotated[
     Path | None, typer.Option(help="Result file (.json) or folder.", show_default=False)
@@ -32,9 +32,13 @@ Out = Annotated[
 
 
 def evaluate(
-    checkpoint: Annotated[
-        str, typer.Argument(help="File, model.tag, RUN or RUN@EPOCH; default: the one that ships.")
-    ] = "",
+    given: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[CHECKPOINT]",
+            help="File, model.tag, RUN or RUN@EPOCH; default: the one that ships.",
+        ),
+    ] = None,
     testset: Annotated[str, typer.Option(help="Test set, as in `hps protocols list`.")] = "",
     protocol: Annotated[str, typer.Option(help="A certain protocol of it.")] = "",
     shards: Annotated[
@@ -51,7 +55,7 @@ def evaluate(
     crop: CropOption = "",
     baseline: Baseline = "",
     visualize: Visualize = False,
-    compare: Compare = ("", ""),
+    compare: Compare = False,
     out: Out = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite --out.")] = False,
     json: JsonOption = False,
@@ -64,15 +68,22 @@ def evaluate(
     file holds every person's error and the hashes of what was measured.
     """
     output = Output(json, quiet)
-    if any(compare):
-        _compare(output, Path(compare[0]), Path(compare[1]))
+    named = [*(given or ()), *([as_option] if as_option else ())]
+    if compare:
+        from hpscli.cli.comparing import compare_results
+
+        compare_results(output, named, out, force)
         return
     from hpscli.run.session import Request
 
-    if checkpoint and as_option:
-        raise UsageError("two checkpoints are named.", f"Name one: hps eval {checkpoint}")
+    if len(named) > 1:
+        count = "two" if len(named) == 2 else len(named)
+        raise UsageError(
+            f"{count} checkpoints are named.",
+            f"Name one: hps eval {named[0]}     (results: hps eval --compare A B)",
+        )
     request = Request(
-        checkpoint=checkpoint or as_option,  # the option is for those who come from hps predict
+        checkpoint="".join(named),  # the option is for those who come from hps predict
         testset=testset,
         protocol=protocol,
         shards=shards,
@@ -147,40 +158,3 @@ def _against(value: float, mean: float | None, unit: str) -> str | None:
     return (
         f"{abs(share):.1f} {'points' if unit == '%' else '%'} {'above' if share > 0 else 'below'}"
     )
-
-
-def _compare(output: Output, first: Path, second: Path) -> None:
-    """Two result files -> differences with intervals."""
-    from dataclasses import asdict
-
-    from hpscli.metrics.results import compare, read_result
-
-    if not (str(first) and str(second)):
-        raise UsageError("--compare takes two result files.", "hps eval --compare A.json B.json")
-    a, b = read_result(first), read_result(second)
-    found = compare(a, b)
-
-    def draw() -> None:
-        rows = [
-            (
-                a.metrics[d.metric].label or d.metric,
-                d.first,
-                d.second,
-                f"{d.difference:+z.2f}",
-                f"{d.low:+z.2f} to {d.high:+z.2f}",
-                "significant" if d.significant else "not significant",
-                d.samples,
-            )
-            for d in found
-        ]
-        title = f"A {a.checkpoint['name']}   B {b.checkpoint['name']}   {a.protocol['name']}"
-        columns = ("", "A", "B", "B - A", "95 % interval", "", "people")
-        table(columns, rows, title=title)
-
-    document = {
-        "protocol": a.protocol["name"],
-        "first": str(first),
-        "second": str(second),
-        "differences": [{**asdict(d), "significant": d.significant} for d in found],
-    }
-    output.result("eval-comparison", document, draw)

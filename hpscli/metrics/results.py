@@ -6,6 +6,7 @@
 import hashlib
 import io
 import json
+import math
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -20,10 +21,7 @@ from hpscli.errors import InvalidData, MissingError, UsageError
 from hpscli.metrics.rules import Curve, Metric, Table
 
 SCHEMA = "hps/eval/1"
-RESAMPLES = 2000  # bootstrap draws; the interval's ends move by about 1 % of its width
-CHUNK = 4_000_000  # people drawn at once, about 32 MB
-
-PEOPLE = ("keys", "errors", "details")  # what lies in the file beside
+PEOPLE = ("keys", "sequences", "errors", "details")  # what lies in the file beside
 DETAIL = "detail."  # before the names of details there
 
 Array = NDArray[np.float64]
@@ -55,32 +53,15 @@ class Result:
     hps_version: str = ""
     recipe_hash: str = ""
     keys: tuple[str, ...] = ()
+    sequences: tuple[str, ...] = ()  # the video of each person, where labels name it
     errors: Mapping[str, Array] = field(default_factory=dict)
     details: Mapping[str, Array] = field(default_factory=dict)  # (N,...) whatever else was kept
 
     def document(self) -> dict[str, Any]:
-        """-> everything but the people, as plain JSON values."""
-        whole = asdict(replace(self, keys=(), errors={}, details={}))
-        return {name: value for name, value in whole.items() if name not in PEOPLE}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """B minus A in one metric over the people both have, with its 95 % interval."""
-
-    metric: str
-    unit: str
-    first: float
-    second: float
-    difference: float
-    low: float
-    high: float
-    samples: int
-
-    @property
-    def significant(self) -> bool:
-        """True when zero lies outside the interval."""
-        return self.low > 0 or self.high < 0
+        """-> everything but the people, as plain JSON values; a number that is none is None."""
+        whole = asdict(replace(self, keys=(), sequences=(), errors={}, details={}))
+        plain = {name: _plain(value) for name, value in whole.items() if name not in PEOPLE}
+        return dict(plain)
 
 
 def sample_list_sha256(keys: Sequence[str]) -> str:
@@ -96,6 +77,8 @@ def write_result(path: Path, result: Result, *, overwrite: bool = False) -> Path
     details = {f"{DETAIL}{name}": values for name, values in result.details.items()}
     arrays: dict[str, Any] = {"keys": np.array(result.keys, dtype=np.str_), **result.errors}
     arrays |= details
+    if any(result.sequences):
+        arrays["sequences"] = np.array(result.sequences, dtype=np.str_)
     packed = io.BytesIO()
     np.savez_compressed(packed, **arrays)
     write_atomically(people, packed.getvalue())
@@ -120,14 +103,25 @@ def read_result(path: Path) -> Result:
     people = file.with_name(str(document.pop("samples_file", samples_path(file).name)))
     try:
         with np.load(people, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files if name != "keys"}
+            arrays = {name: stored[name] for name in stored.files if name not in PEOPLE}
             keys = tuple(str(key) for key in stored["keys"])
+            named = stored["sequences"] if "sequences" in stored.files else ()
+            sequences = tuple(str(name) for name in named)
         details = {n.removeprefix(DETAIL): v for n, v in arrays.items() if n.startswith(DETAIL)}
         errors = {name: values for name, values in arrays.items() if not name.startswith(DETAIL)}
         for name, kind in (("metrics", Metric), ("tables", Table), ("curves", Curve)):
             document[name] = {key: kind(**value) for key, value in document.get(name, {}).items()}
+        undefined = {n: m for n, m in document["metrics"].items() if m.value is None}
+        document["metrics"] |= {n: replace(m, value=float("nan")) for n, m in undefined.items()}
         notes = tuple(document.pop("notes", ()))
-        return Result(keys=keys, errors=errors, details=details, notes=notes, **document)
+        return Result(
+            keys=keys,
+            sequences=sequences,
+            errors=errors,
+            details=details,
+            notes=notes,
+            **document,
+        )
     except FileNotFoundError:
         raise MissingError(f"{file} lacks its people: {people} is not there.") from None
     except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
@@ -139,62 +133,12 @@ def samples_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.samples.npz")
 
 
-def compare(first: Result, second: Result, *, resamples: int = RESAMPLES) -> list[Difference]:
-    """Two results -> second minus first per shared metric, over the people that both measured.
-
-    Paired bootstrap over people: neighbouring frames of one video are not independent, so for
-    videos the true interval is wider than the printed one.
-    """
-    _comparable(first, second)
-    places = {key: index for index, key in enumerate(second.keys)}
-    pairs = [(i, places[key]) for i, key in enumerate(first.keys) if key in places]
-    if not pairs:
-        raise UsageError("the two results have no person in common.")
-    left, right = (np.array(side) for side in zip(*pairs, strict=True))
-    found = []
-    for metric in [name for name in first.errors if name in second.errors]:
-        a, b = first.errors[metric][left], second.errors[metric][right]
-        known = ~(np.isnan(a) | np.isnan(b))
-        if known.any():
-            a, b = a[known], b[known]
-            low, high = bootstrap_interval(b - a, resamples)
-            unit = first.metrics[metric].unit if metric in first.metrics else "mm"
-            found.append(
-                Difference(
-                    metric=metric,
-                    unit=unit,
-                    first=float(a.mean()),
-                    second=float(b.mean()),
-                    difference=float((b - a).mean()),
-                    low=low,
-                    high=high,
-                    samples=len(a),
-                )
-            )
-    return found
-
-
-def bootstrap_interval(values: Array, resamples: int = RESAMPLES) -> tuple[float, float]:
-    """values (N,) -> the 95 % percentile interval of their mean; the same call, the same interval."""
-    random = np.random.default_rng(0)
-    count, means = len(values), []
-    rows = max(1, CHUNK // count)
-    for start in range(0, resamples, rows):
-        drawn = random.integers(0, count, size=(min(rows, resamples - start), count))
-        means.append(values[drawn].mean(axis=1))
-    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
-    return float(low), float(high)
-
-
-def _comparable(first: Result, second: Result) -> None:
-    """Raise where a difference would mean nothing."""
-    for what, a, b in (
-        ("protocol", first.protocol["name"], second.protocol["name"]),
-        ("body source", first.body.get("source"), second.body.get("source")),
-        ("body", first.body.get("kind"), second.body.get("kind")),
-    ):
-        if a != b:
-            raise UsageError(
-                f"these results cannot be compared: {what} '{a}' and {what} '{b}'.",
-                "Evaluate both checkpoints with the same protocol and the same body files.",
-            )
+def _plain(value: Any) -> Any:
+    """Nested values -> what JSON has: NaN and infinity have no numeral there."""
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if hasattr(value, "tolist"):  # arrays and numbers of NumPy
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value

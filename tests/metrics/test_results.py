@@ -1,7 +1,6 @@
 """Result files: what is written is read, and only comparable things are compared."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,6 @@ from hpscli.errors import InvalidData, MissingError, UsageError
 from hpscli.metrics.protocols import METRICS
 from hpscli.metrics.results import (
     Result,
-    bootstrap_interval,
-    compare,
     read_result,
     sample_list_sha256,
     samples_path,
@@ -91,52 +88,6 @@ def test_a_damaged_people_file_is_refused(tmp_path: Path) -> None:
     samples_path(path).write_bytes(b"PK\x03\x04 not a zip")
     with pytest.raises(InvalidData):
         read_result(path)
-
-
-def test_a_constant_shift_is_significant_and_exact() -> None:
-    (mpjpe, _) = compare(result(), result(shift=-1.5))
-    assert mpjpe.difference == pytest.approx(-1.5)
-    assert mpjpe.low == pytest.approx(-1.5) and mpjpe.significant
-
-
-def test_noise_around_zero_is_not_significant() -> None:
-    noise = np.random.RandomState(0).randn(80)
-    other = replace(result(), errors={"mpjpe": result().errors["mpjpe"] + noise - noise.mean()})
-    (mpjpe,) = compare(result(), other)
-    assert mpjpe.low < 0 < mpjpe.high and not mpjpe.significant
-
-
-def test_people_are_paired_by_key_not_by_place() -> None:
-    shuffled = tuple(reversed(KEYS[10:]))
-    mpjpe = compare(result(), result(keys=shuffled))[0]
-    assert mpjpe.samples == 70
-    assert mpjpe.difference == pytest.approx(0.0, abs=1e-12)
-
-
-def test_the_interval_covers_the_mean_about_as_often_as_it_says() -> None:
-    random = np.random.RandomState(5)
-    hits = 0
-    for _ in range(60):
-        low, high = bootstrap_interval(random.randn(60) + 2.0, 400)
-        hits += low < 2.0 < high
-    assert 50 <= hits <= 60
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "said"),
-    [
-        ("protocol", {"name": "synthetic/test@smpl24-v2"}, "protocol"),
-        ("body", {"kind": "smpl", "source": "imported"}, "body source"),
-    ],
-)
-def test_what_differs_in_rules_is_not_compared(field: str, value: object, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        compare(result(), replace(result(), **{field: value}))
-
-
-def test_results_without_common_people_are_not_compared() -> None:
-    with pytest.raises(UsageError, match="in common"):
-        compare(result(keys=KEYS[:5]), result(keys=KEYS[5:]))
 
 
 def test_the_sample_list_hash_ignores_order_and_sees_every_key() -> None:

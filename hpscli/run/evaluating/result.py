@@ -71,6 +71,7 @@ def make_result(
         hps_version=__version__,
         recipe_hash=subject.recipe_hash,
         keys=measured.keys,
+        sequences=tuple(str(entry.get("sequence", "")) for entry in measured.meta),
         errors={**per_person(measured.values, totals), **totals.errors},
         details={name: v for name, v in measured.values.items() if v.ndim > 1},
     )
