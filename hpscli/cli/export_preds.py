@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from hpscli.hooks import WriterSpec
     from hpscli.records import Finding
-    from hpscli.run.export_preds import ExportRequest
+    from hpscli.run.export_request import ExportRequest
 
 LIST = "list"
 
@@ -55,7 +55,7 @@ def export_preds(
 
     A violation ends with exit code 4; a warning is what may cost points all the same.
     """
-    from hpscli.run.export_preds import ExportRequest
+    from hpscli.run.export_request import ExportRequest
 
     output = Output(json, quiet)
     if writer == LIST:
@@ -121,7 +121,8 @@ def _list(output: Output) -> None:
 def _check(output: Output, request: "ExportRequest", file: Path) -> None:
     """Findings about a file that exists."""
     from hpscli.registry import get_registry
-    from hpscli.run.export_preds import check_file, writer_named
+    from hpscli.run.export_preds import check_file
+    from hpscli.run.export_request import writer_named
 
     spec = writer_named(get_registry(), request.writer)
     if request.source:
@@ -138,7 +139,7 @@ def _check(output: Output, request: "ExportRequest", file: Path) -> None:
 def _announce(output: Output, request: "ExportRequest") -> None:
     """What would be done, and what is missing for it; nothing is predicted or written."""
     from hpscli.cli.output import pairs
-    from hpscli.run.export_preds import plan
+    from hpscli.run.export_request import plan
 
     found = plan(request)
     output.result("leaderboard-plan", found, lambda: pairs(_shown(found)))

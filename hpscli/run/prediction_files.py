@@ -44,7 +44,7 @@ def read_predictions(path: Path, registry: Registry) -> PredictionSet:
     if not path.exists():
         raise MissingError(f"there is no file {path}.")
     if _is_ours(path):
-        found = _read_ours(path)
+        found = read_ours(path)
     else:
         spec = recognised(path, registry)
         if spec is None:
@@ -83,7 +83,7 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
-def _read_ours(path: Path) -> PredictionSet:
+def read_ours(path: Path) -> PredictionSet:
     try:
         with np.load(path, allow_pickle=False) as stored:
             document = json.loads(str(stored[DOCUMENT]))
