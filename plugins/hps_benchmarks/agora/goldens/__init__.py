@@ -1,0 +1,1 @@
+"""Replays of what AGORA's own evaluation, and OSX's export for it, returned."""

@@ -1,0 +1,1 @@
+"""The files that AGORA's leaderboard takes: written, read, checked."""
