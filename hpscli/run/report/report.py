@@ -1,0 +1,96 @@
+"""The report of an evaluation: one HTML file beside its result.json that needs nothing else."""
+
+from collections.abc import Iterator, Mapping
+from html import escape
+from pathlib import Path
+
+from hpscli.atomic import write_atomically
+from hpscli.errors import HpsError
+from hpscli.metrics.results import Result
+from hpscli.render.page import document, picture_file, table
+from hpscli.run.report import charts, sections
+
+
+def write_report(file: Path, result: Result, *, pictures: Mapping[str, Path] | None = None) -> Path:
+    """A result, its file, {caption: picture file} -> the page beside the file."""
+    path = report_path(file)
+    write_atomically(path, report_html(result, pictures or {}).encode())
+    return path
+
+
+def report_path(file: Path) -> Path:
+    """result.json -> result.html."""
+    return file.with_suffix(".html")
+
+
+def report_html(result: Result, pictures: Mapping[str, Path]) -> str:
+    """A result and pictures -> the page."""
+    title = f"{result.checkpoint.get('name') or result.model} on {result.protocol['name']}"
+    return document(title, _parts(title, result, pictures))
+
+
+def _parts(title: str, result: Result, pictures: Mapping[str, Path]) -> Iterator[str]:
+    named = sections.figures_of_people(result)
+    yield f"<h1>{escape(title)}</h1><p class='soft'>{escape(str(result.protocol['summary']))}</p>"
+    yield from sections.marks(result)
+    yield sections.figures(result)
+    if result.official_text:
+        yield "<h2>As the official program prints it</h2>"
+        yield f"<pre>{escape(result.official_text)}</pre>"
+    if named:
+        yield "<h2>People</h2>"
+        yield from sections.people(result, named[0])
+        if others := named[1:]:
+            names = ", ".join(result.metrics[n].label or n for n in others)
+            yield f"<details><summary>{escape(names)}</summary>"
+            for name in others:
+                yield from sections.people(result, name)
+            yield "</details>"
+    yield from _breakdowns(result, named)
+    if result.curves:
+        yield "<h2>Curves</h2><div class='charts'>"
+        for curve in result.curves.values():
+            series = {name: (curve.x, line) for name, line in curve.lines.items()}
+            yield f"<figure>{charts.lines(series, curve.title, curve.x_label, curve.y_label)}"
+            yield f"<figcaption>{escape(curve.title)}</figcaption></figure>"
+        yield "</div>"
+    if pictures:
+        yield "<h2>Pictures</h2>"
+        for caption, path in pictures.items():
+            yield picture_file(path, caption)
+    if named:
+        label = result.metrics[named[0]].label or named[0]
+        yield f"<h2>Worst people by {escape(label)}</h2>{sections.worst(result, named[0])}"
+    yield f"<h2>Protocol</h2>{sections.protocol(result, english(result))}"
+    yield f"<h2>What was measured</h2>{sections.provenance(result)}"
+
+
+def _breakdowns(result: Result, named: list[str]) -> Iterator[str]:
+    """-> joints, actions, sequences, groups: bars and numbers."""
+    drawn = "".join(sections.joints(result))
+    if drawn:
+        yield f"<h2>Joints</h2>{drawn}"
+    tables = dict(result.tables)
+    if named and (videos := sections.sequences(result, named[0])) is not None:
+        tables["sequences"] = videos
+    for name, listed in tables.items():
+        unit = f", {listed.unit}" if listed.unit else ""
+        if name == "joints":
+            yield f"<details><summary>{escape(listed.title + unit)}</summary>"
+        else:
+            yield f"<h2>{escape(listed.title + unit)}</h2>"
+            yield from sections.bars_of(listed)
+        yield table(listed.columns, listed.rows)
+        if name == "joints":
+            yield "</details>"
+
+
+def english(result: Result) -> Mapping[str, str]:
+    """-> the protocol in sentences; nothing for one that is not installed any more."""
+    from hpscli.metrics.protocols import sentences
+    from hpscli.registry import get_registry
+
+    try:
+        return sentences(get_registry().protocol(str(result.protocol["name"])))
+    except HpsError:
+        return {}
