@@ -1,6 +1,7 @@
 """MPI-INF-3DHP, test: six sequences of frames, joints in HDF5; and the data set's reader of both splits."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ SEQUENCES = tuple(f"TS{number}" for number in range(1, 7))
 JOINTS, ROOT = 17, 14
 ANNOTATIONS = ("annot3", "univ_annot3")
 SET = "mpi_inf_3dhp17_test"
+ACTIVITY, ACTIVITIES = "activity_annotation", range(1, 8)  # of each frame
 
 
 def mpi_inf_3dhp(
@@ -72,6 +74,7 @@ def _sequence(
     with open_hdf5(root / folder / "annot_data.mat") as file:
         names = ("annot2", annotation, "valid_frame")
         flat, points, valid = (hdf5_array(file, name) for name in names)
+        activities = hdf5_array(file, ACTIVITY).ravel() if ACTIVITY in file else np.zeros(0)
     try:
         flat = flat.astype(np.float64).reshape(len(flat), JOINTS, 2)
         points = points.astype(np.float64).reshape(len(points), JOINTS, 3) / MM_PER_M
@@ -89,6 +92,9 @@ def _sequence(
             if reference and not _kept(root / image, flat[frame], reference):
                 continue
             person = _person(image, frame, flat[frame], points[frame], reference, annotation)
+            if not reference and frame < len(activities) and activities[frame] in ACTIVITIES:
+                meta = {**person.meta, "activity": int(activities[frame])}
+                person = replace(person, meta=meta)
             yield with_camera(person, camera)
         except InvalidData as error:
             yield InvalidData(f"{image}: {error.problem}")
