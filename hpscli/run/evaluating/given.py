@@ -13,6 +13,9 @@ from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.rules import People
 from hpscli.records import Prediction, PredictionSet
 
+# Joints in pixels are no part of what a model says; rules find them in a prediction's extras.
+FLAT, EXTRA_2D = "joints2d.", "extras."
+
 
 def given_people(
     predictions: PredictionSet,
@@ -45,11 +48,16 @@ def given_people(
         mine = rows[start : start + chunk]
         samples = [people[position] for position in range(start, start + len(mine))]
         targets, present = labels_of(samples, protocol.joints, mirror_left=False)
-        named = {n: torch.from_numpy(np.array(v[mine])) for n, v in predictions.arrays.items()}
+        named = {
+            (EXTRA_2D if n.startswith(FLAT) else "") + n: torch.from_numpy(np.array(v[mine]))
+            for n, v in predictions.arrays.items()
+        }
         named.setdefault("camera", torch.full((len(mine), 3), torch.nan))
         prediction = Prediction.from_named_tensors(named)
-        with torch.no_grad():
-            prediction = complete(prediction, body, vertices=vertices)
+        bare = prediction.vertices is None and not prediction.parameters
+        if not (bare and protocol.joints in prediction.joints):  # joints alone make no mesh
+            with torch.no_grad():
+                prediction = complete(prediction, body, vertices=vertices)
         yield People(
             keys=tuple(sample.key for sample in samples),
             prediction=prediction,
