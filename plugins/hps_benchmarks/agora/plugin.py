@@ -9,6 +9,12 @@ EVALUATIONS = {
     "agora_smpl": "SMPL track of the same kind of pictures.",
     "agora_smplx_nokid": "SMPL-X track without children.",
 }
+SUBMISSIONS = {
+    "agora_params_smplx_axisangle": "SMPL-X, axis-angle: genders, children, mean hands.",
+    "agora_params_smplx_rotmat": "SMPL-X, rotation matrices.",
+    "agora_params_smpl_axisangle": "SMPL, axis-angle.",
+    "agora_params_smpl_rotmat": "SMPL, rotation matrices.",
+}
 
 
 @hookimpl
@@ -25,4 +31,16 @@ def hps_goldens() -> list[GoldenSpec]:
             case={"name": name},
         )
         for name, summary in EVALUATIONS.items()
+    ] + [
+        GoldenSpec(
+            name=f"metrics/{name}",
+            files=(f"goldens/{name}.npz", f"goldens/{name}.json"),
+            replay=f"{HERE}.goldens.parameters:replay",
+            summary=f"AGORA's official evaluation of parameters: {summary}",
+            source=SOURCE,
+            options={"body_seed": 11 if "smplx" in name else 7},
+            inputs=("pred/*", "gt_joints_2d"),
+            case={"name": name},
+        )
+        for name, summary in SUBMISSIONS.items()
     ]
