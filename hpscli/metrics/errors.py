@@ -6,12 +6,14 @@ count. Millimetres in give millimetres out, but thresholds here are metres.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hpscli.errors import InvalidData
+from hpscli.metrics.similarity import rotations
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -19,7 +21,19 @@ Alignment = Literal["none", "scale", "procrustes"]
 
 PCK_THRESHOLD = 0.150  # metres; a hit is strictly nearer (MPI-INF-3DHP and mmhuman3d)
 AUC_THRESHOLDS = np.linspace(0.0, 0.150, 31)  # metres, 0 included (mmhuman3d)
+CHUNK_POINTS = 1 << 16  # points at a time: what is in between stays in the cache of a core
 SMALLEST_SPREAD = 1e-9  # a prediction whose points all lie within a nanometre has no shape
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """Similarity transforms of N people: x -> scale (x - origin) @ rotation + target."""
+
+    rotation: Array  # (N,3,3) for rows
+    scale: Array  # (N,)
+    origin: Array  # (N,3)
+    target: Array  # (N,3)
+    has_shape: Mask  # (N,) whether the prediction has an extent; else the scale is 0
 
 
 def distances(prediction: ArrayLike, truth: ArrayLike) -> Array:
@@ -65,7 +79,17 @@ def mpjpe(prediction: ArrayLike, truth: ArrayLike, mask: ArrayLike | None = None
 
 def pa_mpjpe(prediction: ArrayLike, truth: ArrayLike, mask: ArrayLike | None = None) -> Array:
     """points (N,P,3) -> mean distance (N,) after the best similarity transform over known points."""
-    return mpjpe(procrustes(prediction, truth, mask), truth, mask)
+    first, second = _pair(prediction, truth)
+    known = None if mask is None else _mask(mask, first.shape[:2])
+    rows = max(1, CHUNK_POINTS // max(1, first.shape[1]))
+    parts = [np.zeros(0)]
+    for start in range(0, len(first), rows):
+        some = slice(start, start + rows)
+        shown = None if known is None else known[some]
+        fit, moved, goal = _fitted(first[some], second[some], shown)
+        moved = np.matmul(moved, fit.rotation * fit.scale[:, None, None])
+        parts.append(mpjpe(moved, goal, shown))
+    return np.concatenate(parts)
 
 
 def pck(values: ArrayLike, threshold: float = PCK_THRESHOLD) -> Array:
@@ -126,30 +150,57 @@ def procrustes(prediction: ArrayLike, truth: ArrayLike, mask: ArrayLike | None =
     lands on the mean of the truth, as in the 3DPW challenge; the HMR family's code divides 0 by 0
     there, and one such person makes the mean of the whole set NaN.
     """
+    first, fit = np.asarray(prediction, np.float64), similarity(prediction, truth, mask)
+    moved = first - fit.origin[:, None]
+    turned = np.matmul(moved, fit.rotation * fit.scale[:, None, None])
+    turned += fit.target[:, None]
+    return np.asarray(turned, np.float64)
+
+
+def procrustes_rotation(
+    prediction: ArrayLike, truth: ArrayLike, mask: ArrayLike | None = None
+) -> Array:
+    """points (N,P,3) -> the rotation of each person's similarity transform, for columns (N,3,3).
+
+    Put before predicted rotations it gives PA-MPJAE. Identity where the prediction has no extent.
+    """
+    fit = similarity(prediction, truth, mask)
+    rotation = fit.rotation.transpose(0, 2, 1).copy()
+    rotation[~fit.has_shape] = np.eye(3)
+    return rotation
+
+
+def similarity(
+    prediction: ArrayLike, truth: ArrayLike, mask: ArrayLike | None = None
+) -> Similarity:
+    """points (N,P,3) -> the similarity transform of each person that brings them nearest together."""
     first, second = _pair(prediction, truth)
-    weights = np.ones(first.shape[:2]) if mask is None else _mask(mask, first.shape[:2]) * 1.0
-    count = np.maximum(weights.sum(axis=1), 1.0)[:, None, None]
+    known = None if mask is None else _mask(mask, first.shape[:2])
+    return _fitted(first, second, known)[0]
+
+
+def _fitted(first: Array, second: Array, mask: Mask | None) -> tuple[Similarity, Array, Array]:
+    """points (N,P,3) -> the transforms, and both sides about their means, 0 where unknown (N,P,3)."""
     if mask is None:
-        first_mean = first.mean(axis=1, keepdims=True)
-        second_mean = second.mean(axis=1, keepdims=True)
-        moved, target = first - first_mean, second - second_mean
+        count = np.full(len(first), float(max(first.shape[1], 1)))
     else:
-        share = weights[:, :, None]
-        second = np.where(share > 0, second, 0.0)  # unknown truth may be NaN
-        first_mean = (first * share).sum(axis=1, keepdims=True) / count
-        second_mean = (second * share).sum(axis=1, keepdims=True) / count
-        moved, target = (first - first_mean) * share, (second - second_mean) * share
+        count = np.maximum(mask.sum(axis=1), 1).astype(np.float64)
+        first, second = (
+            np.where(mask[:, :, None], first, 0.0),
+            np.where(mask[:, :, None], second, 0.0),
+        )
+    origin, target = _sums(first) / count[:, None], _sums(second) / count[:, None]
+    moved, goal = first - origin[:, None], second - target[:, None]
+    if mask is not None:
+        moved, goal = moved * mask[:, :, None], goal * mask[:, :, None]
     spread = np.einsum("npc,npc->n", moved, moved)
-    shared = np.matmul(moved.transpose(0, 2, 1), target)
+    shared = np.matmul(moved.transpose(0, 2, 1), goal)
     _refuse_nan(shared)
-    u, singular, vt = np.linalg.svd(shared)
-    sign = np.where(np.linalg.det(np.matmul(u, vt)) < 0, -1.0, 1.0)
-    trace = singular[:, 0] + singular[:, 1] + sign * singular[:, 2]
-    u[:, :, 2] *= sign[:, None]
-    has_shape = spread > weights.sum(axis=1) * SMALLEST_SPREAD**2
+    rotation = rotations(shared)
+    trace = np.einsum("nij,nij->n", rotation, shared)
+    has_shape = spread > count * SMALLEST_SPREAD**2
     scale = np.divide(trace, spread, out=np.zeros_like(trace), where=has_shape)
-    turned = np.matmul(first - first_mean, np.matmul(u, vt))
-    return np.asarray(scale[:, None, None] * turned + second_mean, np.float64)
+    return Similarity(rotation, scale, origin, target, has_shape), moved, goal
 
 
 def require_finite(name: str, values: ArrayLike, keys: Sequence[str]) -> None:
@@ -170,6 +221,11 @@ def _refuse_nan(shared: Array) -> None:
         raise InvalidData(
             f"points of person {bad[0]} are NaN or infinite ({len(bad)} of {len(shared)} people)."
         )
+
+
+def _sums(points: Array) -> Array:
+    """points (N,P,3) -> their sums (N,3); a product with ones, which is faster than adding up."""
+    return np.asarray(np.matmul(np.ones((1, points.shape[1])), points)[:, 0], np.float64)
 
 
 def _pair(prediction: ArrayLike, truth: ArrayLike) -> tuple[Array, Array]:
