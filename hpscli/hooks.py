@@ -128,6 +128,7 @@ class ProtocolSpec:
     split: str
     summary: str  # the protocol in one English sentence
     body: str  # smpl | smplx | mano
+    truth_body: str = ""  # of the people in its shards, where that is another one
     joints: str  # joint set in which errors are taken
     root: tuple[str, ...]  # joints whose mean is subtracted from both sides
     metrics: tuple[str, ...] = ("mpjpe", "pa_mpjpe", "pve", "pa_pve")

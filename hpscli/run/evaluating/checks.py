@@ -20,7 +20,7 @@ def check_shards(people: EvalSet, protocol: ProtocolSpec, body: Body, limit: int
             "Prepare the whole split, or say --limit: the result then says that it is partial.",
         )
     made_of = (people.index.body or {}).get("kind", "")
-    other = made_of not in ("", protocol.body)
+    other = made_of not in ("", protocol.body, protocol.truth_body)
     if other and not any(name.startswith(f"{protocol.body}.") for name in people.index.arrays):
         raise UsageError(
             f"the people in {where} are {made_of} bodies, protocol '{protocol.name}' is about "
