@@ -116,6 +116,7 @@ class Published:
     source: str
     label: str = ""  # what its authors call the row: "Mix 1: H36M, MI, COCO"
     doubt: str = ""  # why the value is not to be trusted; such a value is no target
+    tta: str = ""  # the test-time augmentation it was made with: "flip", "multiscale"
     note: str = ""  # what to know before it is reproduced
 
 

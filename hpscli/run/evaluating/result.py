@@ -55,11 +55,14 @@ def make_result(
             "batch": settings.batch,
             "dtype": settings.dtype,
             "flip": settings.flip,
+            "tta": settings.augmentation,
             "crop": subject.crop,
             "limit": settings.limit,
         },
         metrics=totals.metrics,
-        reference={} if settings.limit else published(protocol, subject, totals.metrics),
+        reference={}
+        if settings.limit
+        else published(protocol, subject, totals.metrics, settings.augmentation),
         tables=totals.tables,
         curves=totals.curves,
         official_text=totals.official_text,
@@ -83,17 +86,17 @@ def per_person(values: Mapping[str, Array], totals: Totals) -> dict[str, Array]:
 
 
 def published(
-    protocol: ProtocolSpec, subject: Subject, metrics: Mapping[str, Metric]
+    protocol: ProtocolSpec, subject: Subject, metrics: Mapping[str, Metric], tta: str = ""
 ) -> dict[str, Any]:
     """-> {metric: value, source, difference} of what others published for this model.
 
-    Figures made with a free body are never set beside those of real ones.
+    Like with like: with the same test-time augmentation. Figures made with a free body are never set beside those of real ones.
     """
     if subject.body.get("source") == "free":
         return {}
     found = {}
     for entry in protocol.published:
-        if entry.model in subject.names and entry.metric in metrics:
+        if entry.model in subject.names and entry.metric in metrics and entry.tta == tta:
             found[entry.metric] = {
                 "value": entry.value,
                 "source": entry.source,
