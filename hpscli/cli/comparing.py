@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpscli.cli.output import Output, table
-from hpscli.errors import UsageError
+from hpscli.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     from hpscli.metrics.comparison import Comparison, Difference
     from hpscli.metrics.results import Result
+
+RUNS = Path("runs")  # where `hps train` and `hps eval` write
 
 
 def compare_results(output: Output, places: Sequence[str], out: Path | None, force: bool) -> None:
@@ -22,7 +24,7 @@ def compare_results(output: Output, places: Sequence[str], out: Path | None, for
         raise UsageError(
             "--compare takes two result files or more.", "hps eval --compare A.json B.json"
         )
-    first, *others = [read_result(Path(place)) for place in places]
+    first, *others = [read_result(result_file(place)) for place in places]
     found = [compare(first, other) for other in others]
     document = {
         "protocol": first.protocol["name"],
@@ -43,7 +45,39 @@ def compare_results(output: Output, places: Sequence[str], out: Path | None, for
             for place, one in zip(places[1:], found, strict=True)
         ],
     }
+    page = None if out is None else (out if out.suffix == ".html" else out / "comparison.html")
+    if page is not None and page.exists() and not force:
+        raise UsageError(f"{page} exists already.", "Choose another name, or add --force.")
     output.result("eval-comparison", document, lambda: _draw(first, others, found))
+    if page is not None:
+        from hpscli.run.report import write_comparison
+
+        output.say("report", write_comparison(page, first, others, found))
+    else:
+        output.next(f"hps eval --compare {' '.join(places)} --out comparison.html")
+
+
+def result_file(place: str) -> Path:
+    """A result file, its folder, or a run -> the result file; of a run the one that is newest."""
+    path = Path(place)
+    if not path.exists() and (RUNS / place).is_dir():
+        path = RUNS / place
+    if path.is_dir() and not (path / "result.json").is_file():
+        written = [
+            (file.stat().st_mtime, file) for file in path.rglob("*.json") if _is_result(file)
+        ]
+        if not written:
+            raise MissingError(
+                f"{path} holds no result of an evaluation.",
+                f"Make one: hps eval {place} --testset NAME --out {path / 'eval'}",
+            )
+        return max(written)[1]
+    return path
+
+
+def _is_result(file: Path) -> bool:
+    """-> whether a JSON file lies beside the people of an evaluation."""
+    return file.with_name(f"{file.stem}.samples.npz").is_file()
 
 
 def _plain(difference: "Difference") -> dict[str, Any]:
@@ -54,16 +88,25 @@ def _plain(difference: "Difference") -> dict[str, Any]:
     }
 
 
+def _numbers(difference: "Difference") -> tuple[str, str, str, str]:
+    """-> A, B, B - A, interval; shares of one with more digits."""
+    digits = 2 if difference.unit else 4
+    low, high = difference.low, difference.high
+    return (
+        f"{difference.first:z.{digits}f}",
+        f"{difference.second:z.{digits}f}",
+        f"{difference.difference:+z.{digits}f}",
+        "-" if low is None else f"{low:+z.{digits}f} to {high:+z.{digits}f}",
+    )
+
+
 def _draw(first: "Result", others: "Sequence[Result]", found: "Sequence[Comparison]") -> None:
     """One table for each of the others."""
     for letter, other, one in zip("BCDEFGHIJKLMNOPQRSTUVWXYZ", others, found, strict=False):
         rows = [
             (
                 f"{d.label} {d.unit}".rstrip(),
-                d.first,
-                d.second,
-                f"{d.difference:+z.2f}",
-                "-" if d.low is None else f"{d.low:+z.2f} to {d.high:+z.2f}",
+                *_numbers(d),
                 d.verdict.replace("B ", f"{letter} "),
                 d.samples or None,
                 d.remark,

@@ -17,6 +17,7 @@ from hpscli.metrics.results import Result
 RESAMPLES = 2000  # draws; the ends of the interval move by about 1 % of its width
 CHUNK = 4_000_000  # units drawn at once, about 32 MB
 FRAMES = 5  # people that a video must have on average, or its frames were not read out of the keys
+FEW = 20  # videos; with fewer, a percentile interval covers less than it says
 KEY_NUMBERS = re.compile(r"[-_]?\d+(?:[-_]\d+)?$")  # "..._00042" or "..._00042-1" ends a key
 NEAR = 1e-6  # relative: a figure that differs more from the mean over people is no such mean
 
@@ -77,6 +78,8 @@ class Comparison:
             if self.blocks
             else f"{self.common} people drawn one by one: no videos are known"
         )
+        if 0 < self.blocks < FEW:
+            drawn += "; so few videos give too narrow an interval"
         left = [
             f"{count} only in {side}"
             for count, side in ((self.only_first, "A"), (self.only_second, "B"))

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from hpscli.render.images import encode_image, read_image
+
+LARGE_BYTES, JPEG_QUALITY = 200_000, 88
 KINDS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp", ".gif": "gif"}
 
 STYLE = """
@@ -27,7 +30,8 @@ th { font-weight: 600; } .scroll { overflow-x: auto; }
 .mark { border-left: 4px solid var(--look); background: var(--card); padding: .5rem .9rem;
   margin: 1rem 0; }
 .people { display: flex; flex-wrap: wrap; gap: .6rem; } .people figure { width: 224px; }
-figure { margin: 0 0 1rem; } figcaption { font-size: .78rem; color: var(--soft);
+figure { margin: 0 0 1rem; } details .charts { margin-bottom: 1rem; }
+figcaption { font-size: .78rem; color: var(--soft);
   overflow-wrap: anywhere; } img { max-width: 100%; border-radius: 4px; } .people img { width: 100%; }
 pre { background: var(--card); padding: .7rem .9rem; overflow-x: auto; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr));
@@ -35,7 +39,9 @@ pre { background: var(--card); padding: .7rem .9rem; overflow-x: auto; }
 svg text { fill: currentColor; font: 12px system-ui, sans-serif; }
 svg .axis { stroke: currentColor; stroke-width: 1; } svg .grid { stroke: var(--line); }
 svg .first { fill: var(--ours); } svg .second { fill: var(--other); }
-svg .line { fill: none; stroke-width: 2; } svg .name { font-weight: 600; }
+svg .line { fill: none; stroke-width: 2; }
+.legend { display: flex; flex-wrap: wrap; gap: .2rem 1rem; font-size: .78rem; font-weight: 600; }
+.charts td, .charts th { padding: .12rem .6rem; font-size: .82rem; }
 details > summary { cursor: pointer; margin: .8rem 0; }
 @media print { body { margin: 0; max-width: none; font-size: 11px; } h2 { break-after: avoid; }
   figure, tr, svg, .mark { break-inside: avoid; } .scroll { overflow: visible; } }
@@ -56,7 +62,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Columns and cells -> a table; what is HTML already is Markup, all else is escaped."""
     cells = [list(row) for row in rows]
     numeric = [
-        any(isinstance(row[i], int | float) for row in cells if i < len(row))
+        any(isinstance(row[i], int | float | Number) for row in cells if i < len(row))
         for i in range(len(columns))
     ]
     sides = [" class='number'" if side else "" for side in numeric]
@@ -91,6 +97,12 @@ class Markup(str):
     __slots__ = ()
 
 
+class Number(Markup):
+    """A number that is HTML already; it stands to the right."""
+
+    __slots__ = ()
+
+
 def shown(value: object, digits: int = 2) -> str:
     """A cell's value -> HTML; nothing becomes a dash."""
     if value is None or (isinstance(value, float) and value != value):
@@ -113,5 +125,10 @@ def picture(data: bytes, suffix: str, caption: str, words: str = "") -> str:
 
 
 def picture_file(path: Path, caption: str) -> str:
-    """A picture file -> a figure that holds it."""
-    return picture(path.read_bytes(), path.suffix, caption)
+    """A picture file -> a figure that holds it; a large one as JPEG where that is smaller."""
+    data, suffix = path.read_bytes(), path.suffix
+    if len(data) > LARGE_BYTES and suffix.lower() == ".png":
+        smaller = encode_image(read_image(data), ".jpg", JPEG_QUALITY)
+        if len(smaller) < len(data):
+            data, suffix = smaller, ".jpg"
+    return picture(data, suffix, caption)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 WIDTH, HEIGHT = 560, 280  # px of a chart that is not as high as its rows
 LEFT, RIGHT, TOP, BOTTOM = 58, 14, 14, 44  # room around the plotted area
 ROW = 22  # px of a horizontal bar with the space below it
-LETTER = 6.6  # px of a letter of the labels, about
+LETTER = 7.4  # px of a letter of the labels, about
 LINES = ("--ours", "--other", "--good", "--bad", "--look", "--soft")
+DASHES = ("6 3", "2 3")  # of the first and second upright line of a histogram
 POINTS = 2500  # of a cloud; more cannot be told apart
 
 Array = NDArray[np.float64]
@@ -74,18 +75,18 @@ def histogram(values: Array, title: str, unit: str, marks: Mapping[str, float]) 
             f"width='{max(right - left - 1, 0.5):.1f}' "
             f"height='{frame.down(0) - top:.1f}'><title>{escape(said)}</title></rect>"
         )
-    for number, (word, place) in enumerate(marks.items()):
+    for dashes, (word, place) in zip(DASHES, marks.items(), strict=False):
         if low <= place <= high:
-            at, row = frame.across(place), TOP + 12 + 15 * number
-            side = "end" if at > WIDTH * 0.75 else "start"
+            at = frame.across(place)
             drawn.append(
                 f"<line class='axis' x1='{at:.1f}' x2='{at:.1f}' y1='{TOP}' "
-                f"y2='{frame.down(0):.1f}' stroke-dasharray='4 3'/><text x='"
-                f"{at + (-5 if side == 'end' else 5):.1f}' y='{row}' text-anchor='{side}'>"
-                f"{escape(word)} {place:.1f}</text>"
+                f"y2='{frame.down(0):.1f}' stroke-dasharray='{dashes}'>"
+                f"<title>{escape(word)} {place:.4g}</title></line>"
             )
     x_label = f"{title}, {unit}" if unit else title
-    return _svg(frame, f"Histogram of {title}", [*_axes(frame, x_label, "people"), *drawn])
+    return _svg(
+        frame, f"Histogram of {title}", [*_axes(frame, x_label, "people", whole=True), *drawn]
+    )
 
 
 def cumulative(values: Array, title: str, unit: str) -> str:
@@ -93,14 +94,15 @@ def cumulative(values: Array, title: str, unit: str) -> str:
     known = np.sort(values[np.isfinite(values)])
     if len(known) < 2:
         return ""
-    shares = np.linspace(0.0, 100.0, 101)
+    shares = np.linspace(0.0, 100.0, 201)
     places = np.percentile(known, shares)
+    low, high = min(0.0, float(places[0])), float(np.percentile(known, 99.5))
     return lines(
-        {"people": (places, shares)},
+        {"people": (np.minimum(places, high), shares)},
         f"Share of people below an error: {title}",
         f"{title}, {unit}" if unit else title,
         "% of people",
-        x_range=(min(0.0, float(places[0])), float(np.percentile(known, 99.5))),
+        x_range=(low, high),
     )
 
 
@@ -126,6 +128,8 @@ def bars(
     edge = (low, high if high > low else low + 1.0)
     frame = Frame(x=edge, y=(0, len(rows)), height=height, left=left, right=64)
     drawn = _axes(frame, f"{title}, {unit}" if unit else title, "", across_only=True)
+    most = max(abs(low), high)
+    digits = 1 if most >= 10 else 2 if most >= 1 else 4
     for place, (name, value, index) in enumerate(rows):
         top = TOP + ROW * place
         start, end = sorted((frame.across(0.0), frame.across(value)))
@@ -149,7 +153,7 @@ def bars(
             )
             furthest = max(end, last)
         drawn.append(
-            f"<text x='{furthest + 5:.1f}' y='{top + 14}'>{value:{'+' if signed else ''}z.4g}</text>"
+            f"<text x='{furthest + 5:.1f}' y='{top + 14}'>{value:{'+' if signed else ''}z.{digits}f}</text>"
         )
     return _svg(frame, title, drawn)
 
@@ -184,13 +188,12 @@ def lines(
             f"<polyline class='line' style='stroke:var({colour})' points='{path}'>"
             f"<title>{escape(name)}</title></polyline>"
         )
-        if len(known) > 1:
-            row = frame.down(frame.y[0]) - 8 - 15 * (len(known) - 1 - number)
-            drawn.append(
-                f"<text x='{WIDTH - RIGHT - 4}' y='{row:.1f}' text-anchor='end' "
-                f"class='name' style='fill:var({colour})'>{escape(name)}</text>"
-            )
-    return _svg(frame, title, drawn)
+    legend = "".join(
+        f"<span style='color:var({LINES[number % len(LINES)]})'>&#9644; {escape(name)}</span>"
+        for number, name in enumerate(known)
+    )
+    below = f"<div class='legend'>{legend}</div>" if len(known) > 1 else ""
+    return _svg(frame, title, drawn) + below
 
 
 def cloud(
@@ -220,7 +223,9 @@ def cloud(
     return _svg(frame, title, drawn)
 
 
-def _axes(frame: Frame, x_label: str, y_label: str, *, across_only: bool = False) -> list[str]:
+def _axes(
+    frame: Frame, x_label: str, y_label: str, *, across_only: bool = False, whole: bool = False
+) -> list[str]:
     """-> grid lines, numbers, labels."""
     floor = frame.height - BOTTOM
     drawn = []
@@ -232,6 +237,8 @@ def _axes(frame: Frame, x_label: str, y_label: str, *, across_only: bool = False
         )
     if not across_only:
         for value in ticks(*frame.y):
+            if whole and value != round(value):
+                continue
             at = frame.down(value)
             drawn.append(
                 f"<line class='grid' x1='{frame.left:.1f}' x2='{frame.width - frame.right:.1f}' "

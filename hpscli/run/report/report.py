@@ -10,6 +10,8 @@ from hpscli.metrics.results import Result
 from hpscli.render.page import document, picture_file, table
 from hpscli.run.report import charts, sections
 
+BESIDE = 5  # columns of a table that has room beside its bars
+
 
 def write_report(file: Path, result: Result, *, pictures: Mapping[str, Path] | None = None) -> Path:
     """A result, its file, {caption: picture file} -> the page beside the file."""
@@ -66,23 +68,22 @@ def _parts(title: str, result: Result, pictures: Mapping[str, Path]) -> Iterator
 
 
 def _breakdowns(result: Result, named: list[str]) -> Iterator[str]:
-    """-> joints, actions, sequences, groups: bars and numbers."""
-    drawn = "".join(sections.joints(result))
-    if drawn:
-        yield f"<h2>Joints</h2>{drawn}"
+    """-> joints, actions, sequences, groups: bars and numbers side by side."""
     tables = dict(result.tables)
     if named and (videos := sections.sequences(result, named[0])) is not None:
         tables["sequences"] = videos
-    for name, listed in tables.items():
+    joints = tables.pop("joints", None)
+    drawn = "".join(sections.joints(result))
+    if drawn or joints:
+        yield f"<h2>Joints</h2><div class='charts'>{drawn}"
+        yield f"{table(joints.columns, joints.rows) if joints else ''}</div>"
+    for listed in tables.values():
         unit = f", {listed.unit}" if listed.unit else ""
-        if name == "joints":
-            yield f"<details><summary>{escape(listed.title + unit)}</summary>"
-        else:
-            yield f"<h2>{escape(listed.title + unit)}</h2>"
-            yield from sections.bars_of(listed)
-        yield table(listed.columns, listed.rows)
-        if name == "joints":
-            yield "</details>"
+        yield f"<h2>{escape(listed.title + unit)}</h2>"
+        numbers = table(listed.columns, listed.rows)
+        bars = "".join(sections.bars_of(listed))
+        beside = bars and len(listed.columns) <= BESIDE
+        yield f"<div class='charts'>{bars}{numbers}</div>" if beside else bars + numbers
 
 
 def english(result: Result) -> Mapping[str, str]:

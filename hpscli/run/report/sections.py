@@ -8,7 +8,7 @@ import numpy as np
 
 from hpscli.metrics.results import Result
 from hpscli.metrics.rules import Metric, Table
-from hpscli.render.page import Markup, facts, shown, table
+from hpscli.render.page import Markup, Number, facts, shown, table
 from hpscli.run.report import charts
 
 WORST = 20  # people named
@@ -55,7 +55,7 @@ def figures(result: Result) -> str:
             row += _published(metric, result.reference.get(name, {}))
         if means:
             mean = means.get(name, {}).get("value")
-            row.append(None if mean is None else Markup(shown(float(mean), _digits(metric))))
+            row.append(None if mean is None else Number(shown(float(mean), _digits(metric))))
         rows.append(row)
     return table(columns, rows)
 
@@ -72,8 +72,8 @@ def _published(metric: Metric, entry: Mapping[str, Any]) -> list[object]:
     if doubt := entry.get("doubt"):
         said += f"<br><span class='look'>doubtful: {escape(str(doubt))}</span>"
     return [
-        Markup(shown(float(entry["value"]), digits)),
-        Markup(f"<span class='{kind}'>{difference:+z.{digits}f}</span>"),
+        Number(shown(float(entry["value"]), digits)),
+        Number(f"<span class='{kind}'>{difference:+z.{digits}f}</span>"),
         Markup(said),
     ]
 
@@ -82,8 +82,8 @@ def _digits(metric: Metric) -> int:
     return 2 if metric.unit else 4
 
 
-def _number(metric: Metric) -> Markup:
-    return Markup(f"<strong>{shown(metric.value, _digits(metric))}</strong>")
+def _number(metric: Metric) -> Number:
+    return Number(f"<strong>{shown(metric.value, _digits(metric))}</strong>")
 
 
 def provenance(result: Result) -> str:
@@ -144,9 +144,12 @@ def people(result: Result, metric: str) -> Iterator[str]:
     known = values[np.isfinite(values)]
     label = kind.label or metric
     lines = {"mean": float(known.mean()), "median": float(np.median(known))}
+    said = f"Dashed: mean {lines['mean']:.4g}. Dotted: median {lines['median']:.4g}."
     yield "<div class='charts'>"
-    yield f"<figure>{charts.histogram(values, label, kind.unit, lines)}</figure>"
-    yield f"<figure>{charts.cumulative(values, label, kind.unit)}</figure>"
+    yield f"<figure>{charts.histogram(values, label, kind.unit, lines)}"
+    yield f"<figcaption>{said}</figcaption></figure>"
+    yield f"<figure>{charts.cumulative(values, label, kind.unit)}"
+    yield "<figcaption>Share of people below an error.</figcaption></figure>"
     yield "</div>"
 
 
@@ -189,9 +192,7 @@ def joints(result: Result) -> Iterator[str]:
         if listed:
             yield from bars_of(listed)
         return
-    names = [str(row[0]) for row in listed.rows] if listed else []
-    if len(names) != errors.shape[1]:
-        names = joint_names(result, errors.shape[1])
+    names = names_of_joints(result, errors.shape[1])
     known = [column[np.isfinite(column)] for column in errors.T]
     means = [float(column.mean()) if len(column) else float("nan") for column in known]
     spread = [
@@ -205,8 +206,11 @@ def joints(result: Result) -> Iterator[str]:
     yield "</figure>"
 
 
-def joint_names(result: Result, count: int) -> list[str]:
-    """-> the names of the protocol's joints, or numbers where those are other joints."""
+def names_of_joints(result: Result, count: int) -> list[str]:
+    """-> the names in the table of joints, else the protocol's, else numbers."""
+    listed = result.tables.get("joints")
+    if listed is not None and len(listed.rows) == count:
+        return [str(row[0]) for row in listed.rows]
     from hpscli.body.joints import joint_set, joint_set_names
 
     name = str(result.protocol.get("joints", ""))
