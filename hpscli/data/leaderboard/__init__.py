@@ -1,0 +1,1 @@
+"""Files for leaderboards: written so that old servers read them, read so that nothing runs."""
