@@ -56,7 +56,7 @@ def threedpw(root: Path, split: str, *, reference: str) -> Iterator[Person | Hps
             except BAD_RECORD as error:
                 yield InvalidData(f"{file.name} person {number}: {in_words(error)}.")
                 continue
-            yield from _people(actor, reference)
+            yield from _people(actor, split, reference)
 
 
 def read_actor(data: Any, number: int, reference: str = "") -> Actor:
@@ -84,7 +84,7 @@ def read_actor(data: Any, number: int, reference: str = "") -> Actor:
     )
 
 
-def _people(actor: Actor, reference: str) -> Iterator[Person | HpsError]:
+def _people(actor: Actor, split: str, reference: str) -> Iterator[Person | HpsError]:
     """-> the person in each valid frame."""
     rotation, translation = actor.cameras[:, :3, :3], actor.cameras[:, :3, 3]
     roots = turned_root(actor.poses[:, :3], rotation)
@@ -119,15 +119,16 @@ def _people(actor: Actor, reference: str) -> Iterator[Person | HpsError]:
             image=image,
             arrays=arrays,
             box=box,
-            meta=_meta(actor, int(frame), reference),
+            meta=_meta(actor, split, int(frame), reference),
         )
 
 
-def _meta(actor: Actor, frame: int, reference: str) -> dict[str, Any]:
+def _meta(actor: Actor, split: str, frame: int, reference: str) -> dict[str, Any]:
     meta: dict[str, Any] = {"gender": actor.gender, "body_source": "imported"}
     if reference:
         return {**meta, "human_data.gender": actor.gender[0]}
-    return {**meta, "sequence": actor.sequence, "person": actor.number, "frame": frame}
+    where = {"split": split, "sequence": actor.sequence}
+    return {**meta, **where, "person": actor.number, "frame": frame}
 
 
 def _box(
