@@ -90,7 +90,8 @@ def published(
 ) -> dict[str, Any]:
     """-> {metric: value, source, difference} of what others published for this model.
 
-    Like with like: with the same test-time augmentation. Figures made with a free body are never set beside those of real ones.
+    Like with like: made with the same test-time augmentation. Figures made with a free body are
+    never set beside those of real ones.
     """
     if subject.body.get("source") == "free":
         return {}
