@@ -129,6 +129,18 @@ def hps_goldens() -> list[GoldenSpec]:
     return [
         *goldens,
         GoldenSpec(
+            name="osx/noise",
+            files=(
+                "goldens/float32_noise_osx_b.json",
+                "goldens/net_osx_b.npz",
+                "keys/osx_b.json",
+            ),
+            replay=f"{HERE}.goldens.noise:replay_noise",
+            summary="Our distance from the official network beside its own rounding.",
+            source=SOURCE,
+            options={"image_seed": 0, **BODY_SEEDS},
+        ),
+        GoldenSpec(
             name="osx/losses",
             files=("goldens/loss.npz", "keys/osx_b.json", "keys/osx_b_wo_decoder.json"),
             replay=f"{HERE}.goldens.training:replay_losses",

@@ -11,6 +11,7 @@ from hpscli.testing.selfcheck import replay
 
 SLOW = [
     "osx/osx-b",
+    "osx/noise",
     "osx/osx-b-wo-face-decoder",
     "osx/osx-l",
     "osx/osx-l-wo-decoder",
