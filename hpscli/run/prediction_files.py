@@ -56,7 +56,7 @@ def read_predictions(path: Path, registry: Registry) -> PredictionSet:
                 f"{path} is no file of predictions that hps knows ({SCHEMA}, {names}).",
                 "Which layouts there are: hps info predictions",
             )
-        found = _read_by(spec, path)
+        found = checked(_read_by(spec, path), str(path))
         found = replace(found, about={"format": spec.name, **found.about})
     known = {"name": path.name, "file": str(path), "sha256": _sha256(path)}
     return replace(found, about={**found.about, **known})

@@ -9,6 +9,7 @@ import bz2
 import lzma
 import math
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from hpscli.errors import InvalidData, MissingError
 
 MAX_BYTES = 8 << 30  # unpacked: the meshes of 35 515 people have 3 GB
 MODULES = ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")
-UNPACKERS = {  # first bytes: what takes them apart
+UNPACKERS: dict[bytes, Callable[[], Any]] = {  # first bytes: what takes them apart
     b"\x78": zlib.decompressobj,
     b"\x1f\x8b": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16),
     b"BZ": bz2.BZ2Decompressor,
