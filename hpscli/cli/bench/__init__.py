@@ -2,8 +2,10 @@
 
 import typer
 
+from hpscli.cli.bench.accuracy import accuracy
 from hpscli.cli.bench.crops import crops
 from hpscli.cli.bench.data import data
+from hpscli.cli.bench.evaluation import evaluation
 from hpscli.cli.bench.index import index
 from hpscli.cli.bench.latency import latency
 from hpscli.cli.bench.prepare import prepare
@@ -13,5 +15,6 @@ from hpscli.cli.bench.synthetic import synthetic
 app = typer.Typer(
     help="Measure speed on this machine.", no_args_is_help=True, pretty_exceptions_enable=False
 )
-for command in (crops, index, latency, prepare, data, startup, synthetic):
+for command in (accuracy, crops, index, latency, prepare, data, startup, synthetic):
     app.command()(command)
+app.command("eval")(evaluation)
