@@ -16,7 +16,7 @@ from hpscli.errors import HpsError, MissingError
 from hpscli.hooks import ProtocolSpec
 from hpscli.nn.checkpoints import load_model
 from hpscli.records import PredictionSet
-from hpscli.run.evaluating.measuring import collect
+from hpscli.run.evaluating.collecting import collect
 from hpscli.run.evaluating.settings import Settings
 from hpscli.run.prediction_files import read_ours, write_predictions
 

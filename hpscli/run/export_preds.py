@@ -16,7 +16,7 @@ from hpscli.nn.checkpoints import LoadedModel, load_model
 from hpscli.records import Finding, PredictionSet
 from hpscli.registry import get_registry, resolve
 from hpscli.run.collecting import CollectJob, collect_on
-from hpscli.run.evaluating.measuring import collect
+from hpscli.run.evaluating.collecting import collect
 from hpscli.run.evaluating.settings import Settings
 from hpscli.run.export_request import (
     ExportRequest,

@@ -14,7 +14,7 @@ from hpscli.errors import InvalidData, MissingError, UsageError
 from hpscli.records import PredictionSet
 from hpscli.registry import get_registry
 from hpscli.run.collecting import CollectJob, collect_on, joined
-from hpscli.run.evaluating.measuring import collect
+from hpscli.run.evaluating.collecting import collect
 from hpscli.run.evaluating.settings import Settings
 from hpscli.run.export_preds import Exported, export
 from hpscli.run.export_request import ExportRequest, epoch_in

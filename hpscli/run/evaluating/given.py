@@ -44,10 +44,11 @@ def given_people(
         )
     else:
         rows = np.arange(len(keys))
+    mirrored = predictions.about.get("left_hands") == "mirrored"  # in files of ours
     for start in range(0, len(keys), chunk):
         mine = rows[start : start + chunk]
         samples = [people[position] for position in range(start, start + len(mine))]
-        targets, present = labels_of(samples, protocol.joints, mirror_left=False)
+        targets, present = labels_of(samples, protocol.joints, mirror_left=mirrored)
         named = {
             (EXTRA_2D if n.startswith(FLAT) else "") + n: torch.from_numpy(np.array(v[mine]))
             for n, v in predictions.arrays.items()

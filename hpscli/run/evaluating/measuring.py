@@ -1,9 +1,9 @@
-"""A model's people, batch after batch: what the rule says about each, or what was predicted."""
+"""A model's people, batch after batch, and what the rule says about each."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from fnmatch import fnmatch
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -16,10 +16,9 @@ from hpscli.data.official_batch import prepared_batch
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.rules import Measured, People, PersonRule
 from hpscli.nn.checkpoints import LoadedModel
-from hpscli.records import Batch, Prediction, PredictionSet, Sample
-from hpscli.run.evaluating.pipeline import Clock, one_after_another, overlapped
+from hpscli.records import Batch, Prediction, Sample
+from hpscli.run.evaluating.pipeline import Clock, one_after_another, overlapped, timed
 from hpscli.run.evaluating.settings import Settings
-from hpscli.run.evaluating.subject import checkpoint_of
 from hpscli.run.inference import device_of, network_batch, preparation_of
 from hpscli.run.tta import predict_views
 
@@ -58,8 +57,12 @@ def measure_share(
     world: int,
     advance: Advance = lambda count: None,
     clock: Clock | None = None,
+    keep: Callable[[Batch, Prediction], None] | None = None,
 ) -> Measured:
-    """This process's share of the people -> what the rule says about each."""
+    """This process's share of the people -> what the rule says about each.
+
+    keep: called with every batch and its complete prediction, in order, beside the network.
+    """
     parts: list[Mapping[str, Array]] = []
     keys: list[str] = []
     meta: list[Mapping[str, Any]] = []
@@ -67,6 +70,8 @@ def measure_share(
     def finish(
         samples: list[Sample], batch: Batch, prediction: Prediction
     ) -> tuple[Batch, Mapping[str, Array]]:
+        if keep:
+            keep(batch, prediction)
         return batch, rule.measure(people_of(samples, batch, prediction, model.input_size))
 
     for batch, values in answered(
@@ -98,8 +103,9 @@ def answered(
     of their own, and pictures come from pinned memory.
     """
     preparation = preparation_of(model, settings.crop)
+    timing = clock is not None
     device, pinned = device_of(model), device_of(model).type == "cuda"
-    beside = torch.cuda.Stream(device) if pinned else None
+    beside = torch.cuda.Stream(device) if pinned else None  # type: ignore[no-untyped-call]
 
     def read(places: range) -> tuple[list[Sample], Batch]:
         samples = [people[place] for place in places]
@@ -118,18 +124,29 @@ def answered(
     def network(ready: tuple[list[Sample], Batch]) -> Answer:
         samples, batch = ready
         prediction = _said(model, samples, batch, protocol, settings)
-        return Answer(samples, batch, prediction, _moment(device, clock))
+        return Answer(samples, batch, prediction, _moment(device, timing))
 
     def measure(answer: Answer) -> Done:
         with torch.no_grad(), _after(answer.when, beside):
             whole = complete(answer.prediction, model.body, vertices=vertices)
             return finish(answer.samples, answer.batch, whole)
 
+    clock = clock or Clock()
+    stages = (
+        timed(read, clock.reading),
+        timed(network, clock.network),
+        timed(measure, clock.measuring),
+    )
     todo = spans(len(people), batch=settings.batch, rank=rank, world=world)
     if not settings.overlap:
-        return one_after_another(todo, read, network, measure)
-    readers = min(READERS_PER_GPU, max(1, torch.get_num_threads() // 2)) if pinned else 1
-    return overlapped(todo, read, network, measure, readers=readers, clock=clock)
+        return one_after_another(todo, *stages)
+    return overlapped(todo, *stages, readers=readers_for(world) if pinned else 1)
+
+
+def readers_for(processes: int) -> int:
+    """-> threads that read for one GPU, so that those of all processes on this machine fit on its cores."""
+    beside = min(processes, torch.cuda.device_count())
+    return max(1, min(READERS_PER_GPU, len(os.sched_getaffinity(0)) // max(1, beside)))
 
 
 def _said(
@@ -152,13 +169,13 @@ def _said(
     )
 
 
-def _moment(device: torch.device, clock: Clock | None) -> Any:
+def _moment(device: torch.device, timing: bool) -> Any:
     """-> an event behind what the GPU has been given so far; None on a CPU."""
     if device.type != "cuda":
         return None
-    if clock is not None:  # what is timed must have happened
+    if timing:  # what is timed must have happened
         torch.cuda.synchronize(device)
-    event = torch.cuda.Event()
+    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
     event.record(torch.cuda.current_stream(device))
     return event
 
@@ -190,49 +207,3 @@ def people_of(
         crop_size=crop_size,
         samples=tuple(samples),
     )
-
-
-def collect(
-    model: LoadedModel,
-    people: Samples,
-    protocol: ProtocolSpec,
-    settings: Settings,
-    keeps: Sequence[str],
-    rank: int = 0,
-    world: int = 1,
-    advance: Advance = lambda count: None,
-) -> PredictionSet:
-    """-> what the model says about this process's people; `keeps`: patterns of the arrays wanted."""
-    parts: list[dict[str, NDArray[np.float32]]] = []
-    keys: list[str] = []
-    meta: list[Mapping[str, Any]] = []
-
-    def finish(
-        samples: list[Sample], batch: Batch, prediction: Prediction
-    ) -> tuple[Batch, dict[str, NDArray[np.float32]]]:
-        named = {n: value.cpu().numpy() for n, value in prediction.named_tensors().items()}
-        size = np.tile(np.asarray(model.input_size, np.float32), (len(batch), 1))
-        affine = batch.affine.cpu().numpy()
-        kept = {n: v for n, v in named.items() if wanted(n, keeps) or n == "camera"}
-        return batch, {**kept, "affine": affine, "crop_size_px": size}
-
-    for batch, arrays in answered(
-        model, people, protocol, settings, finish, wanted("vertices", keeps), rank, world
-    ):
-        parts.append(arrays)
-        keys.extend(batch.keys)
-        meta.extend(batch.meta)
-        advance(len(batch))
-    names = parts[0] if parts else {}
-    return PredictionSet(
-        keys=tuple(keys),
-        arrays={name: np.concatenate([part.pop(name) for part in parts]) for name in list(names)},
-        meta=tuple(meta),
-        body=model.body.describe(),
-        about={"model": model.spec.name, **checkpoint_of(model)},
-    )
-
-
-def wanted(name: str, patterns: Sequence[str]) -> bool:
-    """-> whether an array is among those that are wanted."""
-    return any(fnmatch(name, pattern) for pattern in patterns)

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
@@ -35,7 +36,6 @@ def overlapped(
     measure: Callable[[Answer], Done],
     *,
     readers: int = 1,
-    clock: Clock | None = None,
 ) -> Iterator[Done]:
     """-> measure(network(read(item))) of every item, in order.
 
@@ -43,9 +43,6 @@ def overlapped(
     torch, so that they take no core from the network that it could use. What waits is bounded.
     An error of any of them is raised here, and what had not begun never begins.
     """
-    clock = clock or Clock()
-    read = timed(read, clock.reading)
-    network, measure = timed(network, clock.network), timed(measure, clock.measuring)
     threads = torch.get_num_threads()
     before = ThreadPoolExecutor(readers, "hps-read", initializer=_one_thread)
     after = ThreadPoolExecutor(1, "hps-measure", initializer=_one_thread)
@@ -76,7 +73,23 @@ def one_after_another(
 ) -> Iterator[Done]:
     """-> the same as `overlapped`, by the plain loop."""
     for item in items:
-        yield measure(network(read(item)))
+        with _one_thread_here():
+            ready = read(item)
+        answer = network(ready)
+        with _one_thread_here():
+            done = measure(answer)
+        yield done
+
+
+@contextmanager
+def _one_thread_here() -> Iterator[None]:
+    """One thread of torch, as beside the network: with more, sums come in another order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def timed(
