@@ -31,6 +31,7 @@ from hpscli.run.export_request import (
 from hpscli.run.gather import gather_predictions
 from hpscli.run.given_predictions import described, first, in_order, kind_of, widened
 from hpscli.run.inference import said_crop
+from hpscli.run.matching import keyed
 from hpscli.run.places import best_device, find_shards
 from hpscli.run.prediction_files import is_predictions, read_predictions
 from hpscli.run.processes import launched, process_group
@@ -216,6 +217,7 @@ def _from_file(order: _Order) -> tuple[PredictionSet, Body, str]:
     shards = ""
     if not predictions.meta or request.shards:
         _, shards, people = _people(order, kind, body.joint_set, "")
+        predictions = keyed(predictions, people.keys, (sample.meta for sample in people))
         predictions = described(in_order(predictions, people.keys), people)
     elif request.limit:
         predictions = first(predictions, request.limit)

@@ -12,6 +12,7 @@ from hpscli.errors import InvalidData
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.rules import People
 from hpscli.records import Prediction, PredictionSet
+from hpscli.run.matching import keyed
 
 # Joints in pixels are no part of what a model says; rules find them in a prediction's extras.
 FLAT, EXTRA_2D = "joints2d.", "extras."
@@ -27,6 +28,7 @@ def given_people(
 ) -> Iterator[People]:
     """-> the people in shards with what was predicted about them elsewhere; no picture is opened."""
     keys = people.keys
+    predictions = keyed(predictions, keys, (sample.meta for sample in people))
     if predictions.keys:
         places = {key: place for place, key in enumerate(predictions.keys)}
         if missing := [key for key in keys if key not in places]:
