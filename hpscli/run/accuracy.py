@@ -131,6 +131,8 @@ def checkpoint_needs(registry: Registry, entry: Published) -> tuple[Need, ...]:
     named = [w for w in spec.weights if tag in ("", w.tag)]
     here = [w for w in named if w.file or stored_path(f"{name}.{w.tag}").is_file()]
     others = [entry for entry in stored(name) if tag in ("", entry.tag)]
+    if here and here[0].file:  # what ships was trained on the body that ships
+        return ()
     if here or others:
         return _asset_needs(spec, here[0] if here else None)
     wanted = next((w for w in named if w.official_file), None)

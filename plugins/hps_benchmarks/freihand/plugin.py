@@ -93,7 +93,17 @@ def published() -> tuple[Published, ...]:
             *(0.59, 0.883, 0.60, 0.880, 0.764, 0.986),
             "MeshGraphormer",
         ),
-        ("fastmetro.freihand", "", 0.65, 0.871, 0.71, 0.858, 0.687, 0.983, "FastMETRO"),
+        (
+            "fastmetro.hand-l-hrnet-w64-freihand",
+            "",
+            0.65,
+            0.871,
+            0.71,
+            0.858,
+            0.687,
+            0.983,
+            "FastMETRO",
+        ),
     )
     names = ("xyz_al_mean3d", "xyz_al_auc3d", "mesh_al_mean3d", "mesh_al_auc3d")
     figures = (*names, "f_al_score_5", "f_al_score_15")
