@@ -22,11 +22,11 @@ KINDS: dict[str, tuple[str, type, str]] = {
     "model": ("hps_models", hooks.ModelSpec, "hps models list"),
     "dataset": ("hps_datasets", hooks.DatasetSpec, "hps datasets list"),
     "protocol": ("hps_protocols", hooks.ProtocolSpec, "hps protocols list"),
-    "writer": ("hps_writers", hooks.WriterSpec, "hps plugins list"),
+    "writer": ("hps_writers", hooks.WriterSpec, "hps export-preds list"),
     "prediction file": (
         "hps_prediction_files",
         hooks.PredictionFileSpec,
-        "hps eval --help",
+        "hps info predictions",
     ),
     "speed": ("hps_speeds", hooks.SpeedSpec, "hps bench metrics"),
     "command": ("hps_commands", hooks.CommandSpec, "hps plugins list"),
