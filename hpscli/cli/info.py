@@ -29,6 +29,7 @@ FORMATS: tuple[tuple[str, str, str], ...] = (
     ("checkpoint", "*.safetensors", "weights; model, body and recipe as JSON in the header"),
     ("recipe", "*.toml", "an experiment: model, data, optimiser, schedule"),
     ("result", "result.json", "numbers with their protocol and body: hps/eval/1"),
+    ("predictions", "*.npz", "what was predicted about people: hps info predictions"),
     ("asset", "$HPS_HOME/assets/*.safetensors", "licensed files of yours, imported once"),
     ("mesh", "*.obj  *.ply  *.glb", "what predict and export write"),
 )
@@ -125,6 +126,87 @@ def formats(json: JsonOption = False) -> None:
     Output(json=json).result(
         "formats", document, lambda: table(["format", "files", "what it is"], FORMATS)
     )
+
+
+# Our own file of predictions, hps/predictions/1: entries of an .npz; N people, J joints, V vertices.
+PREDICTIONS: tuple[tuple[str, str, str], ...] = (
+    ("hps.json", "()", "text: schema, body (kind, gender, source), about, meta of each person"),
+    ("hps.keys", "(N,) or (0,)", "text: keys of the people in shards; none: the order of the list"),
+    ("vertices", "(N,V,3)", "m, camera axes, any origin"),
+    ("joints.SET", "(N,J,3)", "m, the same frame; SET: hps info joints"),
+    ("joints2d.SET", "(N,J,2)", "px of the original picture"),
+    ("parameters.global_orient", "(N,3,3)", "rotation matrix in the camera frame"),
+    ("parameters.body_pose", "(N,23,3,3)", "rotation matrices; (N,21,3,3) of SMPL-X"),
+    ("parameters.hand_pose", "(N,15,3,3)", "of MANO; SMPL-X: left_hand_pose, right_hand_pose"),
+    ("parameters.jaw_pose", "(N,3,3)", "of SMPL-X; so are leye_pose, reye_pose"),
+    ("parameters.betas", "(N,10)", "standard deviations; parameters.expression (N,10) of SMPL-X"),
+    ("camera", "(N,3)", "s, tx, ty of the crop: hps info cameras"),
+    ("affine", "(N,2,3)", "original picture px -> crop px"),
+    ("crop_size_px", "(N,2)", "height, width of the crop"),
+    ("score", "(N,)", "of a detector, 0 to 1"),
+)
+
+
+@app.command("predictions")
+def predictions(
+    name: Annotated[str, typer.Argument(help="One layout; without it, all of them.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Files of predictions that `hps eval FILE` and `hps export-preds --checkpoint FILE` read.
+
+    For example: hps info predictions spin-npz
+    """
+    from hpscli.registry import get_registry
+
+    output, registry = Output(json=json), get_registry()
+    if name and name != "ours":
+        _one_layout(name, output)
+        return
+    others = [] if name else registry.all("prediction file")
+    document = {
+        "ours": [dict(zip(("entry", "shape", "what"), row, strict=True)) for row in PREDICTIONS],
+        "others": [
+            {"name": spec.name, "files": list(spec.suffixes), "what": spec.summary}
+            for spec in others
+        ],
+    }
+
+    def draw() -> None:
+        table(
+            ["entry", "shape", "what it is"],
+            PREDICTIONS,
+            title="ours: hps/predictions/1, an .npz; every entry but the first two may be absent",
+        )
+        if others:
+            rows = [(spec.name, " ".join(spec.suffixes), spec.summary) for spec in others]
+            table(["of others", "files", "what it is"], rows)
+
+    output.result("prediction-files", document, draw)
+    if others and not json:
+        output.next(f"hps info predictions {others[0].name}")
+
+
+def _one_layout(name: str, output: Output) -> None:
+    """What is known about the files of one other program."""
+    import inspect
+
+    from hpscli.registry import get_registry, resolve
+
+    registry = get_registry()
+    spec = registry.get("prediction file", name)
+    read = resolve(spec.read)
+    module = inspect.getmodule(read)
+    rows = {
+        "layout": spec.name,
+        "files": " ".join(spec.suffixes).replace("/", "folders"),
+        "what": spec.summary,
+        "written by": " ".join((inspect.getdoc(module) or "").split()),
+        "read as": " ".join((inspect.getdoc(read) or "").split()),
+        "from": registry.origin("prediction file", name),
+    }
+    output.result("prediction-file", rows, lambda: pairs(rows.items()))
+    if not output.json:
+        output.next("hps eval FILE --testset NAME")
 
 
 @app.command("schema")

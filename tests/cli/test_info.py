@@ -39,7 +39,7 @@ def test_an_unknown_set_is_usage_with_the_nearest_name(capsys: pytest.CaptureFix
     assert "Did you mean 'coco17'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("what", ["cameras", "formats", "schema"])
+@pytest.mark.parametrize("what", ["cameras", "formats", "schema", "predictions"])
 def test_every_page_has_a_table_and_a_document(
     what: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -61,3 +61,15 @@ def test_joint_sets_are_shown_without_importing_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_every_layout_of_predictions_says_who_writes_it(capsys: pytest.CaptureFixture[str]) -> None:
+    layouts = document(capsys, "predictions")
+    assert {"spin-npz", "pare-evaluation"} <= {other["name"] for other in layouts["others"]}
+    assert "vertices" in {entry["entry"] for entry in layouts["ours"]}
+    for other in layouts["others"]:
+        one = document(capsys, "predictions", other["name"])
+        assert one["schema"] == "hps/prediction-file/1" and len(one["written by"]) > 30
+        assert one["read as"]
+    assert run(["info", "predictions", "spin-npy"]) == 2
+    assert "Did you mean 'spin-npz'" in capsys.readouterr().err
