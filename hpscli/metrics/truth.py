@@ -16,6 +16,7 @@ from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.protocols import Points, metric_kind
 from hpscli.records import Prediction
 
+GENDERS = ("male", "female")
 OPTIONAL = ("expression", "jaw_pose", "leye_pose", "reye_pose")  # neutral where nobody says
 
 
@@ -26,6 +27,7 @@ class Truth:
     protocol: ProtocolSpec
     body: Body  # the neutral body of the evaluation
     bodies: dict[tuple[str, str], Body] = field(default_factory=dict)
+    unknown_gender: str = "neutral"  # of the true body where nobody says whose it is
 
     @property
     def needs_mesh(self) -> bool:
@@ -60,6 +62,19 @@ class Truth:
     ) -> tuple[BodyOutput, NDArray[np.float64]]:
         """-> the posed body of these rows, and its joints in the protocol's set."""
         body, wanted = self._body(gender, age), self.protocol.joints
+        output = self._output(targets, rows, gender, age)
+        with torch.no_grad():
+            if own_joints_suffice(self.protocol, body):
+                points, _ = convert(output.joints, body.joint_set, wanted)
+            else:
+                points = from_mesh(self.protocol, body, output.vertices, output.joints)
+        return output, points.double().cpu().numpy()
+
+    def _output(
+        self, targets: Mapping[str, Tensor], rows: NDArray[np.int64], gender: str, age: str
+    ) -> BodyOutput:
+        """-> the posed body of these rows."""
+        body = self._body(gender, age)
         kind, index = self.protocol.body, torch.from_numpy(rows)
         device = body.get_buffer("v_template").device
         flat = {
@@ -71,12 +86,8 @@ class Truth:
         if weight is not None and age == "kid":  # as AGORA: the last shape coefficient
             flat["betas"] = torch.cat([flat["betas"], weight], dim=1)
         with torch.no_grad():
-            output = body(matrices(flat))
-            if own_joints_suffice(self.protocol, body):
-                points, _ = convert(output.joints, body.joint_set, wanted)
-            else:
-                points = from_mesh(self.protocol, body, output.vertices, output.joints)
-        return output, points.double().cpu().numpy()
+            output: BodyOutput = body(matrices(flat))
+        return output
 
     def _annotated_joints(
         self, targets: Mapping[str, Tensor], present: Mapping[str, Tensor], count: int
@@ -122,13 +133,49 @@ class Truth:
         """-> gender and age of the true body of each person."""
         weight = targets.get(f"{self.protocol.body}.kid")
         kids = [False] * len(meta) if weight is None else (weight[:, 0] > 0).tolist()
-        genders = [str(entry.get("gender", "")) for entry in meta]
-        if self.protocol.gender == "neutral":
-            genders = ["neutral"] * len(meta)
+        genders = self.genders(meta)
         return [
-            (gender if gender in ("male", "female") else "neutral", "kid" if kid else "adult")
+            (gender if gender in GENDERS else "neutral", "kid" if kid else "adult")
             for gender, kid in zip(genders, kids, strict=True)
         ]
+
+    def genders(self, meta: Sequence[Mapping[str, Any]]) -> list[str]:
+        """-> the gender of the true body of each person, by the protocol."""
+        if self.protocol.gender == "neutral":
+            return ["neutral"] * len(meta)
+        said = [str(entry.get("gender", "")) for entry in meta]
+        return [gender if gender in GENDERS else self.unknown_gender for gender in said]
+
+    def body_of(self, gender: str) -> Body:
+        """-> the body of this gender, of the same make as the evaluation's."""
+        return self._body(gender, "adult")
+
+    def meshes(
+        self,
+        targets: Mapping[str, Tensor],
+        present: Mapping[str, Tensor],
+        meta: Sequence[Mapping[str, Any]],
+    ) -> tuple[Tensor, Tensor, NDArray[np.bool_]]:
+        """targets (B,...) -> true vertices (B,V,3), the body's joints (B,J,3), who has them (B,).
+
+        By the parameters, else annotated vertices with joints regressed from them; else NaN.
+        """
+        count, like = len(meta), self.body.get_buffer("v_template")
+        vertices = like.new_full((count, len(like), 3), torch.nan)
+        joints = like.new_full((count, len(joint_set(self.body.joint_set).joints), 3), torch.nan)
+        known = self._has_parameters(targets, present, count)
+        name = f"vertices.{self.protocol.body}"
+        if name in targets:
+            rows = present[name].to(like.device) & torch.from_numpy(~known).to(like.device)
+            vertices[rows] = targets[name].to(like)[rows]
+            joints[rows] = self.body.regress(vertices[rows], self.body.joint_set)
+        kinds = self._bodies(targets, meta)
+        for gender, age in dict.fromkeys(kinds):
+            chosen = np.flatnonzero(known & np.array([kind == (gender, age) for kind in kinds]))
+            if len(chosen):
+                output = self._output(targets, chosen, gender, age)
+                vertices[chosen], joints[chosen] = output.vertices, output.joints
+        return vertices, joints, np.asarray(torch.isfinite(joints[:, 0, 0]).cpu().numpy(), bool)
 
     def _body(self, gender: str, age: str) -> Body:
         if (gender, age) == (self.body.gender, "adult"):
