@@ -14,6 +14,8 @@ from hpscli.data.sample import decode_image
 from hpscli.errors import InvalidData
 from hpscli.records import Batch, Sample
 
+PROPORTION_TOLERANCE = 0.01  # of boxes whose numbers may be whole pixels
+
 
 def prepared_batch(
     samples: Sequence[Sample],
@@ -34,7 +36,7 @@ def prepared_batch(
         changes = replace(changes, rotation_degrees=changes.rotation_degrees - rotation_degrees)
         return make_batch(samples, window, joints, crop_scale=crop_scale, changes=changes)
     flip = np.array([hand_of(sample) == "left" for sample in samples])
-    boxes = [box_of(sample, crop_scale) for sample in samples]
+    boxes = [box_of(sample, crop_scale, preparation.window) for sample in samples]
     pixels = [
         _pixels(sample, box, window, preparation, bool(mirrored), rotation_degrees)
         for sample, box, mirrored in zip(samples, boxes, flip, strict=True)
@@ -63,9 +65,18 @@ def prepared_batch(
     )
 
 
-def box_of(sample: Sample, crop_scale: float) -> Place:
-    """-> centre and width of the crop in px of the original picture."""
+def box_of(sample: Sample, crop_scale: float, window: Window | None = None) -> Place:
+    """-> centre and width of the crop in px of the original picture.
+
+    A box that was stored in the proportions of a window (height, width) that is no square is that
+    crop itself.
+    """
     center = np.asarray(sample.arrays["box.center"], np.float64)
+    stored = sample.arrays.get("box.xywh")
+    if window is not None and stored is not None and window[0] != window[1]:
+        width, height = float(stored[2]), float(stored[3])
+        if abs(width * window[0] / (height * window[1]) - 1) < PROPORTION_TOLERANCE:
+            return center, width * crop_scale
     return center, float(sample.arrays["box.size"][0]) * crop_scale
 
 

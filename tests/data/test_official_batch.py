@@ -130,3 +130,22 @@ def test_a_picture_that_cannot_be_decoded_names_its_person() -> None:
     broken = person(1, image=b"\xff\xd8\xff\xe0 nothing")
     with pytest.raises(InvalidData, match="sample 'person-0001'"):
         prepared_batch([broken], WINDOW, "smpl24", METRO)
+
+
+def test_a_box_in_the_proportions_of_the_window_is_the_crop_itself() -> None:
+    """OSX's loader stores its 3:4 boxes: the square around one would be a third too wide."""
+    box = np.array([10.0, 5.0, 30.0, 40.0], np.float32)
+    arrays = {
+        **person(3).arrays,
+        "box.xywh": box,
+        "box.center": box[:2] + box[2:] / 2,
+        "box.size": np.float32([40]),
+    }
+    sample = replace(person(3), arrays=arrays)
+    batch = prepared_batch([sample], OSX.window, "smpl24", OSX)
+    corners = np.array([[10.0, 5.0], [40.0, 45.0]])
+    found = move_points(corners, batch.affine[0].double().numpy())
+    np.testing.assert_allclose(found, [[0, 0], [384, 512]], atol=1e-3)
+    other = {**arrays, "box.xywh": np.array([10, 5, 20, 40], np.float32)}
+    (wide,) = prepared_batch([replace(sample, arrays=other)], OSX.window, "smpl24", OSX).affine
+    assert wide[0, 0] == pytest.approx(384 / 40)

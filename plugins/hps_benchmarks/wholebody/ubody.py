@@ -77,7 +77,7 @@ class UBodyRule(PartsRule):
             poses[has] = targets[name].cpu()[has].float()
         for row, sample in enumerate(people.samples):
             if stored in sample.arrays and not has[row]:
-                poses[row] += torch.from_numpy(np.asarray(sample.arrays[stored], np.float32))
+                poses[row] += torch.from_numpy(np.array(sample.arrays[stored], np.float32))
                 has[row] = True
         targets[name], present[name] = poses, torch.ones_like(has)
         return has.numpy()
