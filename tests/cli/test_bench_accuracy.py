@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hpscli.cli.app import run
-from hpscli.cli.bench.accuracy import _letters
+from hpscli.cli.bench.accuracy import letters
 from hpscli.registry import get_registry
 
 PLUGIN = """
@@ -149,7 +149,7 @@ def test_nothing_known_is_an_error_that_says_where_to_look(
 
 
 def test_doubts_are_lettered_beyond_z() -> None:
-    assert [_letters(n) for n in (0, 25, 26, 27)] == ["a", "z", "aa", "ab"]
+    assert [letters(n) for n in (0, 25, 26, 27)] == ["a", "z", "aa", "ab"]
 
 
 def test_every_published_model_is_one_that_can_be_named() -> None:

@@ -1,6 +1,7 @@
 """hps bench accuracy: every published number, whether it can be measured here, and what comes out."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ import typer
 from hpscli.cli.output import JsonOption, Output, QuietOption, table
 
 if TYPE_CHECKING:
-    from hpscli.run.accuracy import Row
+    from hpscli.run.accuracy import Need, Row
 
 PLACE = Path("runs") / "accuracy"
 
@@ -93,65 +94,92 @@ def _judge(rows: "Sequence[Row]", least: float) -> None:
         )
 
 
-def draw(rows: "Sequence[Row]") -> None:
-    """One table a protocol; below, what is needed and what is doubtful, each once."""
-    needs, doubts = _numbered(rows)
-    for name in dict.fromkeys(row.protocol for row in rows):
-        own = [row for row in rows if row.protocol == name]
-        table(
-            ("published", "figure", "value", "ours", "difference", "here", "source"),
-            [_cells(row, needs, doubts) for row in own],
-            title=f"{name}   {own[0].standing}",
+COLUMNS = ("published", "figure", "value", "ours", "difference", "here")
+
+
+@dataclass(frozen=True)
+class Remarks:
+    """What is said below the tables, once each: {text: its mark}."""
+
+    needs: dict[str, str]  # 1, 2, 3
+    doubts: dict[str, str]  # a, b, c
+    notes: dict[str, str]  # *1, *2, *3
+
+    def parts(self) -> list[tuple[str, list[str]]]:
+        """-> titles and lines, those that there are."""
+        named = (
+            ("needed", [f"[{mark}] {text}" for text, mark in self.needs.items()]),
+            ("doubtful, no targets", [f"({mark}) {text}" for text, mark in self.doubts.items()]),
+            ("notes", [f"{mark} {text}" for text, mark in self.notes.items()]),
         )
-    if needs:
-        print("needed")
-        for text, number in needs.items():
-            print(f"  [{number}] {text}")
-    if doubts:
-        print("doubtful, no targets")
-        for text, letter in doubts.items():
-            print(f"  ({letter}) {text}")
-    ready = sum(row.runnable for row in rows)
-    print(f"{len(rows)} published numbers, {ready} can be measured here, {len(doubts)} doubts")
+        return [(title, lines) for title, lines in named if lines]
 
 
-def _numbered(rows: "Sequence[Row]") -> tuple[dict[str, int], dict[str, str]]:
-    """-> {what is needed: its number}, {doubt: its letters}."""
+def remarks_of(rows: "Sequence[Row]") -> Remarks:
+    """-> everything that is needed, doubted and noted, in the order of the rows."""
     needs = dict.fromkeys(_need(need) for row in rows for need in row.needs)
     doubts = dict.fromkeys(row.doubt for row in rows if row.doubt)
-    return (
-        {text: number + 1 for number, text in enumerate(needs)},
-        {text: _letters(number) for number, text in enumerate(doubts)},
+    notes = dict.fromkeys(row.note for row in rows if row.note)
+    return Remarks(
+        needs={text: str(number + 1) for number, text in enumerate(needs)},
+        doubts={text: letters(number) for number, text in enumerate(doubts)},
+        notes={text: f"*{number + 1}" for number, text in enumerate(notes)},
     )
 
 
-def _need(need: Any) -> str:
+def draw(rows: "Sequence[Row]") -> None:
+    """A table for each protocol and source; below, what is needed, doubted, noted."""
+    remarks = remarks_of(rows)
+    for title, own in grouped(rows).items():
+        table(COLUMNS, [_cells(row, remarks) for row in own], title=title)
+    for title, lines in remarks.parts():
+        print(title)
+        for line in lines:
+            print(f"  {line}")
+    ready, doubtful = (
+        sum(row.runnable for row in rows),
+        sum(not row.target for row in rows),
+    )
+    print(
+        f"{len(rows)} published numbers, {doubtful} of them doubtful; {ready} can be measured here"
+    )
+
+
+def grouped(rows: "Sequence[Row]") -> "dict[str, list[Row]]":
+    """-> {protocol, standing and source: rows}."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(f"{row.protocol}   {row.standing}   {row.source}", []).append(row)
+    return found
+
+
+def _need(need: "Need") -> str:
     return f"{need.what}: {need.fix}"
 
 
-def _letters(number: int) -> str:
+def letters(number: int) -> str:
     """0 -> a, 25 -> z, 26 -> aa."""
-    letters = ""
+    found = ""
     number += 1
     while number:
         number, rest = divmod(number - 1, 26)
-        letters = chr(ord("a") + rest) + letters
-    return letters
+        found = chr(ord("a") + rest) + found
+    return found
 
 
-def _cells(row: "Row", needs: dict[str, int], doubts: dict[str, str]) -> tuple[object, ...]:
+def _cells(row: "Row", remarks: Remarks) -> tuple[str, ...]:
     digits = 4 if row.published < 1 else 2
-    here = "yes" if row.runnable else "needs " + " ".join(f"[{needs[_need(n)]}]" for n in row.needs)
+    needs = " ".join(f"[{remarks.needs[_need(need)]}]" for need in row.needs)
     name = f"{row.label}{' + ' + row.tta if row.tta else ''}"
-    doubt = f" ({doubts[row.doubt]})" if row.doubt else ""
+    note = f" {remarks.notes[row.note]}" if row.note else ""
+    doubt = f" ({remarks.doubts[row.doubt]})" if row.doubt else ""
     return (
-        name,
+        name + note,
         row.metric,
         f"{row.published:.{digits}f}{doubt}",
         "-" if row.ours is None else f"{row.ours:.{digits}f}",
         "-" if row.difference is None else f"{row.difference:+z.{digits}f}",
-        row.remark or here,
-        row.source,
+        row.remark or (f"needs {needs}" if needs else "yes"),
     )
 
 
@@ -168,27 +196,18 @@ def write_tables(folder: Path, rows: "Sequence[Row]", document: dict[str, Any]) 
 
 
 def markdown(rows: "Sequence[Row]") -> str:
-    """-> the matrix as Markdown, a table a protocol, with what is needed and doubtful below."""
-    needs, doubts = _numbered(rows)
+    """-> the matrix as Markdown, a table for each protocol and source, with the same remarks below."""
+    remarks = remarks_of(rows)
     lines = ["# Published numbers and ours", ""]
-    columns = ("published", "figure", "value", "ours", "difference", "here", "source")
-    for name in dict.fromkeys(row.protocol for row in rows):
-        own = [row for row in rows if row.protocol == name]
-        lines += [f"## {name}", "", f"Standing: {own[0].standing}.", ""]
-        lines += [_line(columns), _line("---" for _ in columns)]
-        lines += [_line(_cells(row, needs, doubts)) for row in own]
+    for title, own in grouped(rows).items():
+        lines += [f"## {title.replace('   ', ', ')}", ""]
+        lines += [_line(COLUMNS), _line(["---"] * len(COLUMNS))]
+        lines += [_line(_cells(row, remarks)) for row in own]
         lines.append("")
-    if needs:
-        lines += ["## Needed", "", *(f"- [{number}] {text}" for text, number in needs.items()), ""]
-    if doubts:
-        lines += [
-            "## Doubtful",
-            "",
-            *(f"- ({letter}) {text}" for text, letter in doubts.items()),
-            "",
-        ]
+    for title, said in remarks.parts():
+        lines += [f"## {title.capitalize()}", "", *(f"- {line}" for line in said), ""]
     return "\n".join(lines)
 
 
-def _line(cells: Any) -> str:
+def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
