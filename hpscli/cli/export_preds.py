@@ -34,7 +34,7 @@ def export_preds(
         typer.Option("--check", metavar="FILE", help="Only check a file, made anywhere."),
     ] = None,
     shards: Annotated[str, typer.Option(help="Folder or URL of the people.")] = "",
-    split: Annotated[str, typer.Option(help="Another split than the leaderboard's.")] = "",
+    split: Annotated[str, typer.Option(help="Other splits than the leaderboard's: a,b.")] = "",
     out: Annotated[
         Path | None, typer.Option(help="File or folder; default: the usual name, here.")
     ] = None,

@@ -15,7 +15,7 @@ from hpscli.hooks import ProtocolSpec, WriterSpec
 from hpscli.nn.checkpoints import LoadedModel, load_model
 from hpscli.records import Finding, PredictionSet
 from hpscli.registry import get_registry, resolve
-from hpscli.run.collecting import CollectJob, collect_on
+from hpscli.run.collecting import CollectJob, collect_on, joined
 from hpscli.run.evaluating.collecting import collect
 from hpscli.run.evaluating.settings import Settings
 from hpscli.run.export_request import (
@@ -24,7 +24,9 @@ from hpscli.run.export_request import (
     check_body,
     fitting_checkpoint,
     protocol_of,
+    shards_of,
     split_options,
+    splits_of,
     target,
     writer_named,
 )
@@ -61,7 +63,7 @@ class _Order:
 
     request: ExportRequest
     spec: WriterSpec
-    split: str
+    splits: list[str]
     source: str
     say: Say
     progress: Progress
@@ -78,7 +80,7 @@ def export(request: ExportRequest, say: Say, progress: Progress) -> Exported | N
     order = _Order(
         request=request,
         spec=spec,
-        split=request.split or spec.split,
+        splits=splits_of(spec, request),
         source=request.source or fitting_checkpoint(registry, spec),
         say=say if speaks else lambda label, text: None,
         progress=progress if speaks else lambda label, total, unit: nullcontext(lambda count: None),
@@ -94,6 +96,8 @@ def export(request: ExportRequest, say: Say, progress: Progress) -> Exported | N
     if not speaks:
         return None
     file = target(spec, request, predictions.about)
+    if "split" in options and len(order.splits) == 1:  # of people who do not say theirs
+        options["split"] = order.splits[0]
     resolve(spec.write)(predictions, file, body, **options)
     return Exported(
         spec=spec,
@@ -150,23 +154,29 @@ def _from_model(
     unasked = "" if request.source else "   not named, so this one"
     say("checkpoint", f"{model.name}{unasked}   model {model.spec.name}")
     say("body", f"{kind}, {model.body.source}")
-    protocol, shards, people = _people(order, kind, model.body.joint_set, model.name)
     say("crop", said_crop(model, request.crop))
     target(spec, request, {"model": model.spec.name, "epoch": model.info.epoch})
-    found = _collected(order, model, people, protocol, rank_and_world)
-    return in_order(found, people.keys), model.body, shards
+    places = [_people(order, s, kind, model.body.joint_set, model.name) for s in order.splits]
+    parts = []
+    for protocol, _, people in places:
+        found = _collected(order, model, people, protocol, rank_and_world)
+        parts.append(in_order(found, people.keys))
+    return joined(parts), model.body, ",".join(where for _, where, _ in places)
 
 
-def _people(order: _Order, kind: str, joints: str, model: str) -> tuple[ProtocolSpec, str, EvalSet]:
-    """-> how they are cropped, where they are, the people themselves."""
+def _people(
+    order: _Order, split: str, kind: str, joints: str, model: str
+) -> tuple[ProtocolSpec, str, EvalSet]:
+    """-> how people of a split are cropped, where they are, the people themselves."""
     registry, spec = get_registry(), order.spec
-    protocol = protocol_of(spec, order.split, kind, joints, model, registry)
-    shards, remark = find_shards(protocol, order.request.shards, registry)
+    protocol = protocol_of(spec, split, kind, joints, model, registry)
+    given = shards_of(order.request.shards, split, order.splits)
+    shards, remark = find_shards(protocol, given, registry)
     people = EvalSet(shards, limit=order.request.limit)
     order.say("people", f"{people.location}   {len(people)} people   {remark}".rstrip())
     held = f"{people.index.dataset}/{people.index.split}"
-    if held != f"{spec.testset}/{order.split}":
-        order.say("note", f"these are people of {held}, not of {spec.testset}/{order.split}")
+    if held != f"{spec.testset}/{split}":
+        order.say("note", f"these are people of {held}, not of {spec.testset}/{split}")
     return protocol, str(shards), people
 
 
@@ -216,7 +226,11 @@ def _from_file(order: _Order) -> tuple[PredictionSet, Body, str]:
     order.say("body", f"{kind}, {source or body.source}")
     shards = ""
     if not predictions.meta or request.shards:
-        _, shards, people = _people(order, kind, body.joint_set, "")
+        if len(order.splits) > 1:
+            raise UsageError(
+                f"{file} does not say which split its people are of.", "Name one: --split NAME"
+            )
+        _, shards, people = _people(order, order.splits[0], kind, body.joint_set, "")
         predictions = keyed(predictions, people.keys, (sample.meta for sample in people))
         predictions = described(in_order(predictions, people.keys), people)
     elif request.limit:

@@ -78,6 +78,16 @@ def split_options(spec: WriterSpec, words: Sequence[str]) -> tuple[dict[str, Any
     )
 
 
+def splits_of(spec: WriterSpec, request: ExportRequest) -> list[str]:
+    """-> the splits whose people are wanted: --split a,b or the leaderboard's own."""
+    return [name.strip() for name in (request.split or spec.split).split(",") if name.strip()]
+
+
+def shards_of(given: str, split: str, splits: list[str]) -> str:
+    """-> where a split is said to be: --shards, or with several splits the folder below it."""
+    return f"{given.rstrip('/')}/{split}" if given and len(splits) > 1 else given
+
+
 def _typed(writer: str, key: str, text: str, default: Any) -> Any:
     """-> the text as a value of the default's type."""
     try:
@@ -108,16 +118,18 @@ def plan(request: ExportRequest) -> dict[str, Any]:
             about = _known(find_checkpoint(source)[0])
     except MissingError as error:
         missing.append(str(error))
-    shards = ""
-    try:
-        way = protocol_of(spec, request.split or spec.split, spec.bodies[0], "", "", registry)
-        shards = str(find_shards(way, request.shards, registry)[0])
-    except MissingError as error:
-        missing.append(str(error))
+    splits, shards = splits_of(spec, request), []
+    for split in splits:
+        way = protocol_of(spec, split, spec.bodies[0], "", "", registry)
+        try:
+            where = shards_of(request.shards, split, splits)
+            shards.append(str(find_shards(way, where, registry)[0]))
+        except MissingError as error:
+            missing.append(str(error))
     return {
         "leaderboard": spec.name,
         "checkpoint": source,
-        "shards": shards,
+        "shards": ",".join(shards),
         "file": str(target(spec, request, about, dry=True)),
         "options": {**check_options, **options},
         "missing": missing,

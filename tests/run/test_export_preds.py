@@ -153,3 +153,18 @@ def hand_predictions(folder: Path) -> str:
 )
 def test_the_epoch_is_read_from_the_name(name: str, epoch: int) -> None:
     assert epoch_in(name) == epoch
+
+
+def test_several_splits_become_one_file(place: Path, tmp_path: Path) -> None:
+    for split, start in (("test", 0), ("validation", 40)):
+        write_people(tmp_path / "all" / split, 2, split=split, seed=start, shards=1)
+    done = exported(
+        place, tmp_path / "a.zip", shards=str(tmp_path / "all"), split="validation,test"
+    )
+    assert done.people == 4 and done.shards.count(",") == 1
+    with zipfile.ZipFile(done.file) as archive:
+        joints = np.array(json.loads(archive.read("joints.json"))["joints"])
+    single = exported(place, tmp_path / "b.zip", shards=str(tmp_path / "all" / "test"))
+    with zipfile.ZipFile(single.file) as archive:
+        last = np.array(json.loads(archive.read("joints.json"))["joints"])
+    np.testing.assert_allclose(joints[2:], last, atol=1e-6)
