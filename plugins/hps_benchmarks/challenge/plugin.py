@@ -1,6 +1,6 @@
 """The 3DPW challenge of ECCV 2020: its score, its file, and what its program returned."""
 
-from hpscli.hooks import GoldenSpec, ProtocolSpec, hookimpl
+from hpscli.hooks import GoldenSpec, PredictionFileSpec, ProtocolSpec, WriterSpec, hookimpl
 
 HERE = "hps_benchmarks.challenge"
 LICENCE = "registration, non-commercial research only"
@@ -91,4 +91,47 @@ def hps_goldens() -> list[GoldenSpec]:
             options={"body_seed": 7},
             inputs=("*",),  # only the scores are results
         ),
+    ]
+
+
+@hookimpl
+def hps_writers() -> list[WriterSpec]:
+    """-> the challenge's file."""
+    return [
+        WriterSpec(
+            name="3dpw-challenge",
+            write=f"{HERE}.submission.write:write",
+            check=f"{HERE}.submission.check:check",
+            summary="A zip of train, validation and test: a pickle for each of 60 sequences, "
+            "with joints and part rotations of 87 people.",
+            homepage="https://virtualhumans.mpi-inf.mpg.de/3DPW_Challenge/",
+            testset="3dpw",
+            split="test",
+            bodies=("smpl",),
+            file_name="{writer}-pred.zip",
+            keeps=(
+                "joints.smpl24",
+                "parameters.global_orient",
+                "parameters.body_pose",
+                "extras.part_rotations",
+            ),
+            options={"split": "test", "also": "", "ground_truth": ""},
+            check_options={"ground_truth": ""},
+            licence=LICENCE,
+            source=SOURCE,
+        )
+    ]
+
+
+@hookimpl
+def hps_prediction_files() -> list[PredictionFileSpec]:
+    """-> the same file, read."""
+    return [
+        PredictionFileSpec(
+            name="3dpw-challenge",
+            recognise=f"{HERE}.submission.files:recognise",
+            read=f"{HERE}.submission.files:read",
+            summary="The 3DPW challenge's zip: pickles in train, validation and test.",
+            suffixes=(".zip",),
+        )
     ]

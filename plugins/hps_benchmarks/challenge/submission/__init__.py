@@ -1,0 +1,1 @@
+"""The file that the 3DPW challenge takes: written, read, checked."""
