@@ -8,6 +8,7 @@ from hpscli.cli.bench.data import data
 from hpscli.cli.bench.evaluation import evaluation
 from hpscli.cli.bench.index import index
 from hpscli.cli.bench.latency import latency
+from hpscli.cli.bench.metrics import metrics
 from hpscli.cli.bench.prepare import prepare
 from hpscli.cli.bench.startup import startup
 from hpscli.cli.bench.synthetic import synthetic
@@ -15,6 +16,6 @@ from hpscli.cli.bench.synthetic import synthetic
 app = typer.Typer(
     help="Measure speed on this machine.", no_args_is_help=True, pretty_exceptions_enable=False
 )
-for command in (accuracy, crops, index, latency, prepare, data, startup, synthetic):
+for command in (accuracy, crops, index, latency, metrics, prepare, data, startup, synthetic):
     app.command()(command)
 app.command("eval")(evaluation)
