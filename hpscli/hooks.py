@@ -117,6 +117,9 @@ class Published:
     label: str = ""  # what its authors call the row: "Mix 1: H36M, MI, COCO"
     doubt: str = ""  # why the value is not to be trusted; such a value is no target
     tta: str = ""  # the test-time augmentation it was made with: "flip", "multiscale"
+    options: Mapping[str, Any] = field(
+        default_factory=dict, hash=False
+    )  # of the model, where it was not asked as its weights are loaded: {"parametric": True}
     note: str = ""  # what to know before it is reproduced
 
 

@@ -1,9 +1,10 @@
 """The matrix of published numbers: which can be measured here, what the others need, what comes out."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpscli.data.shards import read_index
 from hpscli.errors import HpsError
@@ -12,7 +13,12 @@ from hpscli.metrics.protocols import belongs, places, short_names
 from hpscli.registry import Registry
 from hpscli.run.places import find_shards
 
+if TYPE_CHECKING:
+    from hpscli.nn.loaded import LoadedModel
+
 NO_CHECKPOINT = "a checkpoint of it"
+
+Evaluation = tuple[str, str, str, str]  # protocol, model, augmentation, options as JSON
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +46,7 @@ class Row:
     doubt: str
     note: str
     tta: str
+    options: Mapping[str, Any]
     needs: tuple[Need, ...] = ()
     ours: float | None = None
     unit: str = ""
@@ -96,6 +103,7 @@ def _row(spec: ProtocolSpec, entry: Published, needs: tuple[Need, ...]) -> Row:
         doubt=entry.doubt,
         note=entry.note,
         tta=entry.tta,
+        options=entry.options,
         needs=needs,
     )
 
@@ -186,7 +194,7 @@ def run_matrix(
 ) -> Iterator[Row]:
     """Rows -> the same, those that can be measured with our value; each evaluation lies in a folder."""
     asked = dict.fromkeys(_evaluation(row) for row in rows if row.runnable)
-    done: dict[tuple[str, str, str], Any] = {}
+    done: dict[Evaluation, Any] = {}
     for key in asked:
         done[key] = _evaluated(key, registry, folder, batch, device)
         advance(1)
@@ -200,26 +208,24 @@ def evaluations(rows: Iterable[Row]) -> int:
     return len({_evaluation(row) for row in rows if row.runnable})
 
 
-def _evaluation(row: Row) -> tuple[str, str, str]:
-    return row.protocol, row.model, row.tta
+def _evaluation(row: Row) -> Evaluation:
+    return row.protocol, row.model, row.tta, json.dumps(dict(row.options), sort_keys=True)
 
 
-def _evaluated(
-    key: tuple[str, str, str], registry: Registry, folder: Path, batch: int, device: str
-) -> Any:
+def _evaluated(key: Evaluation, registry: Registry, folder: Path, batch: int, device: str) -> Any:
     """-> (result, its file), or the error that prevented it."""
     from hpscli.metrics.results import write_result
-    from hpscli.nn.checkpoints import load_model
     from hpscli.run.evaluate import evaluate
     from hpscli.run.places import best_device
     from hpscli.run.report import write_report
 
-    protocol, name, tta = key
+    protocol, name, tta, options = key
+    changes = json.loads(options)
     spec = registry.protocol(protocol)
-    words = "_".join(word.replace("/", "-") for word in (name, protocol, tta) if word)
+    words = "_".join(word.replace("/", "-") for word in (name, protocol, tta, *changes) if word)
     file = folder / words / "result.json"
     try:
-        model = load_model(name, device=best_device(device))
+        model = loaded_with(name, changes, best_device(device))
         shards, _ = find_shards(spec, "", registry)
         result = evaluate(model, shards, spec, batch=batch, tta=tta)
         write_result(file, result, overwrite=True)
@@ -227,6 +233,22 @@ def _evaluated(
     except HpsError as error:
         return error
     return result, file
+
+
+def loaded_with(name: str, options: Mapping[str, Any], device: str) -> "LoadedModel":
+    """-> a model by name, asked otherwise than its weights are loaded: the same weights."""
+    from hpscli.nn.checkpoints import build_model, load_model, load_weights
+    from hpscli.nn.loaded import arranged
+
+    model = load_model(name, device=device)
+    if not options:
+        return model
+    module, spec, whole = build_model(
+        model.spec.name, options={**model.options, **options}, kit=model.kit
+    )
+    load_weights(module, model.module.state_dict(), origin=name, model=spec.name)
+    changed = model.but(module=arranged(module), spec=spec, options=whole)
+    return changed.eval().to(device)
 
 
 def _compared(row: Row, outcome: Any, registry: Registry) -> Row:

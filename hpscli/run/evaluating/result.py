@@ -90,14 +90,15 @@ def published(
 ) -> dict[str, Any]:
     """-> {metric: value, source, difference} of what others published for this model.
 
-    Like with like: made with the same test-time augmentation. Figures made with a free body are
-    never set beside those of real ones.
+    Like with like: made with the same test-time augmentation and options of the model. Figures made
+    with a free body are never set beside those of real ones.
     """
     if subject.body.get("source") == "free":
         return {}
     found = {}
     for entry in protocol.published:
-        if entry.model in subject.names and entry.metric in metrics and entry.tta == tta:
+        asked = entry.tta == tta and entry.options.items() <= subject.options.items()
+        if asked and entry.model in subject.names and entry.metric in metrics:
             found[entry.metric] = {
                 "value": entry.value,
                 "source": entry.source,

@@ -2,13 +2,14 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hpscli.body.layer import Body
 from hpscli.data.preparation import FAST
 from hpscli.errors import UsageError
 from hpscli.nn.checkpoints import LoadedModel
+from hpscli.nn.options import preset_of
 from hpscli.recipe import recipe_hash, validated
 from hpscli.records import PredictionSet
 from hpscli.run.inference import device_of, preparation_of
@@ -22,6 +23,7 @@ class Subject:
     checkpoint: Mapping[str, Any]
     body: Mapping[str, Any]
     names: tuple[str, ...] = ()  # under which figures may have been published
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the model
     crop: str = ""
     device: str = ""
     recipe_hash: str = ""
@@ -33,11 +35,27 @@ def subject_of(model: LoadedModel, crop: str = "") -> Subject:
         model=model.spec.name,
         checkpoint=checkpoint_of(model),
         body=model.body.describe(),
-        names=(model.name, model.spec.name),
+        names=names_of(model),
+        options=model.options,
         crop=crop_name(model, crop),
         device=str(device_of(model)),
         recipe_hash=_recipe_hash(model.info.recipe_toml),
     )
+
+
+def names_of(model: LoadedModel) -> tuple[str, ...]:
+    """-> under which protocols and published numbers may know it, the most certain first.
+
+    As it was named; the released weights that it was imported from; its preset; its kind of model.
+    """
+    spec, origin = model.spec, str(model.info.origin.get("file", ""))
+    released = [
+        f"{spec.name}.{w.tag}" for w in spec.weights if origin and w.official_file == origin
+    ]
+    preset = preset_of(spec, model.options)
+    named = [model.name] if model.name.partition(".")[0] == spec.name else []
+    presets = [f"{spec.name}.{preset}"] if preset else []
+    return tuple(dict.fromkeys([*named, *released, *presets, spec.name]))
 
 
 def subject_of_file(predictions: PredictionSet, body: Body) -> Subject:

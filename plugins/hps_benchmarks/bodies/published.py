@@ -21,6 +21,7 @@ def published(protocol: str) -> tuple[Published, ...]:
             label=row["label"],
             doubt=row.get("doubt", ""),
             note=row.get("note", ""),
+            options=row.get("options", {}),
         )
         for table in tables()
         if table["protocol"] == protocol
