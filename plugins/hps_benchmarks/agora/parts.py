@@ -13,10 +13,10 @@ Indices = NDArray[np.int64]
 
 FREE = "free"
 # Joints whose vertices make a part of a free body: by the joint that moves them most.
-HEAD = {"smpl": (15,), "smplx": (15, 22, 23, 24)}
+HEAD = {"smpl": (12, 15), "smplx": (12, 15, 22, 23, 24)}
 HANDS = {
-    "smpl": {"lhand": (22,), "rhand": (23,)},
-    "smplx": {"lhand": tuple(range(25, 40)), "rhand": tuple(range(40, 55))},
+    "smpl": {"lhand": (20, 22), "rhand": (21, 23)},
+    "smplx": {"lhand": (20, *range(25, 40)), "rhand": (21, *range(40, 55))},
 }
 
 

@@ -1,6 +1,9 @@
 """AGORA: people matched in the picture, then measured; its goldens."""
 
-from hpscli.hooks import GoldenSpec, hookimpl
+from collections.abc import Mapping
+from typing import Any
+
+from hpscli.hooks import GoldenSpec, PredictionFileSpec, ProtocolSpec, WriterSpec, hookimpl
 
 HERE = "hps_benchmarks.agora"
 SOURCE = "reference/metrics/SPEC.md, 3 and 12; agora_evaluation 8c9dece"
@@ -15,6 +18,114 @@ SUBMISSIONS = {
     "agora_params_smpl_axisangle": "SMPL, axis-angle.",
     "agora_params_smpl_rotmat": "SMPL, rotation matrices.",
 }
+
+CODE = "pixelite1201/agora_evaluation 8c9dece"
+LICENCE = "AGORA licence: non-commercial research"
+TRACKS = {"smplx": "agora127", "smpl": "smpl45"}
+SAYS: Mapping[str, str] = {
+    "people": "every person of agora/validation; a prediction may be of anybody",
+    "matching": "in each picture of 4K, greedily by the first 24 joints; boxes overlap by 0.1 or more",
+    "truth": "the annotated body of each person's gender and age",
+    "body": "root is the middle of the hips; 24 joints of SMPL or 22 of SMPL-X, 4010 vertices",
+    "NMJE, NMVE": "errors divided by F1",
+}
+SMPLX_SAYS = {
+    "hands": "16 joints from each wrist, 778 vertices of MANO; the wrist counts with 0",
+    "face": "52 joints from the neck, which counts with 0; vertices of FLAME",
+    "fullbody": "body + (left hand + right hand + face) / 3: no error over all vertices",
+}
+OFFICIAL = {
+    "false positives": "raised by each pair that overlaps too little, so the loop may stop early",
+    "occlusion": "who is hidden by more than 90 % cannot be matched, and counts as missed",
+    "misses": "in hands and face a missed person counts with an error of 0",
+    "children": "share the false positives of all",
+    "rounding": "errors to 0.1 mm and shares to 0.01, at every step",
+}
+CORRECTED = {
+    "false positives": "each prediction once, when nobody is left whom it overlaps",
+    "occlusion": "who is hidden by more than 90 % does not count, nor does a prediction of them",
+    "misses": "errors are of matched people, in all parts",
+    "children": "have a recall and errors; NMJE and NMVE with the F1 of all",
+    "rounding": "none; without a match F1 is 0 and there are no errors",
+}
+
+
+@hookimpl
+def hps_protocols() -> list[ProtocolSpec]:
+    """-> both tracks as the server measures them, and put right; of SMPL-X also the bfh pictures."""
+    return [
+        _protocol(track, images, corrected)
+        for track, images in (("smplx", "all"), ("smplx", "bfh"), ("smpl", "all"))
+        for corrected in (False, True)
+    ]
+
+
+def _protocol(track: str, images: str, corrected: bool) -> ProtocolSpec:
+    ending = f"{track}-bfh-v1" if images == "bfh" else f"{track}-v1"
+    names = [f"agora/validation@{kind}-{ending}" for kind in ("official", "corrected")]
+    told = f"AGORA, {track.upper()} track: people matched in the picture, then measured"
+    part = ", pictures with hands and faces (bfh) alone" if images == "bfh" else ""
+    return ProtocolSpec(
+        name=names[corrected],
+        beside=names[not corrected],
+        testset="agora",
+        split="validation",
+        summary=f"{told}{part}{'; misses, hidden people and rounding put right' * corrected}.",
+        body=track,
+        joints=TRACKS[track],
+        root=("left_hip", "right_hip"),
+        metrics=(),
+        gender="annotated" if track == "smplx" else "neutral",
+        default=track == "smpl" and not corrected,
+        rule=f"{HERE}.rule:AgoraRule",
+        options={"corrected": corrected, "images": images},
+        standing="corrected" if corrected else "official",
+        says={
+            **SAYS,
+            **(SMPLX_SAYS if track == "smplx" else {}),
+            **(CORRECTED if corrected else OFFICIAL),
+        },
+        source=CODE,
+        licence=LICENCE,
+    )
+
+
+@hookimpl
+def hps_writers() -> list[WriterSpec]:
+    """-> the leaderboard's file."""
+    options: dict[str, Any] = {"content": "auto", "rotations": "axis-angle", "layout": "checker"}
+    return [
+        WriterSpec(
+            name="agora",
+            write=f"{HERE}.submission.writer:write",
+            check=f"{HERE}.submission.check:check",
+            summary="predictions.zip: predictions/<image>_personId_<number>.pkl, one for each person",
+            homepage="https://agora.is.tue.mpg.de",
+            testset="agora",
+            split="test",
+            bodies=("smplx", "smpl"),
+            file_name="predictions.zip",
+            keeps=("vertices", "joints.*", "joints2d.*", "parameters.*", "from_mean.*"),
+            options={"track": "auto", **options},
+            check_options={"track": "auto", "images": "", "layout": "checker"},
+            licence=LICENCE,
+            source=f"{CODE}, check_pred_format.py; OSX's AGORA.py",
+        )
+    ]
+
+
+@hookimpl
+def hps_prediction_files() -> list[PredictionFileSpec]:
+    """-> submissions, as a zip or as its folder."""
+    return [
+        PredictionFileSpec(
+            name="agora-zip",
+            recognise=f"{HERE}.submission.reading:recognise",
+            read=f"{HERE}.submission.reading:read",
+            summary="AGORA's predictions.zip, or the folder predictions in it",
+            suffixes=(".zip", "/"),
+        )
+    ]
 
 
 @hookimpl
