@@ -40,21 +40,29 @@ class Opened:
 
     def read(self, name: str) -> bytes | Finding:
         """-> a member's content, or why there is none."""
-        try:
-            with zipfile.ZipFile(self.file) as archive:
-                return archive.read(name)
-        except (*DAMAGED, KeyError) as error:
-            words = " ".join(str(error).split())
-            return Finding(problem=f"it cannot be unpacked ({words}).", fix=AGAIN, place=name)
+        return next(self._each([name]))[1]
 
     def contents(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """-> name and content of those that can be unpacked; the others become findings."""
-        for name in names:
-            found = self.read(name)
+        for name, found in self._each(names):
             if isinstance(found, Finding):
                 self.findings.append(found)
             else:
                 yield name, found
+
+    def _each(self, names: Iterable[str]) -> Iterator[tuple[str, bytes | Finding]]:
+        """-> each member's content, or why there is none; the archive is opened once."""
+        wanted = list(names)
+        if not wanted:  # of an archive that could not be opened
+            return
+        with zipfile.ZipFile(self.file) as archive:
+            for name in wanted:
+                try:
+                    yield name, archive.read(name)
+                except (*DAMAGED, KeyError) as error:
+                    words = " ".join(str(error).split())
+                    problem = f"it cannot be unpacked ({words})."
+                    yield name, Finding(problem=problem, fix=AGAIN, place=name)
 
 
 def open_zip(file: Path, *, largest_bytes: int, members: int) -> Opened:
