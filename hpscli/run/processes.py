@@ -18,7 +18,7 @@ from hpscli.errors import HpsError, MissingError, UsageError
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.results import Result, read_result, write_result
 from hpscli.nn.checkpoints import load_model
-from hpscli.run.evaluate import Settings, evaluate
+from hpscli.run.evaluate import Settings, evaluate_with
 
 RESULT, PROBLEM = "result.json", "problem.json"
 
@@ -33,6 +33,7 @@ class Job:
     settings: Settings
     device: str = "cpu"  # cpu or cuda; each process takes its own GPU
     body_source: str = ""
+    save: str = ""  # file for the predictions
 
 
 def evaluate_on(processes: int, job: Job) -> Result:
@@ -73,17 +74,8 @@ def _work(rank: int, world: int, job: Job, folder: str) -> None:
 def run_job(job: Job, device: str) -> Result:
     """One process's part; with a process group the result is everybody's."""
     model = load_model(job.checkpoint, device=device, body_source=job.body_source)
-    wanted = job.settings
-    return evaluate(
-        model,
-        job.shards,
-        job.protocol,
-        batch=wanted.batch,
-        limit=wanted.limit,
-        flip=wanted.flip,
-        dtype=wanted.dtype,
-        crop=wanted.crop,
-    )
+    save = Path(job.save) if job.save else None
+    return evaluate_with(model, job.shards, job.protocol, job.settings, save=save)
 
 
 @contextmanager

@@ -1,203 +1,264 @@
 """A whole evaluation as a command asks for it: find everything, measure, draw, save."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
+from hpscli.body.layer import Body, load_body
 from hpscli.data.evalset import EvalSet
 from hpscli.data.shards import refuse_crops
 from hpscli.errors import UsageError
 from hpscli.hooks import ProtocolSpec
-from hpscli.metrics.protocols import find_protocol
 from hpscli.metrics.results import Result, samples_path, write_result
+from hpscli.metrics.rules import rule_of
 from hpscli.nn.checkpoints import LoadedModel, load_model
+from hpscli.records import PredictionSet
 from hpscli.registry import Registry, get_registry
 from hpscli.run.baseline import baseline
-from hpscli.run.evaluate import Settings, check_shards, evaluate, index_sha256
-from hpscli.run.gallery import write_gallery
-from hpscli.run.inference import check_crop, preparation_of, said_crop
-from hpscli.run.places import (
-    SHARDS,
-    best_device,
-    check_dtype,
-    find_shards,
-    new_result_file,
-    prepare_line,
-    shipped_checkpoint,
-)
+from hpscli.run.evaluate import evaluate_predictions, evaluate_with, index_sha256
+from hpscli.run.evaluating.checks import check_shards, check_split
+from hpscli.run.evaluating.choice import Choice, chosen, chosen_figures, protocol_for
+from hpscli.run.evaluating.drawing import draw_people
+from hpscli.run.evaluating.request import Request as Request
+from hpscli.run.evaluating.request import check as check
+from hpscli.run.evaluating.subject import names_of
+from hpscli.run.given_predictions import first as first_people
+from hpscli.run.given_predictions import kind_of
+from hpscli.run.inference import said_crop
+from hpscli.run.places import SHARDS, best_device, find_shards, new_result_file
+from hpscli.run.prediction_files import is_predictions, read_predictions
 from hpscli.run.processes import Job, evaluate_on, launched, process_group
 
 Say = Callable[[str, object], None]
 Progress = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
+Done = tuple[Result, Path, ProtocolSpec]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """What somebody typed after `hps eval`."""
+class Session:
+    """A request under way in this process."""
 
-    checkpoint: str = ""
-    testset: str = ""
-    protocol: str = ""
-    shards: str = ""
-    batch: int = 32
-    limit: int = 0
-    gpus: int = 0
-    processes: int = 0
-    device: str = ""
-    dtype: str = "fp32"
-    flip: bool = False
-    crop: str = ""
-    baseline: str = ""
-    visualize: bool = False
-    out: Path | None = None
-    force: bool = False
+    request: Request
+    registry: Registry
+    device: str
+    first: bool  # of a launched group the one process that speaks and writes
+    say: Say
+    progress: Progress
 
 
-def run_request(
-    request: Request, say: Say, progress: Progress
-) -> tuple[Result, Path, ProtocolSpec] | None:
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """What is measured: a model, or predictions from a file."""
+
+    name: str
+    body: Body
+    models: tuple[str, ...] = ()  # names under which protocols and published numbers know it
+    model: LoadedModel | None = None
+    predictions: PredictionSet | None = None
+
+
+def run_request(request: Request, say: Say, progress: Progress) -> Done | None:
     """-> result, its file and protocol; None on the quiet processes of a launched group."""
+    with opened_session(request, say, progress) as (session, found):
+        spec = protocol_for(
+            session.registry,
+            found.models,
+            name=request.protocol,
+            testset=request.testset,
+            body=found.body.kind,
+        )
+        return evaluate_one(session, found, spec)
+
+
+@contextmanager
+def opened_session(
+    request: Request, say: Say, progress: Progress
+) -> Iterator[tuple[Session, Opened]]:
+    """Check, join the launcher's group if there is one, load -> what everything else needs."""
     registry = get_registry()
     check(request)
     group = launched()
     first = group is None or group[0] == 0
-    tell: Say = say if first else lambda label, text: None
-    device = pick_device(request, group[2] if group else 0)
-    name = request.checkpoint or shipped_checkpoint(registry, _wanted_body(request, registry))
-    if group:
-        with process_group(device, group[0], group[1]):
-            return _evaluated(request, registry, name, device, tell, progress, first)
-    return _evaluated(request, registry, name, device, tell, progress, True)
-
-
-def _evaluated(
-    request: Request,
-    registry: Registry,
-    name: str,
-    device: str,
-    say: Say,
-    progress: Progress,
-    first: bool,
-) -> tuple[Result, Path, ProtocolSpec] | None:
-    model = load_model(name, device=device)
-    _say_checkpoint(model, request, say)
-    spec = find_protocol(
-        registry,
-        name=request.protocol,
-        testset=request.testset,
-        body=model.body.kind,
-        model=model.name,
+    session = Session(
+        request=request,
+        registry=registry,
+        device=pick_device(request, group[2] if group else 0),
+        first=first,
+        say=say if first else lambda label, text: None,
+        progress=progress,
     )
-    shards, remark = find_shards(spec, request.shards, registry)
-    found = EvalSet(shards, limit=request.limit)
-    check_shards(found, spec, model.body, request.limit)
-    refuse_crops(found.index, spec)
-    check_split(found, spec, registry)
-    people, train = len(found), _training_shards(request, spec)
+    choice = chosen(request, registry)
+    joined = process_group(session.device, group[0], group[1]) if group else nullcontext()
+    with joined:
+        yield session, open_subject(session, choice)
+
+
+def open_subject(session: Session, choice: Choice) -> Opened:
+    """-> the model, or the predictions, that are measured."""
+    request, say = session.request, session.say
+    path = Path(choice.name).expanduser()
+    if path.exists() and is_predictions(path, session.registry):
+        return _open_predictions(session, path)
+    say("loading", choice.name)
+    model = load_model(choice.name, device=session.device, body_source=request.body_source)
+    why = f"   {choice.why}" if choice.why else ""
+    trained = f"   step {model.info.step}, epoch {model.info.epoch}" if model.info.step else ""
+    sha256 = f"   (sha256 {model.sha256[:12]}...)" if model.sha256 else ""
+    say("checkpoint", f"{model.name}{why}   model {model.spec.name}{trained}{sha256}")
+    say("body", f"{model.body.kind}, {model.body.source}")
+    return Opened(name=choice.name, body=model.body, models=names_of(model), model=model)
+
+
+def _open_predictions(session: Session, path: Path) -> Opened:
+    request, say = session.request, session.say
+    for option in ("baseline", "visualize", "boxes", "tta", "flip", "save_predictions"):
+        if getattr(request, option) and option != "baseline":
+            raise UsageError(
+                f"{path} holds predictions: there is no model for --{option.replace('_', '-')}.",
+                "Leave the option out, or name a checkpoint.",
+            )
+    if request.gpus or request.processes:
+        raise UsageError(
+            f"{path} holds predictions: one process measures them.", "Leave out --gpus."
+        )
+    say("loading", path)
+    predictions = read_predictions(path, session.registry)
+    if request.limit:
+        predictions = (
+            first_people(predictions, request.limit) if not predictions.keys else predictions
+        )
+    specs: list[ProtocolSpec] = session.registry.all("protocol")
+    bodies = dict.fromkeys(
+        p.body for p in specs if request.testset == p.testset or request.protocol == p.name
+    )
+    kind = kind_of(predictions, tuple(bodies) or tuple(dict.fromkeys(p.body for p in specs)))
+    said = str(predictions.body.get("source", ""))
+    body = load_body(kind, source=request.body_source or ("free" if said == "free" else ""))
+    what = predictions.about.get("format", "predictions of hps")
+    say("predictions", f"{path}   {len(predictions)} people, {what}")
+    say("body", f"{kind}, {body.source}")
+    return Opened(name=str(path), body=body, predictions=predictions)
+
+
+def evaluate_one(
+    session: Session, found: Opened, spec: ProtocolSpec, out: Path | None = None
+) -> Done | None:
+    """One protocol: find its people, measure, save; None on quiet processes."""
+    request, say = session.request, session.say
+    shards, remark = find_shards(spec, request.shards, session.registry)
+    people = EvalSet(shards, limit=request.limit)
+    check_shards(people, spec, found.body, request.limit)
+    if found.model is not None:
+        refuse_crops(people.index, spec)
+    check_split(people, spec, session.registry)
+    figures = chosen_figures(request.metrics, dict(rule_of(spec, found.body).figures))
+    train = training_shards(request, spec)
     if train:
-        check_shards(EvalSet(train, limit=1), spec, model.body, limit=1)
-    _say_protocol(spec, request, found, remark, say)
-    say("crop", said_crop(model, request.crop))
-    file = new_result_file(request.out, name)
+        check_shards(EvalSet(train, limit=1), spec, found.body, limit=1)
+    _say_protocol(spec, request, people, remark, say)
+    if found.model is not None:
+        say("crop", said_crop(found.model, request.crop))
+    file = new_result_file(out or request.out, found.name)
     if not request.force and (file.exists() or samples_path(file).exists()):
         raise UsageError(f"{file} exists already.", "Choose another name, or add --force.")
-    if first:  # a place that cannot be written must not cost the whole measurement
+    if session.first:  # a place that cannot be written must not cost the whole measurement
         file.parent.mkdir(parents=True, exist_ok=True)
-    result = _measured(
-        request, model, name, spec, shards, people, device, progress if first else None
-    )
-    if not first:
+    result = _measured(session, found, spec, shards, len(people))
+    if not session.first:
         return None
     if train:
-        mean = baseline(train, shards, spec, model.body, limit=request.limit)
-        plain = {k: {"value": m.value, "unit": m.unit, "n": m.n} for k, m in mean.items()}
-        known = {"shards": train, "index_sha256": index_sha256(train), "metrics": plain}
-        result = replace(result, baseline=known)
-    write_result(file, result, overwrite=request.force)
-    if request.visualize:
-        picture = file.with_name(f"{file.stem}.people.png")
-        crop = preparation_of(model, request.crop)
-        say("look", write_gallery(picture, model, shards, spec, result, preparation=crop))
+        result = replace(result, baseline=_baseline(train, shards, spec, found.body, request.limit))
+    result = only(result, figures)
+    _write(session, found, spec, shards, result, file)
     return result, file, spec
 
 
-def _training_shards(request: Request, spec: ProtocolSpec) -> str:
-    """-> where the people of --baseline are; "mean": where `hps prepare` puts them."""
-    prepared = str(SHARDS / spec.name.split("/")[0] / "train")
-    return prepared if request.baseline == "mean" else request.baseline
+def _write(
+    session: Session, found: Opened, spec: ProtocolSpec, shards: str, result: Result, file: Path
+) -> None:
+    """Save the result, pictures and the page."""
+    request, say = session.request, session.say
+    write_result(file, result, overwrite=request.force)
+    pictures: dict[str, Path] = {}
+    if request.visualize and found.model is not None:
+        pictures = draw_people(file, found.model, shards, spec, result, request)
+        for picture in pictures.values():
+            say("look", picture)
+    if request.report:
+        from hpscli.run.report import write_report
+
+        say("report", write_report(file, result, pictures=pictures))
+
+
+def only(result: Result, names: tuple[str, ...]) -> Result:
+    """-> the result with these figures, all when there are no names."""
+    if not names:
+        return result
+
+    return replace(
+        result,
+        metrics=_kept(result.metrics, names),
+        errors=_kept(result.errors, names),
+        reference=_kept(result.reference, names),
+        settings={**result.settings, "metrics": list(names)},
+    )
+
+
+def _kept(values: Mapping[str, T], names: tuple[str, ...]) -> dict[str, T]:
+    return {name: value for name, value in values.items() if name in names}
 
 
 def _measured(
-    request: Request,
-    model: LoadedModel,
-    name: str,
-    spec: ProtocolSpec,
-    shards: str,
-    people: int,
-    device: str,
-    progress: Progress | None,
+    session: Session, found: Opened, spec: ProtocolSpec, shards: str, people: int
 ) -> Result:
-    settings = Settings(
-        batch=request.batch,
-        limit=request.limit,
-        flip=request.flip,
-        dtype=request.dtype,  # type: ignore[arg-type]  # `check` has seen it
-        crop=request.crop,  # type: ignore[arg-type]  # and this
-    )
+    request = session.request
+    if found.predictions is not None:
+        session.say("measuring", f"{len(found.predictions)} predictions")
+        return evaluate_predictions(
+            found.predictions, found.body, shards, spec, limit=request.limit
+        )
+    assert found.model is not None
     count = request.gpus or request.processes
     if count > 1:
-        kind = "cuda" if request.gpus else "cpu"
-        job = Job(checkpoint=name, shards=shards, protocol=spec, settings=settings, device=kind)
+        job = Job(
+            checkpoint=found.name,
+            shards=shards,
+            protocol=spec,
+            settings=request.settings,
+            device="cuda" if request.gpus else "cpu",
+            body_source=request.body_source,
+            save=str(request.save_predictions or ""),
+        )
+        session.say("measuring", f"{people} people on {count} processes")
         return evaluate_on(count, job)
     quiet: AbstractContextManager[Callable[[int], None]] = nullcontext(lambda count: None)
-    with progress("measuring", people, "people") if progress else quiet as advance:
-        return evaluate(
-            model,
+    shown = session.progress("measuring", people, "people") if session.first else quiet
+    with shown as advance:
+        return evaluate_with(
+            found.model,
             shards,
             spec,
-            batch=settings.batch,
-            limit=settings.limit,
-            flip=settings.flip,
-            dtype=settings.dtype,
-            crop=settings.crop,
+            request.settings,
+            save=request.save_predictions,
             advance=advance,
         )
 
 
-def check(request: Request) -> None:
-    """Raise for what cannot be meant, before anything is loaded."""
-    if not (request.testset or request.protocol):
-        raise UsageError(
-            "which test set?", "hps eval --testset synthetic     (all: hps protocols list)"
-        )
-    check_dtype(request.dtype)
-    check_crop(request.crop)
-    if request.gpus and request.processes:
-        raise UsageError(
-            "--gpus and --processes exclude each other.", "--processes is for the CPU."
-        )
-    if (request.gpus or request.processes) and launched():
-        raise UsageError(
-            "a launcher has started several processes already.", "Leave out --gpus and --processes."
-        )
+def _baseline(
+    train: str, shards: str, spec: ProtocolSpec, body: Body, limit: int
+) -> dict[str, object]:
+    mean = baseline(train, shards, spec, body, limit=limit)
+    plain = {name: {"value": m.value, "unit": m.unit, "n": m.n} for name, m in mean.items()}
+    return {"shards": train, "index_sha256": index_sha256(train), "metrics": plain}
 
 
-def check_split(people: EvalSet, spec: ProtocolSpec, registry: Registry) -> None:
-    """Raise for people of another split of the protocol's data set: the result would bear its name."""
-    index = people.index
-    if index.dataset != spec.testset or index.split in ("", spec.split):
-        return
-    about = (index.dataset, index.split, spec.body)
-    protocols: list[ProtocolSpec] = registry.all("protocol")
-    own = [p for p in protocols if (p.testset, p.split, p.body) == about]
-    own.sort(key=lambda p: (p.joints != spec.joints, not p.default))
-    own_name = f"Measure these people by their own: --protocol {own[0].name}" if own else ""
-    raise UsageError(
-        f"{index.location} holds {index.dataset}/{index.split}, protocol '{spec.name}' is about "
-        f"{spec.testset}/{spec.split}.",
-        own_name or f"Make the people it is about: {prepare_line(spec, registry)}",
-    )
+def training_shards(request: Request, spec: ProtocolSpec) -> str:
+    """-> where the people of --baseline are; "mean": where `hps prepare` puts them."""
+    prepared = str(SHARDS / spec.name.split("/")[0] / "train")
+    return prepared if request.baseline == "mean" else request.baseline
 
 
 def pick_device(request: Request, local_rank: int = 0) -> str:
@@ -206,27 +267,33 @@ def pick_device(request: Request, local_rank: int = 0) -> str:
     return best_device(asked, local_rank)
 
 
-def _wanted_body(request: Request, registry: Registry) -> str:
-    return find_protocol(registry, name=request.protocol, testset=request.testset).body
-
-
-def _say_checkpoint(model: LoadedModel, request: Request, say: Say) -> None:
-    shipped = "" if request.checkpoint else "   the one that comes with hps"
-    trained = f"   step {model.info.step}, epoch {model.info.epoch}" if model.info.step else ""
-    sha256 = f"   (sha256 {model.sha256[:12]}...)" if model.sha256 else ""
-    say("checkpoint", f"{model.name}{shipped}   model {model.spec.name}{trained}{sha256}")
-    say("body", f"{model.body.kind}, {model.body.source}")
-
-
 def _say_protocol(
     spec: ProtocolSpec, request: Request, people: EvalSet, remark: str, say: Say
 ) -> None:
     root = " and ".join(spec.root) or "no"
     say("protocol", f"{spec.name}   {len(people)} people, {spec.joints}, {root} root")
-    flip = "on" if request.flip else "off"
+    say("", f"{standing(spec)}{f'   licence: {spec.licence}' if spec.licence else ''}")
+    augmented = request.settings.augmentation
+    words = f"flip {'on' if augmented == 'flip' else 'off'}"
+    words += f" · {augmented}" if augmented not in ("", "flip") else ""
+    box = f"the boxes of {request.boxes}" if request.boxes else "the annotated box"
     part = f" · only the first {len(people)}" if request.limit else ""
-    say("", f"crop {spec.crop_scale:g} x the annotated box · flip {flip} · {request.dtype}{part}")
+    say("", f"crop {spec.crop_scale:g} x {box} · {words} · {request.dtype}{part}")
     say("shards", f"{people.location}   {remark}".rstrip())
     held = f"{people.index.dataset}/{people.index.split}"
     if held != f"{spec.testset}/{spec.split}":
         say("note", f"these are people of {held}; the figures are not those of {spec.name}")
+
+
+STANDINGS = {
+    "official": "official: the rule of the benchmark's or the paper's own program",
+    "corrected": "corrected: the official rule without its mistakes",
+    "reconstruction": "reconstruction: no official program can run this",
+    "ours": "a protocol of hps: nobody else publishes numbers under it",
+}
+
+
+def standing(spec: ProtocolSpec) -> str:
+    """-> what a protocol's numbers may be set beside, in a line."""
+    line = STANDINGS.get(spec.standing, spec.standing)
+    return f"{line} (beside it: {spec.beside})" if spec.beside else line

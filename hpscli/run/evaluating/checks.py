@@ -8,6 +8,8 @@ from hpscli.data.remote import read_bytes
 from hpscli.data.shards import INDEX
 from hpscli.errors import InvalidData, UsageError
 from hpscli.hooks import ProtocolSpec
+from hpscli.registry import Registry
+from hpscli.run.places import prepare_line
 
 
 def check_shards(people: EvalSet, protocol: ProtocolSpec, body: Body, limit: int) -> None:
@@ -32,10 +34,42 @@ def check_shards(people: EvalSet, protocol: ProtocolSpec, body: Body, limit: int
         raise UsageError(
             f"the people in {where} were made with {made_with} bodies, the model's body is "
             f"{body.source}: an error between the two means nothing.",
-            "Prepare the shards again with the same body files, or train on the same ones.",
+            _same_bodies(people, made_with, body),
         )
+
+
+def _same_bodies(people: EvalSet, made_with: str, body: Body) -> str:
+    """-> what to type so that people and model are of the same body files."""
+    index = people.index
+    again = f"hps prepare {index.dataset} --split {index.split or 'SPLIT'}"
+    if made_with == "imported":  # the model was loaded with the free body
+        return (
+            "With the body files that the people were made with: --body-source imported\n"
+            f"(they must be here: hps assets list), or make free people: {again} --out DIR"
+        )
+    return (
+        "With the free body, if the model can be built around it: --body-source free\n"
+        f"or make the people again with the imported body: {again} --out DIR"
+    )
 
 
 def index_sha256(location: str) -> str:
     """-> hash of the bytes of index.json, which names the hash of every shard."""
     return hashlib.sha256(read_bytes(location, INDEX)).hexdigest()
+
+
+def check_split(people: EvalSet, spec: ProtocolSpec, registry: Registry) -> None:
+    """Raise for people of another split of the protocol's data set: the result would bear its name."""
+    index = people.index
+    if index.dataset != spec.testset or index.split in ("", spec.split):
+        return
+    about = (index.dataset, index.split, spec.body)
+    protocols: list[ProtocolSpec] = registry.all("protocol")
+    own = [p for p in protocols if (p.testset, p.split, p.body) == about]
+    own.sort(key=lambda p: (p.joints != spec.joints, not p.default))
+    own_name = f"Measure these people by their own: --protocol {own[0].name}" if own else ""
+    raise UsageError(
+        f"{index.location} holds {index.dataset}/{index.split}, protocol '{spec.name}' is about "
+        f"{spec.testset}/{spec.split}.",
+        own_name or f"Make the people it is about: {prepare_line(spec, registry)}",
+    )

@@ -1,0 +1,28 @@
+"""Pictures of people of an evaluation, beside its result."""
+
+from pathlib import Path
+
+from hpscli.hooks import ProtocolSpec
+from hpscli.metrics.results import Result
+from hpscli.nn.checkpoints import LoadedModel
+from hpscli.run.evaluating.request import Request
+from hpscli.run.gallery import write_gallery
+from hpscli.run.inference import preparation_of
+
+
+def draw_people(
+    file: Path,
+    model: LoadedModel,
+    shards: str,
+    spec: ProtocolSpec,
+    result: Result,
+    request: Request,
+) -> dict[str, Path]:
+    """-> {caption: picture file} of the worst, the median and the best."""
+    picture = file.with_name(f"{file.stem}.people.png")
+    crop = preparation_of(model, request.crop)
+    return {
+        "worst, median and best people": write_gallery(
+            picture, model, shards, spec, result, preparation=crop
+        )
+    }
