@@ -106,7 +106,7 @@ def hps_writers() -> list[WriterSpec]:
             "with joints and part rotations of 87 people.",
             homepage="https://virtualhumans.mpi-inf.mpg.de/3DPW_Challenge/",
             testset="3dpw",
-            split="test",
+            split="train,validation,test",  # evaluated together
             bodies=("smpl",),
             file_name="{writer}-pred.zip",
             keeps=(
