@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.set-up
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadgroup
 SLURM  := $(shell command -v sbatch 2>/dev/null)
+BROWSER := $(shell command -v chromium || command -v chromium-browser)
 
 .PHONY: demo test test-all test-system lint types bench docs docs-check clean
 
@@ -20,7 +21,8 @@ test-all: $(STAMP)
 
 test-system: $(STAMP)
 	@[ -n "$(SLURM)" ] || echo "not run: Slurm tests (Debian packages slurm-wlm and munge are not installed)"
-	@[ -z "$(SLURM)" ] || OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 -m system tests/system
+	@[ -n "$(BROWSER)" ] || echo "not run: pages in a browser (the Debian package chromium is not installed)"
+	@[ -z "$(SLURM)$(BROWSER)" ] || OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 -m system tests/system
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
