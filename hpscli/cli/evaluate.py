@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hpscli.cli.output import CropOption, JsonOption, Output, QuietOption, table
+from hpscli.cli.output import CropOption, JsonOption, Output, QuietOption, pairs, table
 from hpscli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -13,9 +13,15 @@ if TYPE_CHECKING:
     from hpscli.run.session import Request
 
 
-Flip = Annotated[
-    bool, typer.Option("--flip", help="Average with the mirrored crop; slower, changes figures.")
+Tta = Annotated[
+    str, typer.Option(help="flip or multiscale (hands): average several views; changes figures.")
 ]
+Flip = Annotated[bool, typer.Option("--flip", help="The same as --tta flip.")]
+Boxes = Annotated[
+    str, typer.Option(help="File of boxes in place of the annotated ones: JSON or CSV.")
+]
+Metrics = Annotated[str, typer.Option(help="Only these figures: mpjpe,pa_mpjpe.")]
+BodySource = Annotated[str, typer.Option(help="free or imported; default: the model's own.")]
 Baseline = Annotated[
     str,
     typer.Option(help="Training shards: also measure their mean person. `mean`: as prepared."),
@@ -23,8 +29,23 @@ Baseline = Annotated[
 Visualize = Annotated[
     bool, typer.Option("--visualize", help="Draw the worst, median and best people.")
 ]
+MultiView = Annotated[
+    bool, typer.Option("--multi-view", help="With --visualize: from the sides and above too.")
+]
+Save = Annotated[
+    Path | None, typer.Option(help="Keep the predictions in this .npz.", show_default=False)
+]
+Report = Annotated[
+    bool, typer.Option("--report/--no-report", help="A page (.html) beside the result.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be used and needed; measure nothing.")
+]
 Compare = Annotated[
     bool, typer.Option("--compare", help="Compare result files or runs instead: --compare A B ...")
+]
+Slurm = Annotated[
+    str, typer.Option(help="As a job on a cluster: partition=main,time=60,cpus=8,tasks=4 ...")
 ]
 Out = Annotated[
     Path | None, typer.Option(help="Result file (.json) or folder.", show_default=False)
@@ -36,11 +57,15 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="[CHECKPOINT]",
-            help="File, model.tag, RUN or RUN@EPOCH; default: the one that ships.",
+            help="File, model.tag, RUN, RUN@EPOCH, or a file of predictions; default: the latest run "
+            "that fits, else what ships.",
         ),
     ] = None,
-    testset: Annotated[str, typer.Option(help="Test set, as in `hps protocols list`.")] = "",
-    protocol: Annotated[str, typer.Option(help="A certain protocol of it.")] = "",
+    testset: Annotated[
+        str, typer.Option(help="As in `hps protocols list`; all: every one that is here.")
+    ] = "",
+    protocol: Annotated[str, typer.Option(help="A certain protocol of it: spin-v1.")] = "",
+    checkpoint: Annotated[str, typer.Option(help="The checkpoint, by name.")] = "",
     shards: Annotated[
         str,
         typer.Option(help="Folder or URL; default shards/ and the protocol's name up to its @."),
@@ -49,26 +74,34 @@ def evaluate(
     limit: Annotated[int, typer.Option(min=0, help="Only the first N people; 0: all.")] = 0,
     gpus: Annotated[int, typer.Option(min=0, help="One process on each of N GPUs.")] = 0,
     processes: Annotated[int, typer.Option(min=0, help="N processes on the CPU.")] = 0,
+    slurm: Slurm = "",
     device: Annotated[str, typer.Option(help="cpu or cuda; default: the best there is.")] = "",
     dtype: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
+    tta: Tta = "",
     flip: Flip = False,
     crop: CropOption = "",
+    boxes: Boxes = "",
+    metrics: Metrics = "",
+    body_source: BodySource = "",
     baseline: Baseline = "",
     visualize: Visualize = False,
+    multi_view: MultiView = False,
+    save_predictions: Save = None,
+    report: Report = True,
+    dry_run: DryRun = False,
     compare: Compare = False,
     out: Out = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite --out.")] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
-    as_option: Annotated[str, typer.Option("--checkpoint", hidden=True)] = "",
 ) -> None:
-    """Measure a checkpoint on a test set under a named protocol.
+    """Measure a checkpoint, or a file of predictions, on a test set under a named protocol.
 
     Every person counts exactly once, whatever the batch and the number of processes. The result
     file holds every person's error and the hashes of what was measured.
     """
     output = Output(json, quiet)
-    named = [*(given or ()), *([as_option] if as_option else ())]
+    named = [*(given or ()), *([checkpoint] if checkpoint else ())]
     if compare:
         from hpscli.cli.comparing import compare_results
 
@@ -76,14 +109,8 @@ def evaluate(
         return
     from hpscli.run.session import Request
 
-    if len(named) > 1:
-        count = "two" if len(named) == 2 else len(named)
-        raise UsageError(
-            f"{count} checkpoints are named.",
-            f"Name one: hps eval {named[0]}     (results: hps eval --compare A B)",
-        )
     request = Request(
-        checkpoint="".join(named),  # the option is for those who come from hps predict
+        checkpoint=_one_of(named),
         testset=testset,
         protocol=protocol,
         shards=shards,
@@ -94,13 +121,39 @@ def evaluate(
         device=device,
         dtype=dtype,
         flip=flip,
+        tta="" if tta == "none" else tta,
         crop=crop,
+        boxes=boxes,
+        metrics=tuple(word.strip() for word in metrics.split(",") if word.strip()),
+        body_source=body_source,
         baseline=baseline,
         visualize=visualize,
+        multi_view=multi_view,
+        save_predictions=save_predictions,
+        report=report,
+        dry_run=dry_run,
         out=out,
         force=force,
     )
-    _measure(output, request)
+    if dry_run:
+        _plan(output, request)
+    elif slurm:
+        _hand_over(output, request, slurm)
+    elif testset == "all":
+        _measure_all(output, request)
+    else:
+        _measure(output, request)
+
+
+def _one_of(named: list[str]) -> str:
+    """-> the only checkpoint, "" for none."""
+    if len(named) > 1:
+        count = "two" if len(named) == 2 else len(named)
+        raise UsageError(
+            f"{count} checkpoints are named.",
+            f"Name one: hps eval {named[0]}     (results: hps eval --compare A B)",
+        )
+    return "".join(named)
 
 
 def _measure(output: Output, request: "Request") -> None:
@@ -115,6 +168,56 @@ def _measure(output: Output, request: "Request") -> None:
     output.result("eval", {**document, "file": str(file)}, lambda: draw_result(result))
     output.say("saved", file)
     output.next(f"hps protocols show {spec.name}     hps eval --compare {file} OTHER.json")
+
+
+def _measure_all(output: Output, request: "Request") -> None:
+    """Every test set that is here; what failed is exit 4, after everything else was measured."""
+    from hpscli.errors import CheckFailed
+    from hpscli.run.evaluating.every import run_all
+
+    found = run_all(request, output.say, output.progress)
+    if found is None:
+        return
+
+    def draw() -> None:
+        for result, _, _ in found.done:
+            print(result.protocol["name"])
+            draw_result(result)
+        if found.left_out:
+            rows = [(entry.protocol, entry.reason, entry.fix) for entry in found.left_out]
+            table(("not measured", "why", "what to type"), rows)
+
+    output.result("eval-all", {**found.document(), "file": str(found.file)}, draw)
+    output.say("saved", found.file)
+    failed = [entry for entry in found.left_out if entry.failed]
+    if failed:
+        raise CheckFailed(
+            f"{len(failed)} of {len(failed) + len(found.done)} test sets ended with an error, first "
+            f"{failed[0].protocol}: {failed[0].reason}",
+            failed[0].fix,
+        )
+
+
+def _plan(output: Output, request: "Request") -> None:
+    """--dry-run: what would be used, and what would be needed."""
+    from hpscli.run.evaluating.plan import plan
+
+    found = plan(request)
+
+    def draw() -> None:
+        pairs(found.lines)
+        for problem, fix in found.missing:
+            pairs([("would need", problem), *[("", line) for line in fix.splitlines()]])
+
+    output.result("eval-plan", found.document(), draw)
+
+
+def _hand_over(output: Output, request: "Request", words: str) -> None:
+    """--slurm: the same as a job."""
+    from hpscli.run.evaluating.slurm import hand_over
+
+    job = hand_over(request, words)
+    output.result("eval-job", job, lambda: pairs(list(job.items())))
 
 
 def draw_result(result: "Result") -> None:
