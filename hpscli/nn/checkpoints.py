@@ -1,6 +1,7 @@
 """Models by name and by checkpoint: build, save, load, start from weights of another."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,13 @@ from hpscli.nn.layouts import counted
 from hpscli.nn.loaded import LoadedModel as LoadedModel
 from hpscli.nn.loaded import arranged
 from hpscli.nn.meta import without_random_numbers
-from hpscli.nn.options import adapted, adapted_by_name, complete_options, title
+from hpscli.nn.options import (
+    adapted,
+    adapted_by_name,
+    complete_options,
+    title,
+    typed_options,
+)
 from hpscli.registry import get_registry, resolve
 
 SHOWN_KEYS = 3  # of those that differ
@@ -68,16 +75,22 @@ def load_model(
     """File, `model.tag`, `model`, RUN, RUN@EPOCH, RUN@best, RUN@last -> the model in eval mode.
 
     A file may be ours or its authors', recognised by its content; so may be tensors in memory.
+    After each of them may stand options to use it with: "fastmetro.l-hrnet-w64-smpl-3dpw+parametric".
     body: the body to use instead of the installed or free one (`hpscli.body.kit.body_kit`).
     """
     check_device(device)
     if isinstance(source, Mapping):
-        return _load_foreign(open_foreign(source), "", "", body, device, body_source)
+        return _load_foreign(open_foreign(source), "", "", {}, body, device, body_source)
+    source, words = sources.split_options(source)
     path, name = sources.find_checkpoint(source)
+    name += "".join(f"+{word}={value}" if value else f"+{word}" for word, value in words.items())
     if not is_ours(path):
-        foreign = open_foreign(path)
-        return _load_foreign(foreign, name, files.file_sha256(path), body, device, body_source)
+        sha256 = files.file_sha256(path)
+        return _load_foreign(open_foreign(path), name, sha256, words, body, device, body_source)
     info = read_info(path)
+    if words:
+        more = typed_options(get_registry().model(info.model), words)
+        info = replace(info, options={**info.options, **more})
     wanted = body_source or info.body.get("source", "")
     spec = adapted_by_name(info.model, info.options)
     kit = body_kit(spec.body, _body_source("" if body is not None else wanted), given=body)
@@ -116,11 +129,13 @@ def _load_foreign(
     foreign: Foreign,
     name: str,
     sha256: str,
+    words: Mapping[str, str],
     body: Any,
     device: torch.device | str,
     body_source: str,
 ) -> LoadedModel:
     found = recognise(foreign)
+    found = replace(found, options={**found.options, **typed_options(found.spec, words)})
     kit = body_kit(found.spec.body, _body_source(body_source), given=body)
     check_topology(found.spec, official_topology(found.spec), kit, foreign.origin)
     with without_random_numbers():

@@ -7,6 +7,9 @@ from hpscli.errors import UsageError, did_you_mean
 from hpscli.hooks import ModelSpec
 from hpscli.registry import get_registry, resolve
 
+# What may stand after the = of an option that is on or off; nothing is on.
+TRUTH = {"": True, "yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+
 
 def complete_options(spec: ModelSpec, preset: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """-> defaults, then the preset, then these options; unknown names and wrong types are errors."""
@@ -25,6 +28,28 @@ def complete_options(spec: ModelSpec, preset: str, options: Mapping[str, Any]) -
             kind = type(spec.defaults[key]).__name__
             raise UsageError(f"model.options.{key} = {value!r} is not of type {kind}.")
     return {**spec.defaults, **(spec.presets[preset] if preset else {}), **options}
+
+
+def typed_options(spec: ModelSpec, words: Mapping[str, str]) -> dict[str, Any]:
+    """{"parametric": "", "layers": "2"} -> {"parametric": True, "layers": 2}, of the defaults' types."""
+    found: dict[str, Any] = {}
+    for name, word in words.items():
+        default = spec.defaults.get(name)
+        if name not in spec.defaults:
+            complete_options(spec, "", {name: word})  # raises, with the nearest name
+        elif isinstance(default, bool):
+            if word.lower() not in TRUTH:
+                raise UsageError(f"+{name}={word}: expected yes or no.", f"For example: +{name}")
+            found[name] = TRUTH[word.lower()]
+        elif default is None or isinstance(default, str):
+            found[name] = word
+        else:
+            try:
+                found[name] = type(default)(word)
+            except (TypeError, ValueError):
+                kind = type(default).__name__
+                raise UsageError(f"+{name}={word}: expected {kind}.") from None
+    return found
 
 
 def _same_kind(default: Any, value: Any) -> bool:

@@ -1,6 +1,7 @@
 """Where a checkpoint is: a file, `model.tag`, `model`, a run folder, RUN@EPOCH, RUN@last, RUN@best.
 
-`model.tag` is what comes with hps or was imported (`hps models import`).
+`model.tag` is what comes with hps or was imported (`hps models import`). What follows a + are options
+of the model that differ from those it was trained with: fastmetro.l-hrnet-w64-smpl-3dpw+parametric
 """
 
 import re
@@ -16,11 +17,22 @@ from hpscli.registry import get_registry
 FOLDER = "checkpoints"  # inside a run folder
 RUN_NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d")  # as `hps train` names runs
 SHOWN_RUNS = 8
+WITH_OPTIONS = re.compile(r"(?P<source>.+?)(?P<options>(?:\+[a-z_]+(?:=[^+]*)?)+)")
 
 
 def step_file(step: int) -> str:
     """-> the file name of the checkpoint after this many optimiser steps."""
     return f"step-{step:08d}.safetensors"
+
+
+def split_options(source: str | Path) -> tuple[str | Path, dict[str, str]]:
+    """ "NAME+parametric+layers=2" -> "NAME", {"parametric": "", "layers": "2"}; a path that is there: itself."""
+    text = str(source)
+    found = WITH_OPTIONS.fullmatch(text)
+    if found is None or Path(text).expanduser().exists():
+        return source, {}
+    words = (word.partition("=") for word in found["options"].split("+")[1:])
+    return found["source"], {name: value for name, _, value in words}
 
 
 def find_checkpoint(source: str | Path) -> tuple[Path, str]:

@@ -10,7 +10,7 @@ from hpscli.errors import MissingError, UsageError, did_you_mean
 from hpscli.hooks import ProtocolSpec, WriterSpec
 from hpscli.metrics.protocols import belongs
 from hpscli.nn.files import is_ours, read_info
-from hpscli.nn.sources import find_checkpoint
+from hpscli.nn import sources
 from hpscli.registry import Registry, get_registry
 from hpscli.run.inference import check_crop
 from hpscli.run.places import check_dtype, find_shards, shipped_checkpoint
@@ -115,7 +115,7 @@ def plan(request: ExportRequest) -> dict[str, Any]:
     try:
         source = source or fitting_checkpoint(registry, spec)
         if not is_predictions(Path(source), registry):
-            about = _known(find_checkpoint(source)[0])
+            about = _known(sources.find_checkpoint(sources.split_options(source)[0])[0])
     except MissingError as error:
         missing.append(str(error))
     splits, shards = splits_of(spec, request), []

@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
+from hps_models.fastmetro.goldens import image, surrogate
 from hps_models.fastmetro.plugin import FASTMETRO
 from hps_models.fastmetro.weights import guess, rows
+from hpscli.nn.checkpoints import load_model
 from hpscli.nn.layouts import describe
-from hpscli.testing.goldens import ReplayOptions, read_manifest
+from hpscli.testing.goldens import ReplayOptions, fill_manifest, read_manifest
 from hpscli.testing.selfcheck import find, replay
 
 NAMES = [
@@ -89,3 +92,26 @@ def assert_replayed(reference: Path, kind: str) -> None:
 
 def test_silhouettes_are_those_of_the_authors_drawings(reference: Path) -> None:
     assert_replayed(reference, "fastmetro/pictures")
+
+
+@pytest.mark.slow
+def test_an_official_file_answers_with_either_mesh(reference: Path, tmp_path: Path) -> None:
+    """The published numbers of the -smpl files are of the regressed parameters."""
+    folder, options = reference / "fastmetro", ReplayOptions()
+    entries = read_manifest(folder / "keys/FastMETRO-S-R50-body-smpl.json")
+    path = tmp_path / "FastMETRO-S-R50_smpl_state_dict.bin"
+    torch.save(fill_manifest(entries), path)
+    body = surrogate("smpl", folder, options)
+    own = load_model(path, body=body)
+    posed = load_model(f"{path}+parametric", body=body)
+    assert own.options["smpl_parameters"] and not own.options["parametric"]
+    assert posed.options["parametric"] and "parametric=True" in posed.said[0]
+    with torch.no_grad():
+        mesh, other = (
+            model(torch.from_numpy(image("noise", 1, options))) for model in (own, posed)
+        )
+    expected = mesh.raw["smpl_vertices"]
+    root = body.body().regress(expected, "h36m17")[:, :1]
+    assert other.vertices is not None and mesh.vertices is not None
+    assert torch.allclose(other.vertices, expected - root, atol=1e-5)
+    assert not torch.allclose(other.vertices, mesh.vertices, atol=1e-2)

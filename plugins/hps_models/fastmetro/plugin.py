@@ -57,7 +57,7 @@ def released(tag: str, preset: str, file: str, results: Mapping[str, float], not
 
 
 MESH = "mesh that the network gives; 14 joints regressed from it"
-PARAMETRIC = "mesh of the regressed SMPL parameters (option parametric)"
+PARAMETRIC = "mesh of the regressed SMPL parameters: NAME+parametric"
 WEIGHTS = (
     released(
         "s-resnet50-h36m",
