@@ -154,7 +154,7 @@ def predictions(
 ) -> None:
     """Files of predictions that `hps eval FILE` and `hps export-preds --checkpoint FILE` read.
 
-    For example: hps info predictions spin-npz
+    For example: hps info predictions spin-results
     """
     from hpscli.registry import get_registry
 

@@ -96,7 +96,8 @@ def export(request: ExportRequest, say: Say, progress: Progress) -> Exported | N
     if not speaks:
         return None
     file = target(spec, request, predictions.about)
-    if "split" in options and len(order.splits) == 1:  # of people who do not say theirs
+    typed = any(word.startswith("split=") for word in request.words)
+    if "split" in options and not typed and len(order.splits) == 1:  # of who does not say theirs
         options["split"] = order.splits[0]
     resolve(spec.write)(predictions, file, body, **options)
     return Exported(

@@ -9,9 +9,25 @@ def test_the_model_conforms():
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hpscli.testing.conformance import check_dataset, check_model, check_plugin, require
+    from hpscli.testing.conformance import (
+        check_dataset,
+        check_model,
+        check_plugin,
+        check_prediction_file,
+        check_protocol,
+        check_writer,
+        require,
+    )
 
-__all__ = ["check_dataset", "check_model", "check_plugin", "require"]
+__all__ = [
+    "check_dataset",
+    "check_model",
+    "check_plugin",
+    "check_prediction_file",
+    "check_protocol",
+    "check_writer",
+    "require",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,18 +9,33 @@ from typing import Any
 
 from hpscli.errors import UsageError, did_you_mean
 from hpscli.registry import Plugin, get_registry, resolve
+from hpscli.testing.benchmark_checks import check_prediction_file, check_protocol, check_writer
 from hpscli.testing.checks import Check, Checks, require
 from hpscli.testing.dataset_checks import check_dataset
 from hpscli.testing.model_checks import check_model
 
-__all__ = ["Check", "check_dataset", "check_model", "check_plugin", "require"]
+__all__ = [
+    "Check",
+    "check_dataset",
+    "check_model",
+    "check_plugin",
+    "check_prediction_file",
+    "check_protocol",
+    "check_writer",
+    "require",
+]
 
 TARGETS = {
     # kind: the fields of its record that name functions
-    "writer": ("write", "check"),
+    "speed": ("make", "ours", "plain"),
     "command": ("run",),
     "detector": ("build",),
     "golden": ("replay",),
+}
+BENCHMARKS: dict[str, Callable[[Any], list[Check]]] = {
+    "writer": check_writer,
+    "protocol": check_protocol,
+    "prediction file": check_prediction_file,
 }
 HEAVY = ("numpy", "torch", "timm", "cv2", "smplx")  # 0.2 s and more for every command
 
@@ -40,10 +55,14 @@ def check_plugin(
     if plugin is None and name in registry.names("dataset"):
         return check_dataset(name, root=root)
     if plugin is None:
+        for kind, check in BENCHMARKS.items():
+            if name in registry.names(kind):
+                return check(registry.get(kind, name))
         known = [p.name for p in registry.plugins]
-        known += [*registry.names("model"), *registry.names("dataset")]
+        for kind in ("model", "dataset", *BENCHMARKS):
+            known += registry.names(kind)
         raise UsageError(
-            f"no plugin, model or data set named '{name}'.",
+            f"no plugin, model, data set or benchmark named '{name}'.",
             did_you_mean(name, known) or "See: hps plugins list",
         )
     checks: list[Check] = list(_check_registration(plugin))
@@ -53,6 +72,8 @@ def check_plugin(
             checks += check_model(record, onnx=onnx)
         elif kind == "dataset":
             checks += check_dataset(record, root=root)
+        elif kind in BENCHMARKS:
+            checks += BENCHMARKS[kind](record)
         else:
             checks += _check_record(kind, record)
     return checks
@@ -103,10 +124,8 @@ def _weight(plugin: Plugin) -> str:
 
 
 def _check_record(kind: str, record: Any) -> Checks:
-    """Protocols name joints and bodies that exist; functions of the others can be imported."""
+    """Functions that a record names can be imported."""
     checks = Checks(f"{kind} {record.name}")
-    if kind == "protocol":
-        checks.run("joints", lambda: (_protocol_complaint(record), record.joints))
     for field in TARGETS.get(kind, ()):
         checks.run(field, lambda field=field: _imports(getattr(record, field)))  # type: ignore[misc]
     return checks
@@ -115,13 +134,3 @@ def _check_record(kind: str, record: Any) -> Checks:
 def _imports(target: str) -> tuple[str, str]:
     resolve(target)
     return "", target
-
-
-def _protocol_complaint(protocol: Any) -> str:
-    from hpscli.body.joints import joint_set
-    from hpscli.registry import BODIES
-
-    joints = joint_set(protocol.joints).joints
-    if lacking := [name for name in protocol.root if name not in joints]:
-        return f"root '{lacking[0]}' is no joint of {protocol.joints}"
-    return "" if protocol.body in BODIES else f"body '{protocol.body}' is none of {BODIES}"

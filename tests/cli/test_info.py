@@ -65,11 +65,11 @@ def test_joint_sets_are_shown_without_importing_torch() -> None:
 
 def test_every_layout_of_predictions_says_who_writes_it(capsys: pytest.CaptureFixture[str]) -> None:
     layouts = document(capsys, "predictions")
-    assert {"spin-npz", "pare-evaluation"} <= {other["name"] for other in layouts["others"]}
+    assert {"spin-results", "pare-evaluation"} <= {other["name"] for other in layouts["others"]}
     assert "vertices" in {entry["entry"] for entry in layouts["ours"]}
     for other in layouts["others"]:
         one = document(capsys, "predictions", other["name"])
         assert one["schema"] == "hps/prediction-file/1" and len(one["written by"]) > 30
         assert one["read as"]
-    assert run(["info", "predictions", "spin-npy"]) == 2
-    assert "Did you mean 'spin-npz'" in capsys.readouterr().err
+    assert run(["info", "predictions", "spin-result"]) == 2
+    assert "Did you mean 'spin-results'" in capsys.readouterr().err

@@ -10,7 +10,7 @@ def hps_prediction_files() -> list[PredictionFileSpec]:
     """-> the layouts; what each of their arrays is: hps info predictions."""
     return [
         PredictionFileSpec(
-            name="spin-npz",
+            name="spin-results",
             recognise=f"{BELOW}.spin:recognise",
             read=f"{BELOW}.spin:read",
             summary="SPIN's eval.py --result_file: pose (N,72), betas, camera, pred_joints (N,17,3).",

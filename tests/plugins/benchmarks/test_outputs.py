@@ -132,7 +132,7 @@ def tracks(folder: Path) -> Path:
 
 
 FILES = {
-    "spin-npz": spin,
+    "spin-results": spin,
     "mmhuman3d-json": mmhuman3d_json,
     "mmhuman3d-outputs": mmhuman3d_outputs,
     "mmhuman3d-demo": mmhuman3d_demo,
