@@ -97,7 +97,10 @@ def _in_order(points: Array, axis: NDArray[np.int64]) -> tuple[Single, NDArray[n
     packed[:, :3] = points
     packed[:, 3] = np.square(points).sum(axis=1)
     order = packed[np.arange(count), axis].argsort(axis=1)
-    return np.take_along_axis(packed, order[:, None], axis=2), order
+    found = np.empty_like(packed)
+    for row in range(count):
+        packed[row].take(order[row], axis=1, out=found[row], mode="clip")  # "raise" would copy
+    return found, order
 
 
 def _nearest_squares(

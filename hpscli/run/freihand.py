@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ HAND_JOINTS = "freihand21"  # wrist, then every finger from the thumb on, root t
 MESH_JOINTS = "metro_hand21"  # the same joints as METRO's rows regress them (middle tip 445)
 MEMBER = "pred.json"
 JOINTS, VERTICES = 21, 778  # of one hand; joints in FreiHAND's order, as METRO's hand21
+HANDS = 64  # that are turned into text at once
 # The member's date, so that equal predictions make equal files.
 DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -47,10 +49,11 @@ def freihand_points(joints: Any, vertices: Any) -> tuple[Any, Any]:
     return joints - wrist, vertices - wrist
 
 
-def freihand_json(joints: Any, vertices: Any) -> str:
+def freihand_text(joints: Any, vertices: Any) -> Iterator[str]:
     """joints (N,21,3), vertices (N,778,3) float32 metres, in the order of the test list -> pred.json.
 
-    Every number is the shortest text of the float32 value as a double, as official programs write it.
+    In pieces, as the whole has 53 kB per hand. Every number is the shortest text of the float32 value
+    as a double, as official programs write it.
     """
     tables = []
     for name, values, count in (("joints", joints, JOINTS), ("vertices", vertices, VERTICES)):
@@ -59,17 +62,31 @@ def freihand_json(joints: Any, vertices: Any) -> str:
             raise InvalidData(
                 f"{name} for FreiHAND must be finite numbers (N,{count},3), got {table.shape}."
             )
-        tables.append(table.astype(np.float64).tolist())
+        tables.append(table)
     if len(tables[0]) != len(tables[1]):
         raise InvalidData(f"{len(tables[0])} hands have joints, {len(tables[1])} have vertices.")
-    return json.dumps(tables)
+    for before, table, after in (("[[", tables[0], "], ["), ("", tables[1], "]]")):
+        yield before
+        for start in range(0, len(table), HANDS):
+            rows = json.dumps(table[start : start + HANDS].astype(np.float64).tolist())
+            yield f"{', ' if start else ''}{rows[1:-1]}"
+        yield after
+
+
+def freihand_json(joints: Any, vertices: Any) -> str:
+    """joints (N,21,3), vertices (N,778,3) float32 metres -> pred.json as one text."""
+    return "".join(freihand_text(joints, vertices))
 
 
 def write_freihand(path: Path, joints: Any, vertices: Any) -> None:
     """Write the zip that FreiHAND's server takes."""
-    text = freihand_json(joints, vertices)
     member = zipfile.ZipInfo(MEMBER, DATE)
+    member.compress_type = zipfile.ZIP_DEFLATED
     content = BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(member, text, zipfile.ZIP_DEFLATED)
+    with (
+        zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open(member, "w", force_zip64=False) as stream,
+    ):
+        for piece in freihand_text(joints, vertices):
+            stream.write(piece.encode("ascii"))
     write_atomically(path, content.getvalue())

@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from hpscli.hooks import GoldenSpec, ProtocolSpec, Published, hookimpl
+from hpscli.hooks import (
+    GoldenSpec,
+    PredictionFileSpec,
+    ProtocolSpec,
+    Published,
+    SpeedSpec,
+    WriterSpec,
+    hookimpl,
+)
 
 HERE = "hps_benchmarks.freihand"
 LICENCE = "research only (FreiHAND)"
@@ -148,4 +156,60 @@ def hps_goldens() -> list[GoldenSpec]:
             source="reference/metrics/SPEC.md, 1 and 12",
             inputs=("gt_*", "pred_*"),
         ),
+    ]
+
+
+@hookimpl
+def hps_writers() -> list[WriterSpec]:
+    """-> the leaderboard's file."""
+    return [
+        WriterSpec(
+            name="freihand",
+            write=f"{HERE}.files:write",
+            check=f"{HERE}.files:check",
+            summary="a zip with pred.json: [joints, vertices] of 3960 hands, metres",
+            homepage="https://codalab.lisn.upsaclay.fr/competitions/4318",
+            testset="freihand",
+            split="test",
+            bodies=("mano",),
+            file_name="ckpt{epoch}-{views}-pred.zip",
+            keeps=("vertices", "joints.freihand21"),
+            samples=COUNT,
+            options={"root": "wrist"},
+            check_options={"mesh": "mano"},
+            licence=LICENCE,
+            source="microsoft/MeshGraphormer, src/tools/run_gphmer_handmesh.py; metrics/submissions",
+        )
+    ]
+
+
+@hookimpl
+def hps_prediction_files() -> list[PredictionFileSpec]:
+    """-> such files of other programs."""
+    return [
+        PredictionFileSpec(
+            name="freihand",
+            recognise=f"{HERE}.files:recognise",
+            read=f"{HERE}.files:read",
+            summary="a file for FreiHAND's leaderboard: pred.json, or a zip with it",
+            suffixes=(".zip", ".json"),
+        )
+    ]
+
+
+@hookimpl
+def hps_speeds() -> list[SpeedSpec]:
+    """-> the whole evaluation of FreiHAND's test set."""
+    return [
+        SpeedSpec(
+            name="freihand",
+            make=f"{HERE}.speed:make",
+            ours=f"{HERE}.speed:ours",
+            plain=f"{HERE}.speed:plain",
+            people=COUNT,
+            at_least=25.0,
+            share=0.2,
+            summary="FreiHAND's twelve numbers of 3960 hands beside a loop with trees of neighbours",
+            official="112 s with reading, for 3960 hands (metrics/PERF.md, one thread)",
+        )
     ]

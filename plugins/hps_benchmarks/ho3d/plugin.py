@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from hpscli.hooks import GoldenSpec, ProtocolSpec, hookimpl
+from hpscli.hooks import (
+    GoldenSpec,
+    PredictionFileSpec,
+    ProtocolSpec,
+    SpeedSpec,
+    WriterSpec,
+    hookimpl,
+)
 
 HERE = "hps_benchmarks.ho3d"
 LICENCE = "research only (HO-3D)"
@@ -88,4 +95,60 @@ def hps_goldens() -> list[GoldenSpec]:
             source="reference/metrics/SPEC.md, 2 and 12",
             inputs=("gt_*", "pred_*"),
         ),
+    ]
+
+
+@hookimpl
+def hps_writers() -> list[WriterSpec]:
+    """-> the leaderboards' file."""
+    return [
+        WriterSpec(
+            name="ho3d",
+            write=f"{HERE}.files:write",
+            check=f"{HERE}.files:check",
+            summary="a zip with pred.json: [joints, vertices] of 11524 (v2) or 20137 (v3) hands, "
+            "metres, axes of OpenGL, joints in MANO's order",
+            homepage="https://github.com/shreyashampali/ho3d",
+            testset="ho3d",
+            split="test",
+            bodies=("mano",),
+            file_name="ho3d-ckpt{epoch}-{views}-pred.zip",
+            keeps=("vertices", "joints.mano21"),
+            options={"version": "v2", "root": "wrist"},
+            check_options={"version": "", "mesh": "mano"},
+            licence=LICENCE,
+            source=f"pred.py beside {SOURCE}; metrics/submissions",
+        )
+    ]
+
+
+@hookimpl
+def hps_prediction_files() -> list[PredictionFileSpec]:
+    """-> such files of other programs."""
+    return [
+        PredictionFileSpec(
+            name="ho3d",
+            recognise=f"{HERE}.files:recognise",
+            read=f"{HERE}.files:read",
+            summary="a file for HO-3D's leaderboards: pred.json, or a zip with it, axes of OpenGL",
+            suffixes=(".zip", ".json"),
+        )
+    ]
+
+
+@hookimpl
+def hps_speeds() -> list[SpeedSpec]:
+    """-> the evaluation of HO-3D's test sets."""
+    return [
+        SpeedSpec(
+            name="ho3d",
+            make=f"{HERE}.speed:make",
+            ours=f"{HERE}.speed:ours",
+            plain=f"{HERE}.speed:plain",
+            people=512,
+            at_least=100.0,
+            share=1 / 64,
+            summary="HO-3D's fourteen numbers of 512 hands beside a loop over all pairs of points",
+            official="0.9 to 1.5 s per hand (metrics/PERF.md, one thread)",
+        )
     ]
