@@ -17,7 +17,7 @@ from hpscli.metrics.similarity import rotations
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-Alignment = Literal["none", "scale", "procrustes"]
+Alignment = Literal["none", "scale", "scale_translation", "procrustes"]
 
 PCK_THRESHOLD = 0.150  # metres; a hit is strictly nearer (MPI-INF-3DHP and mmhuman3d)
 AUC_THRESHOLDS = np.linspace(0.0, 0.150, 31)  # metres, 0 included (mmhuman3d)
@@ -126,20 +126,29 @@ def acceleration_error(
     return mpjpe(change[0], change[1], known)
 
 
-def align(prediction: ArrayLike, truth: ArrayLike, how: Alignment) -> Array:
-    """prediction (N,P,3) -> the prediction after `how`, fitted on all points (N,P,3).
+def align(
+    prediction: ArrayLike, truth: ArrayLike, how: Alignment, mask: ArrayLike | None = None
+) -> Array:
+    """prediction (N,P,3) -> the prediction after `how`, fitted on the known points (N,P,3).
 
-    scale: the least-squares factor alone, about the origin (mmhuman3d's "scale").
+    scale: the least-squares factor alone, about the origin (mmhuman3d's "scale"; of rooted joints
+    this gives N-MPJPE). scale_translation: a factor and a shift, without a rotation.
     """
     first, second = _pair(prediction, truth)
+    known = None if mask is None else _mask(mask, first.shape[:2])
     if how == "none":
         return first
     if how == "procrustes":
-        return procrustes(first, second)
-    power = np.einsum("npc,npc->n", first, first)
-    shared = np.einsum("npc,npc->n", first, second)
-    factor = np.divide(shared, power, out=np.zeros_like(power), where=power > 0)
-    return np.asarray(factor[:, None, None] * first, np.float64)
+        return procrustes(first, second, known)
+    if how == "scale_translation":
+        origin, moved = _about_mean(first, known)
+        target, goal = _about_mean(second, known)
+        factor = _factor(moved, goal)
+        return np.asarray((first - origin[:, None]) * factor + target[:, None], np.float64)
+    moved, goal = first, second
+    if known is not None:
+        moved, goal = first * known[..., None], np.where(known[..., None], second, 0.0)
+    return np.asarray(_factor(moved, goal) * first, np.float64)
 
 
 def procrustes(prediction: ArrayLike, truth: ArrayLike, mask: ArrayLike | None = None) -> Array:
@@ -181,26 +190,35 @@ def similarity(
 
 def _fitted(first: Array, second: Array, mask: Mask | None) -> tuple[Similarity, Array, Array]:
     """points (N,P,3) -> the transforms, and both sides about their means, 0 where unknown (N,P,3)."""
-    if mask is None:
-        count = np.full(len(first), float(max(first.shape[1], 1)))
-    else:
-        count = np.maximum(mask.sum(axis=1), 1).astype(np.float64)
-        first, second = (
-            np.where(mask[:, :, None], first, 0.0),
-            np.where(mask[:, :, None], second, 0.0),
-        )
-    origin, target = _sums(first) / count[:, None], _sums(second) / count[:, None]
-    moved, goal = first - origin[:, None], second - target[:, None]
-    if mask is not None:
-        moved, goal = moved * mask[:, :, None], goal * mask[:, :, None]
+    origin, moved = _about_mean(first, mask)
+    target, goal = _about_mean(second, mask)
     spread = np.einsum("npc,npc->n", moved, moved)
     shared = np.matmul(moved.transpose(0, 2, 1), goal)
     _refuse_nan(shared)
     rotation = rotations(shared)
     trace = np.einsum("nij,nij->n", rotation, shared)
+    count = first.shape[1] if mask is None else np.maximum(mask.sum(axis=1), 1)
     has_shape = spread > count * SMALLEST_SPREAD**2
     scale = np.divide(trace, spread, out=np.zeros_like(trace), where=has_shape)
     return Similarity(rotation, scale, origin, target, has_shape), moved, goal
+
+
+def _about_mean(points: Array, mask: Mask | None) -> tuple[Array, Array]:
+    """points (N,P,3) -> the mean of the known ones (N,3), and all from it, 0 where unknown (N,P,3)."""
+    if mask is None:
+        mean = _sums(points) / max(points.shape[1], 1)
+        return mean, points - mean[:, None]
+    points = np.where(mask[:, :, None], points, 0.0)
+    mean = _sums(points) / np.maximum(mask.sum(axis=1), 1)[:, None]
+    return mean, (points - mean[:, None]) * mask[:, :, None]
+
+
+def _factor(moved: Array, goal: Array) -> Array:
+    """points (N,P,3) -> the least-squares factor of each person (N,1,1); 0 where all are 0."""
+    power = np.einsum("npc,npc->n", moved, moved)
+    shared = np.einsum("npc,npc->n", moved, goal)
+    factor = np.divide(shared, power, out=np.zeros_like(power), where=power > 0)
+    return np.asarray(factor[:, None, None], np.float64)
 
 
 def require_finite(name: str, values: ArrayLike, keys: Sequence[str]) -> None:

@@ -35,8 +35,13 @@ class MetricKind:
     unit: str
     meaning: str
     on_vertices: bool
-    aligned: bool
+    alignment: errors.Alignment
     per_point: Callable[[Array], Array]  # distances (N,P) metres -> value per point
+
+    @property
+    def aligned(self) -> bool:
+        """-> whether each person is turned onto the truth."""
+        return self.alignment == "procrustes"
 
     @property
     def smaller_is_better(self) -> bool:
@@ -58,23 +63,39 @@ def _mm(values: Array) -> Array:
 
 
 METRICS: dict[str, MetricKind] = {
-    "mpjpe": MetricKind("MPJPE", "mm", "mean distance of the joints", False, False, _mm),
+    "mpjpe": MetricKind("MPJPE", "mm", "mean distance of the joints", False, "none", _mm),
     "pa_mpjpe": MetricKind(
-        "PA-MPJPE", "mm", "the same after each person's best similarity transform", False, True, _mm
+        "PA-MPJPE",
+        "mm",
+        "the same after each person's best similarity transform",
+        False,
+        "procrustes",
+        _mm,
     ),
-    "pve": MetricKind("PVE", "mm", "mean distance of the mesh vertices", True, False, _mm),
+    "n_mpjpe": MetricKind(
+        "N-MPJPE", "mm", "the same after each person's best scale", False, "scale", _mm
+    ),
+    "st_mpjpe": MetricKind(
+        "ST-MPJPE",
+        "mm",
+        "the same after each person's best scale and translation",
+        False,
+        "scale_translation",
+        _mm,
+    ),
+    "pve": MetricKind("PVE", "mm", "mean distance of the mesh vertices", True, "none", _mm),
     "pa_pve": MetricKind(
-        "PA-PVE", "mm", "the same after a similarity transform of the mesh", True, True, _mm
+        "PA-PVE", "mm", "the same after a similarity transform of the mesh", True, "procrustes", _mm
     ),
-    "pck": MetricKind("3DPCK", "%", "joints nearer than 150 mm", False, False, errors.pck),
+    "pck": MetricKind("3DPCK", "%", "joints nearer than 150 mm", False, "none", errors.pck),
     "pa_pck": MetricKind(
-        "PA-3DPCK", "%", "the same after a similarity transform", False, True, errors.pck
+        "PA-3DPCK", "%", "the same after a similarity transform", False, "procrustes", errors.pck
     ),
     "auc": MetricKind(
-        "3DAUC", "%", "mean 3DPCK over 31 thresholds from 0 to 150 mm", False, False, errors.auc
+        "3DAUC", "%", "mean 3DPCK over 31 thresholds from 0 to 150 mm", False, "none", errors.auc
     ),
     "pa_auc": MetricKind(
-        "PA-3DAUC", "%", "the same after a similarity transform", False, True, errors.auc
+        "PA-3DAUC", "%", "the same after a similarity transform", False, "procrustes", errors.auc
     ),
 }
 
@@ -84,7 +105,7 @@ def measure(protocol: ProtocolSpec, prediction: Points, truth: Points) -> dict[s
     roots = root_indices(protocol)
     predicted_joints, true_joints, known = _rooted_joints(roots, prediction, truth)
     measured = {}
-    aligned: dict[bool, Array] = {}
+    aligned: dict[tuple[bool, str], Array] = {}
     for name in protocol.metrics:
         kind = metric_kind(name)
         if kind.on_vertices:
@@ -97,12 +118,12 @@ def measure(protocol: ProtocolSpec, prediction: Points, truth: Points) -> dict[s
             mask = np.tile(whole, (first.shape[1], 1)).T
         else:
             first, second, mask = predicted_joints, true_joints, known
-        if kind.aligned:
-            if kind.on_vertices not in aligned:
-                aligned[kind.on_vertices] = errors.procrustes(
-                    first, second, None if mask.all() else mask
-                )
-            first = aligned[kind.on_vertices]
+        if kind.alignment != "none":
+            done = kind.on_vertices, kind.alignment
+            if done not in aligned:
+                shown = None if mask.all() else mask
+                aligned[done] = errors.align(first, second, kind.alignment, shown)
+            first = aligned[done]
         values = kind.per_point(errors.distances(first, second))
         measured[name] = errors.person_means(values, mask)
     return measured

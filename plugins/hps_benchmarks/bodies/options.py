@@ -25,6 +25,9 @@ class BodyOptions:
     average: Average = "people"  # batches: METRO's weighted average; joints: one mean over all
     batch: int = 30  # people of a batch in METRO's evaluation
     inside_picture: bool = False  # whether people with a joint outside of the picture are left out
+    in_motion: bool = (
+        False  # whether the acceleration error is a figure; needs frames in the metadata
+    )
     strict: bool = True  # as the official code: what it has no value for, has none
 
     @classmethod

@@ -17,11 +17,17 @@ from hpscli.metrics.breakdown import breakdown, joint_table
 from hpscli.metrics.errors import require_finite
 from hpscli.metrics.protocols import METRICS
 from hpscli.metrics.rules import Figure, Measured, People, Totals, metric
+from hpscli.metrics.sequences import acceleration_errors
 from hpscli.metrics.truth import Truth, check_protocol
 
 Array = NDArray[np.float64]
 
 MESH = ("pve", "pa_pve")
+IN_MOTION = ("predicted_joints", "true_joints")  # kept where accelerations are asked for
+ACCELERATION = Figure(
+    label="ACCEL",
+    meaning="mean difference of the joints' accelerations over neighbouring frames, mm per frame^2",
+)
 
 
 class BodyRule:
@@ -36,6 +42,8 @@ class BodyRule:
         self.figures: Mapping[str, Figure] = {
             name: METRICS[name].figure for name in protocol.metrics
         }
+        if self.options.in_motion:
+            self.figures = {**self.figures, "accel": ACCELERATION}
 
     def measure(self, people: People) -> dict[str, Array]:
         """B people -> shares (B,) of the figures, joint_errors_mm (B,J), NaN without truth."""
@@ -52,8 +60,9 @@ class BodyRule:
         whole = self._nobody(len(points))
         for rows, truth in true.groups:
             predicted = score.Joints(points[rows], self.protocol.joints)
-            for name, found in score.joint_values(self.options, predicted, truth).items():
-                whole[name][rows] = found
+            found = score.joint_values(self.options, predicted, truth)
+            for name in whole:
+                whole[name][rows] = found[name]
         if self.options.average == "batches":  # METRO aligns those without truth, too
             rest = np.isnan(whole["mpjpe"])
             unknown = score.Joints(
@@ -68,7 +77,10 @@ class BodyRule:
     def _nobody(self, count: int) -> dict[str, Array]:
         """-> NaN for everything that is measured of joints."""
         kinds = ("mpjpe", "pck", "auc")
-        whole = {f"{b}{kind}": np.full(count, np.nan) for b in ("", "pa_") for kind in kinds}
+        names = [f"{b}{kind}" for b in ("", "pa_") for kind in kinds] + ["n_mpjpe", "st_mpjpe"]
+        whole = {name: np.full(count, np.nan) for name in names}
+        if self.options.in_motion:
+            whole |= {name: np.full((count, self.options.count, 3), np.nan) for name in IN_MOTION}
         for name in ("joint_errors_mm", "aligned_errors_mm"):
             whole[name] = np.full((count, self.options.count), np.nan)
         return {**whole, "shapeless": np.zeros(count), "pa_of_all": np.zeros(count)}
@@ -102,13 +114,16 @@ class BodyRule:
 
     def total(self, measured: Measured) -> Totals:
         """-> the figures; what the official code has no value for is left out and said."""
-        found, notes = {}, []
+        found, notes, values = {}, [], dict(measured.values)
+        if self.options.in_motion and measured.keys:
+            values["accel"] = self._accelerations(measured)
         for name, figure in self.figures.items():
-            known = int((~np.isnan(measured.values[name])).sum()) if measured.keys else 0
-            value = score.set_value(self.options, name, measured.values) if known else np.nan
+            known = int((~np.isnan(values[name])).sum()) if measured.keys else 0
+            value = score.set_value(self.options, name, values) if known else np.nan
             if np.isfinite(value):
                 found[name] = metric(figure, value, known)
-        single = [k for k, s in zip(measured.keys, measured.values["shapeless"], strict=True) if s]
+        shapeless = values.get("shapeless", np.zeros(0))
+        single = [key for key, is_one in zip(measured.keys, shapeless, strict=True) if is_one]
         if single and self.options.strict:
             notes.append(self._undefined(single))
         if not found and single:
@@ -116,12 +131,21 @@ class BodyRule:
         shown = tuple(name for name in ("mpjpe", "pa_mpjpe", "pve") if name in found)
         return Totals(
             metrics=found,
+            errors={"accel": values["accel"]} if "accel" in found else {},
             tables={
                 **joint_table(sets.names(self.options.count), measured.values),
                 **breakdown(measured, {name: self.figures[name] for name in shown}),
             },
             notes=tuple(notes),
         )
+
+    def _accelerations(self, measured: Measured) -> Array:
+        """-> mm per frame squared at each frame that has both neighbours (N,)."""
+        predicted, truth = (measured.values[name] for name in IN_MOTION)
+        finite = np.isfinite(predicted) & np.isfinite(truth)
+        known = np.asarray(finite.all(axis=2), bool)
+        first, second = (np.nan_to_num(points, nan=0.0) for points in (predicted, truth))
+        return acceleration_errors(first, second, known, measured.meta) * score.MM_PER_M
 
     def _undefined(self, keys: list[str]) -> str:
         return (

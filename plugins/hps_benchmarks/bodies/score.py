@@ -40,7 +40,7 @@ def joint_values(options: BodyOptions, predicted: Joints, truth: Joints) -> dict
 
     mpjpe, pa_mpjpe (N,) mm; pck, pa_pck, auc, pa_auc (N,) percent; joint_errors_mm,
     aligned_errors_mm (N,14 or 17); shapeless (N,): 1 where the prediction is a single point;
-    pa_of_all (N,): pa_mpjpe with 0 for who has no truth.
+    pa_of_all (N,): pa_mpjpe with 0 for who has no truth; predicted_joints, true_joints (N,J,3) m.
     """
     first, second = _rooted(options, predicted), _rooted(options, truth)
     known = _known(options, truth)
@@ -59,8 +59,21 @@ def joint_values(options: BodyOptions, predicted: Joints, truth: Joints) -> dict
         "joint_errors_mm": away * MM_PER_M,
         "aligned_errors_mm": aligned * MM_PER_M,
         "shapeless": single,
+        **_scaled(first, second, known),
+        "predicted_joints": np.where(known[..., None], first, np.nan),
+        "true_joints": np.where(known[..., None], second, np.nan),
         **_shares("", away, known),
         **shares,
+    }
+
+
+def _scaled(first: Array, second: Array, known: Mask) -> dict[str, Array]:
+    """-> n_mpjpe, st_mpjpe (N,) mm: after the best scale, after the best scale and translation."""
+    kinds: dict[str, Alignment] = {"n_mpjpe": "scale", "st_mpjpe": "scale_translation"}
+    goal = np.where(known[..., None], second, 0.0)
+    return {
+        name: mpjpe(align(first, goal, how, known), goal, known) * MM_PER_M
+        for name, how in kinds.items()
     }
 
 
