@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hpscli.registry import discover, get_registry
-from hpscli.testing import check_dataset, check_model, require
+from hpscli.testing import check_dataset, check_model, check_protocol, check_writer, require
 from hpscli.testing.goldens import ReplayOptions, fill
 from hpscli.testing.selfcheck import replay
 
@@ -42,7 +42,7 @@ def clean_imports():
     yield
     sys.path[:] = paths
     for name in set(sys.modules) - modules:
-        if name.split(".")[0] in ("hps_anytimm", "hps_spinfile", "hps_ramp"):
+        if name.split(".")[0] in ("hps_anytimm", "hps_spinfile", "hps_ramp", "hps_reach"):
             del sys.modules[name]
     get_registry.cache_clear()
 
@@ -104,6 +104,17 @@ def test_the_golden_of_the_page_is_replayed(tmp_path: Path, clean_imports: None)
     assert not replay(spec, folder, ReplayOptions(seed_xor=1)).ok
 
 
+def test_the_benchmark_of_the_page_conforms(tmp_path: Path, clean_imports: None) -> None:
+    registry = discover([], [write_package("add-a-benchmark", tmp_path)], [])
+    assert registry.problems() == []
+    checks = check_protocol(registry.protocol("synthetic/test@reach-v1"))
+    checks += check_writer(registry.get("writer", "reach"))
+    require(checks)
+    assert all(check.ran for check in checks)
+    (said,) = [check.says for check in checks if check.name == "measures"]
+    assert float(said.removeprefix("reach ")) < 1e-4  # cm, of a perfect prediction
+
+
 def run_page(page: str, folder: Path, own: Path, written: Path) -> None:
     """Run every `$ hps ...` line as it stands there; after the first, which writes a package, find
     that package too, as the page says."""
@@ -144,3 +155,14 @@ def test_the_commands_of_the_data_set_page_run(tmp_path: Path) -> None:
     run_page("add-a-dataset", tmp_path, own, written)
     index = json.loads((tmp_path / "shards" / "spinfile" / "train" / "index.json").read_text())
     assert index["samples"] == 3
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_benchmark_page_run(tmp_path: Path) -> None:
+    own = write_package("add-a-benchmark", tmp_path)
+    lines = [line for block in blocks("add-a-benchmark", "console") for line in block.splitlines()]
+    assert len(lines) > 5
+    for line in lines:
+        assert line.startswith("$ hps ")
+        hps(line.split()[2:], tmp_path, str(own))
+    assert len((tmp_path / "reach.csv").read_text().splitlines()) == 9
