@@ -7,8 +7,15 @@ from numpy.typing import NDArray
 
 from hpscli.body.layer import Body
 from hpscli.hooks import ProtocolSpec
-from hpscli.metrics.errors import require_finite
-from hpscli.metrics.protocols import METRICS, measure
+from hpscli.metrics.errors import distances, require_finite
+from hpscli.metrics.protocols import (
+    METRICS,
+    MILLIMETRES,
+    Points,
+    measure,
+    root_centred,
+    root_indices,
+)
 from hpscli.metrics.rules import Figure, Measured, People, Totals, mean_metrics
 from hpscli.metrics.truth import Truth, check_protocol, predicted_points
 
@@ -28,14 +35,27 @@ class JointRule:
         }
 
     def measure(self, people: People) -> dict[str, Array]:
-        """B people -> {metric: (B,)}."""
+        """B people -> {metric: (B,)}, joint_errors_mm (B,J)."""
         points = predicted_points(self.protocol, self.body, people.prediction)
         require_finite("the prediction", points.joints, people.keys)
         if points.vertices is not None:
             require_finite("the predicted mesh", points.vertices, people.keys)
         true = self.truth.points(people.targets, people.present, people.meta)
-        return measure(self.protocol, points, true)
+        return {
+            **measure(self.protocol, points, true),
+            "joint_errors_mm": joint_distances_mm(self.protocol, points, true),
+        }
 
     def total(self, measured: Measured) -> Totals:
         """-> the mean of each metric."""
         return Totals(metrics=mean_metrics(measured.values, self.figures))
+
+
+def joint_distances_mm(protocol: ProtocolSpec, prediction: Points, truth: Points) -> Array:
+    """Predicted and true points of N people -> (N,J) mm without alignment, NaN where unknown."""
+    roots = root_indices(protocol)
+    first = root_centred(prediction.joints, prediction.joints, roots)
+    second = root_centred(truth.joints, truth.joints, roots)
+    known = np.ones(second.shape[:2], bool) if truth.mask is None else truth.mask
+    known = known & known[:, roots].all(axis=1, keepdims=True)
+    return np.where(known, distances(first, second) * MILLIMETRES, np.nan)
