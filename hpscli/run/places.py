@@ -95,7 +95,8 @@ def best_device(asked: str = "", local_rank: int = 0) -> str:
     if number >= max(there, 1):
         raise MissingError(f"no GPU number {number}: there are {there}, counted from 0.")
     chosen = asked or ("cuda" if torch.cuda.is_available() else "cpu")
-    return f"cuda:{local_rank}" if chosen == "cuda" else chosen
+    # a cluster may show every process its own GPU alone, which is then number 0
+    return f"cuda:{local_rank % there}" if chosen == "cuda" else chosen
 
 
 def check_dtype(name: str) -> None:

@@ -58,7 +58,8 @@ def given_people(
         named.setdefault("camera", torch.full((len(mine), 3), torch.nan))
         prediction = Prediction.from_named_tensors(named)
         bare = prediction.vertices is None and not prediction.parameters
-        if not (bare and protocol.joints in prediction.joints):  # joints alone make no mesh
+        flat = any(name.startswith(FLAT) for name in prediction.extras)
+        if not (bare and (flat or protocol.joints in prediction.joints)):  # joints make no mesh
             with torch.no_grad():
                 prediction = complete(prediction, body, vertices=vertices)
         yield People(
