@@ -19,6 +19,8 @@ from hpscli.run.prediction_files import is_predictions
 VIEWS = {"": "sc10_rot0", "flip": "sc10_rot0", "multiscale": "multisc"}  # --tta: in file names
 # METRO's, Graphormer's and FastMETRO's folders: checkpoint-EPOCH-STEP; ours: RUN@EPOCH
 EPOCH = re.compile(r"checkpoint-(\d+)-\d+|@(\d+)$")
+# The released files do not say theirs; run_hand_multiscale.py of METRO and Graphormer writes 200.
+RELEASED, RELEASED_EPOCH = (".bin", ".pt", ".pth", ".tar", ".ckpt"), 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +199,9 @@ def target(
 def epoch_in(name: str) -> int:
     """-> the epoch in RUN@200, or in a path as METRO's family writes them; 0 without."""
     found = EPOCH.findall(name)
-    return int(next(filter(None, found[-1]))) if found else 0
+    if found:
+        return int(next(filter(None, found[-1])))
+    return RELEASED_EPOCH if name.endswith(RELEASED) else 0
 
 
 def protocol_of(

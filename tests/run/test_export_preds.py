@@ -148,7 +148,8 @@ def hand_predictions(folder: Path) -> str:
     [
         ("out/checkpoint-200-203600/state_dict.bin", 200),
         ("runs/hands/2026-01-01T00-00-00@37", 37),
-        ("graphormer_hand_state_dict.bin", 0),
+        ("graphormer_hand_state_dict.bin", 200),
+        ("runs/hands", 0),
     ],
 )
 def test_the_epoch_is_read_from_the_name(name: str, epoch: int) -> None:
