@@ -31,7 +31,9 @@ def write_threedpw(root: Path, *, frames: int = FRAMES) -> Path:
                     points = np.random.RandomState(seed).rand(18, 3).astype(np.float32) * IMAGE_PX
                     last = frame == frames - 1
                     arrays["keypoints2d.pw3d18"] = points * (0 if last and not number else 1)
-                    arrays["smpl.betas"] = parameters("smpl", 1000 * number + 10 * person)["smpl.betas"]
+                    arrays["smpl.betas"] = parameters("smpl", 1000 * number + 10 * person)[
+                        "smpl.betas"
+                    ]
                     arrays["box.size"] = np.array([30.0 + seed % 61], np.float32)
                     meta = {
                         "image_size_px": [IMAGE_PX, IMAGE_PX],
