@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hpscli.data.shards import read_index
 from hpscli.errors import HpsError
@@ -12,9 +12,6 @@ from hpscli.hooks import ModelSpec, ProtocolSpec, Published, Weights
 from hpscli.metrics.protocols import belongs, places, short_names
 from hpscli.registry import Registry
 from hpscli.run.places import find_shards
-
-if TYPE_CHECKING:
-    from hpscli.nn.loaded import LoadedModel
 
 NO_CHECKPOINT = "a checkpoint of it"
 
@@ -215,17 +212,18 @@ def _evaluation(row: Row) -> Evaluation:
 def _evaluated(key: Evaluation, registry: Registry, folder: Path, batch: int, device: str) -> Any:
     """-> (result, its file), or the error that prevented it."""
     from hpscli.metrics.results import write_result
+    from hpscli.nn.checkpoints import load_model
     from hpscli.run.evaluate import evaluate
     from hpscli.run.places import best_device
     from hpscli.run.report import write_report
 
     protocol, name, tta, options = key
-    changes = json.loads(options)
+    asked = asked_as(name, json.loads(options))
     spec = registry.protocol(protocol)
-    words = "_".join(word.replace("/", "-") for word in (name, protocol, tta, *changes) if word)
+    words = "_".join(word.replace("/", "-") for word in (asked, protocol, tta) if word)
     file = folder / words / "result.json"
     try:
-        model = loaded_with(name, changes, best_device(device))
+        model = load_model(asked, device=best_device(device))
         shards, _ = find_shards(spec, "", registry)
         result = evaluate(model, shards, spec, batch=batch, tta=tta)
         write_result(file, result, overwrite=True)
@@ -235,20 +233,10 @@ def _evaluated(key: Evaluation, registry: Registry, folder: Path, batch: int, de
     return result, file
 
 
-def loaded_with(name: str, options: Mapping[str, Any], device: str) -> "LoadedModel":
-    """-> a model by name, asked otherwise than its weights are loaded: the same weights."""
-    from hpscli.nn.checkpoints import build_model, load_model, load_weights
-    from hpscli.nn.loaded import arranged
-
-    model = load_model(name, device=device)
-    if not options:
-        return model
-    module, spec, whole = build_model(
-        model.spec.name, options={**model.options, **options}, kit=model.kit
-    )
-    load_weights(module, model.module.state_dict(), origin=name, model=spec.name)
-    changed = model.but(module=arranged(module), spec=spec, options=whole)
-    return changed.eval().to(device)
+def asked_as(name: str, options: Mapping[str, Any]) -> str:
+    """ "metro.3dpw", {"layers": 2} -> "metro.3dpw+layers=2", as a checkpoint is named with options."""
+    words = (word if value is True else f"{word}={value}" for word, value in options.items())
+    return "+".join([name, *words])
 
 
 def _compared(row: Row, outcome: Any, registry: Registry) -> Row:

@@ -1,38 +1,22 @@
 """The matrix of published numbers: models are asked as their authors asked them."""
 
-from pathlib import Path
-
-import pytest
-import torch
-
-from hpscli.body.kit import body_kit
-from hpscli.nn.checkpoints import build_model, save_checkpoint
-from hpscli.nn.files import CheckpointInfo
-from hpscli.run.accuracy import loaded_with
+from hps_benchmarks.bodies.published import tables
+from hpscli.nn.options import typed_options
+from hpscli.nn.sources import split_options
+from hpscli.registry import get_registry
+from hpscli.run.accuracy import asked_as
 
 
-@pytest.fixture
-def two_meshes(tmp_path: Path) -> Path:
-    """A tiny FastMETRO that gives a mesh and SMPL parameters, as training saves it."""
-    torch.manual_seed(0)
-    kit = body_kit("smpl", "free")
-    module, spec, options = build_model(
-        "fastmetro", preset="tiny", options={"smpl_parameters": True}, kit=kit
-    )
-    info = CheckpointInfo(
-        model=spec.name, options=options, input_size=(64, 64), body=kit.body().describe()
-    )
-    save_checkpoint(tmp_path / "two.safetensors", module, info)
-    return tmp_path / "two.safetensors"
+def test_a_model_is_named_with_the_options_of_its_published_number() -> None:
+    rows = [row for table in tables() for row in table["rows"] if row.get("options")]
+    assert len(rows) == 2
+    for row in rows:
+        source, words = split_options(asked_as(row["model"], row["options"]))
+        assert source == row["model"]
+        spec = get_registry().model(row["model"].partition(".")[0])
+        assert typed_options(spec, words) == row["options"] == {"parametric": True}
 
 
-def test_the_same_weights_answer_with_the_mesh_that_was_published(two_meshes: Path) -> None:
-    images = torch.randn(1, 3, 64, 64)
-    network = loaded_with(str(two_meshes), {}, "cpu")
-    parametric = loaded_with(str(two_meshes), {"parametric": True}, "cpu")
-    with torch.no_grad():
-        own, posed = network(images), parametric(images)
-    assert own.vertices is not None and posed.vertices is not None
-    assert not torch.allclose(own.vertices, posed.vertices)
-    torch.testing.assert_close(own.camera, posed.camera)
-    assert parametric.options["parametric"] and parametric.sha256 == network.sha256
+def test_options_with_values_and_no_options() -> None:
+    assert asked_as("metro.3dpw", {}) == "metro.3dpw"
+    assert asked_as("metro.3dpw", {"layers": 2}) == "metro.3dpw+layers=2"
