@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hpscli.errors import InvalidData
 
@@ -37,7 +37,7 @@ class Matching:
     ignored: tuple[int, ...] = ()
 
 
-def matchable_people(valid: Sequence[bool], occlusion_percent: Sequence[float]) -> Flags:
+def matchable_people(valid: ArrayLike, occlusion_percent: ArrayLike) -> Flags:
     """valid (G,), occlusion (G,) percent -> who can be matched (G,)."""
     hidden = np.asarray(occlusion_percent, np.float64)
     low, high = OCCLUSION_PERCENT

@@ -131,27 +131,41 @@ def hps_prediction_files() -> list[PredictionFileSpec]:
 @hookimpl
 def hps_goldens() -> list[GoldenSpec]:
     """-> what the official evaluation returned."""
-    return [
-        GoldenSpec(
-            name=f"metrics/{name}",
-            files=(f"goldens/{name}.npz", f"goldens/{name}.json"),
-            replay=f"{HERE}.goldens.evaluation:replay",
-            summary=f"AGORA's official evaluation: {summary}",
-            source=SOURCE,
-            inputs=("img*", "pred/*", "indices/*"),
-            case={"name": name},
-        )
-        for name, summary in EVALUATIONS.items()
-    ] + [
-        GoldenSpec(
-            name=f"metrics/{name}",
-            files=(f"goldens/{name}.npz", f"goldens/{name}.json"),
-            replay=f"{HERE}.goldens.parameters:replay",
-            summary=f"AGORA's official evaluation of parameters: {summary}",
-            source=SOURCE,
-            options={"body_seed": 11 if "smplx" in name else 7},
-            inputs=("pred/*", "gt_joints_2d"),
-            case={"name": name},
-        )
-        for name, summary in SUBMISSIONS.items()
-    ]
+    return (
+        [
+            GoldenSpec(
+                name=f"metrics/{name}",
+                files=(f"goldens/{name}.npz", f"goldens/{name}.json"),
+                replay=f"{HERE}.goldens.evaluation:replay",
+                summary=f"AGORA's official evaluation: {summary}",
+                source=SOURCE,
+                inputs=("img*", "pred/*", "indices/*"),
+                case={"name": name},
+            )
+            for name, summary in EVALUATIONS.items()
+        ]
+        + [
+            GoldenSpec(
+                name=f"metrics/{name}",
+                files=(f"goldens/{name}.npz", f"goldens/{name}.json"),
+                replay=f"{HERE}.goldens.parameters:replay",
+                summary=f"AGORA's official evaluation of parameters: {summary}",
+                source=SOURCE,
+                options={"body_seed": 11 if "smplx" in name else 7},
+                inputs=("pred/*", "gt_joints_2d"),
+                case={"name": name},
+            )
+            for name, summary in SUBMISSIONS.items()
+        ]
+        + [
+            GoldenSpec(
+                name="osx/agora-export",
+                files=("goldens/agora_export.json", "goldens/evaluation.npz"),
+                replay=f"{HERE}.goldens.osx_export:replay",
+                summary="OSX's pickles for AGORA: names, dtypes, shapes and numbers.",
+                source="reference/osx/SPEC.md, 8.3",
+                options={"agora_val_seed": 200, "agora_test_seed": 300},
+                inputs=("agora_*_in/*/bb2img_trans",),
+            )
+        ]
+    )

@@ -12,6 +12,7 @@ from hps_benchmarks.agora.averages import (
     Outcome,
     corrected_averages,
     official_averages,
+    official_order,
 )
 from hps_benchmarks.agora.detections import Detections, Meshes, detections_of, mixed
 from hps_benchmarks.agora.errors import names, person_errors
@@ -90,7 +91,7 @@ class AgoraRule:
             metrics=self._metrics(averages, outcome),
             errors=self._shares(whole, chosen),
             tables=tables(self, outcome, occlusions(true)[chosen]),
-            official_text="" if self.corrected else str(averages),
+            official_text="" if self.corrected else str(in_official_order(self.track, averages)),
             notes=_notes(detections, true, matched, len(predictions)),
         )
 
@@ -190,6 +191,11 @@ class AgoraRule:
             for name, values in outcome.errors.items()
         }
         return {**shares, "recall": np.where(counted, np.where(outcome.missed, 0.0, 1.0), np.nan)}
+
+
+def in_official_order(track: str, averages: Averages) -> Averages:
+    """-> the figures as the official program lists them."""
+    return {name: averages[name] for name in official_order(track)}
 
 
 def _notes(

@@ -54,8 +54,8 @@ def _picture(
     files = [f"pred/{file}" for file in sorted(entry["pred_files"])]
     valid, hidden = golden[f"{start}isValid"], golden[f"{start}occlusion"]
     matching = match_official(
-        [golden[f"{file}/joints"] for file in files],
-        list(golden[f"{start}gt_joints_2d"]),
+        [golden[f"{file}/joints"].astype(np.float64) for file in files],
+        list(golden[f"{start}gt_joints_2d"].astype(np.float64)),
         matchable_people(valid, hidden),
     )
     missed = np.ones(len(valid), bool)

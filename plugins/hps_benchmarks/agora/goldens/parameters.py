@@ -73,7 +73,9 @@ def _evaluated(
     true_joints, true_vertices = _truth(track, golden, said, official, vertices)
     kid = np.array([person["kid"] for person in said["people"]])
     matching = match_official(
-        list(arrays[MATCHED]), list(golden["gt_joints_2d"]), np.ones(len(kid), bool)
+        list(arrays[MATCHED].astype(np.float64)),
+        list(golden["gt_joints_2d"].astype(np.float64)),
+        np.ones(len(kid), bool),
     )
     yield compare("matching", plain(listed(matching)), plain(said["matching"]), 0.0)
     order = [prediction for prediction, _ in matching.pairs]
@@ -114,7 +116,7 @@ def _truth(track: str, golden: Golden, said: Any, official: Any, vertices: Any) 
     people = range(len(official))
     moved = [official[i][:count] + scale * draw.standard_normal((count, 3)) for i in people]
     meshes = [vertices[i] + scale * draw.standard_normal(vertices[i].shape) for i in people]
-    return np.float32(moved), np.float32(meshes)
+    return np.asarray(moved, np.float32), np.asarray(meshes, np.float32)
 
 
 def _rule(text: str) -> tuple[float, int]:
