@@ -10,7 +10,9 @@ import pytest
 
 from hpscli.cli.app import run
 from hpscli.cli.bench.accuracy import letters
+from hpscli.nn.store import stored_path
 from hpscli.registry import get_registry
+from tests.run.people import tiny_checkpoint
 
 PLUGIN = """
 from hpscli.hooks import ProtocolSpec, Published, hookimpl
@@ -85,6 +87,29 @@ def test_rows_say_what_they_need(fake: None, capsys: pytest.CaptureFixture[str])
     assert needs[(here, "unheard", "mpjpe")][0]["kind"] == "model"
     (shards,) = needs[("elsewhere/test@fake-v1", "hmr.tiny", "mpjpe")]
     assert shards["kind"] == "shards" and shards["fix"].startswith("hps prepare elsewhere")
+
+
+def test_an_imported_checkpoint_is_needed_no_more(
+    fake: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_checkpoint(stored_path("metro.3dpw"))
+    rows = asked(capsys, "--model", "metro", "--dry-run")["rows"]
+    (row,) = [r for r in rows if r["protocol"] == "synthetic/test@fake-v1"]
+    assert {need["kind"] for need in row["needs"]} == {"asset"}
+    h36m = [r for r in rows if r["model"] == "metro.h36m"]
+    assert h36m and all("checkpoint" in {need["kind"] for need in r["needs"]} for r in h36m)
+
+
+def test_what_fails_in_the_middle_says_why_and_the_rest_goes_on(
+    fake: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored_path("metro.3dpw").parent.mkdir(parents=True)
+    stored_path("metro.3dpw").write_bytes(b"no checkpoint")
+    monkeypatch.setattr("hpscli.run.accuracy._asset_needs", lambda spec, weights: ())
+    rows = asked(capsys, "--protocol", "synthetic/test@fake-v1", "--out", "m")["rows"]
+    broken = next(r for r in rows if r["model"] == "metro.3dpw")
+    assert broken["needs"][0]["kind"] == "evaluation" and broken["ours"] is None
+    assert any(r["ours"] for r in rows)
 
 
 def test_a_part_of_the_people_is_not_the_test_set(
