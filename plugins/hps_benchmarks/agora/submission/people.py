@@ -35,11 +35,13 @@ def track_of(content: Mapping[str, Any]) -> str:
     """A dictionary -> smpl or smplx, "" when it says neither."""
     if isinstance(params := content.get("params"), Mapping):
         return "smplx" if "jaw_pose" in params or "left_hand_pose" in params else "smpl"
-    for name, value in (("verts", VERTICES), ("allSmplJoints3d", COUNTS)):
-        size = np.squeeze(np.asarray(content[name])).shape[0] if name in content else 0
-        for track in ("smplx", "smpl"):
-            if size >= value[track]:
-                return track
+    given = {"allSmplJoints3d": COUNTS, "verts": VERTICES}
+    sizes = {
+        name: max(np.shape(content[name]), default=0) for name in given if name in content
+    }  # of joints and vertices, with or without a leading axis
+    for track in ("smplx", "smpl"):
+        if any(size >= given[name][track] for name, size in sizes.items()):
+            return track
     return ""
 
 
