@@ -1,4 +1,4 @@
-"""Where the authors' drawings show the mesh: silhouettes of overlays and of turned meshes."""
+"""Where the authors' drawings show the mesh, beside the strips that `hps eval --visualize` draws."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,59 +6,58 @@ from typing import Any
 
 import numpy as np
 
-from hpscli.render.raster import rasterize
-from hpscli.testing.goldens import ArrayCheck, ReplayOptions, read_golden
+from hpscli.render.strips import VIEWS_DEGREES, drawn, stacked, strip, turned
+from hpscli.testing.goldens import ArrayCheck, ReplayOptions, compare, read_golden
 
 SIDE = 224  # px of a tile
 LEAST_OVERLAP = 0.97  # SPEC 8.3: intersection over union; edges of theirs are smoothed
-VIEWS_DEGREES = (0, 90, 180, 270, 45)  # SPEC 7: about the vertical axis through the mean vertex
+SAME_GREY = 1  # levels: rounding of the picture itself
+WHITE = 255
 
 
 def replay_pictures(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
     """goldens/render_pyrender.npz: silhouettes, and the tiles of the three kinds of picture."""
     golden = read_golden(folder, "goldens/render_pyrender.npz")
-    camera, faces = golden["cam"], golden["faces"]
-    own, posed = (silhouette(golden[name], faces, camera) for name in ("vertices", "vertices_smpl"))
-    turned = [
-        silhouette(turn(golden["vertices"], degrees), faces, camera) for degrees in VIEWS_DEGREES
-    ]
+    camera, faces, mesh = golden["cam"], golden["faces"], golden["vertices"]
+    picture = np.round(WHITE * golden["image"]).astype(np.uint8)
+    white = np.full_like(picture, WHITE)
+    own = silhouette(drawn(picture, mesh, faces, camera), picture)
     yield _overlap("silhouette_front", own, _unpacked(golden["silhouette_front"]))
     views = "silhouette_views_0_90_180_270_45"
-    for degrees, ours, theirs in zip(VIEWS_DEGREES, turned, golden[views], strict=True):
+    for degrees, theirs in zip(VIEWS_DEGREES, golden[views], strict=True):
+        ours = silhouette(drawn(white, turned(mesh, degrees), faces, camera), white)
         yield _overlap(f"{views}, {degrees} degrees", ours, _unpacked(theirs))
-    picture = np.round(255 * golden["image"]).astype(np.int64)
-    white = np.full_like(picture, 255)
-    for name, expected in (
-        ("standard", [(picture, own)]),
-        ("multi_view", [(picture, own), *((white, mask) for mask in turned)]),
-        ("with_smpl", [(picture, own), (picture, posed)]),
-    ):
-        for number, (behind, ours) in enumerate(expected, start=1):
-            tile = golden[name][:, number * SIDE : (number + 1) * SIDE].astype(np.int64)
-            theirs = np.abs(tile - behind).max(axis=2) > 1  # rounding of the picture itself
-            yield _overlap(f"{name}, tile {number}", ours, theirs)
+    both = [mesh, golden["vertices_smpl"]]
+    strips = {
+        "standard": (strip(picture, both[:1], faces, camera), [picture]),
+        "multi_view": (
+            strip(picture, both[:1], faces, camera, multi_view=True),
+            [picture, *[white] * len(VIEWS_DEGREES)],
+        ),
+        "with_smpl": (strip(picture, both, faces, camera), [picture, picture]),
+    }
+    for name, (ours, behind) in strips.items():
+        yield from _tiles(name, ours, golden[name], behind)
+    two = stacked([strips["standard"][0]] * 2)
+    yield compare("grid_of_two_shape", two.shape, golden["grid_of_two_shape"], 0.0, "px")
 
 
-def silhouette(vertices: Any, faces: Any, camera: Any) -> Any:
-    """vertices (V,3) metres, camera (3,) = s, tx, ty -> (224,224) bool, where the mesh is."""
-    crop = camera[0] * (vertices[:, :2] + camera[1:])
-    pixels = (crop + 1) / 2 * SIDE - 0.5
-    points = np.column_stack([pixels, vertices[:, 2] + 10.0])  # all in front of the camera
-    return rasterize(points.astype(np.float64), faces, SIDE, SIDE, cull=False).mask
+def _tiles(name: str, ours: Any, theirs: Any, behind: list[Any]) -> Iterator[ArrayCheck]:
+    """Two strips -> their sizes, their first tiles, and the silhouette in each of the others."""
+    yield compare(f"{name}, size", ours.shape, theirs.shape, 0.0, "px")
+    if ours.shape != theirs.shape:
+        return
+    first = theirs[:, :SIDE]
+    yield compare(f"{name}, tile 0", ours[:, :SIDE], first, SAME_GREY, "grey levels")
+    for number, background in enumerate(behind, start=1):
+        place = slice(number * SIDE, (number + 1) * SIDE)
+        masks = [silhouette(whole[:, place], background) for whole in (ours, theirs)]
+        yield _overlap(f"{name}, tile {number}", *masks)
 
 
-def turn(vertices: Any, degrees: float) -> Any:
-    """vertices (V,3) -> turned about the vertical axis through their mean."""
-    angle = np.radians(degrees)
-    matrix = np.array(
-        [
-            [np.cos(angle), 0, np.sin(angle)],
-            [0, 1, 0],
-            [-np.sin(angle), 0, np.cos(angle)],
-        ]
-    )
-    middle = vertices.mean(axis=0)
-    return (vertices - middle) @ matrix + middle
+def silhouette(tile: Any, behind: Any) -> Any:
+    """tile (H,W,3) uint8, the same without a mesh -> (H,W) bool, where it differs."""
+    return np.abs(tile.astype(np.int64) - behind).max(axis=2) > SAME_GREY
 
 
 def _unpacked(bits: Any) -> Any:

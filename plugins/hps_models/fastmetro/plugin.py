@@ -217,9 +217,9 @@ def hps_goldens() -> list[GoldenSpec]:
             name="fastmetro/pictures",
             files=("goldens/render_pyrender.npz",),
             replay=f"{here}.goldens_pictures:replay_pictures",
-            summary="Silhouettes of the authors' drawings; colours are not compared.",
+            summary="Strips of tiles, and the silhouette in each; colours are not compared.",
             source=source,
-            inputs=("vertices*", "faces", "cam", "image", "grid_of_two_shape"),
+            inputs=("vertices*", "faces", "cam", "image"),
         ),
         *(
             GoldenSpec(
