@@ -66,12 +66,15 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         for i in range(len(columns))
     ]
     sides = [" class='number'" if side else "" for side in numeric]
+    digits = [_digits([row[i] for row in cells if i < len(row)]) for i in range(len(columns))]
     head = "".join(
         f"<th scope='col'{s}>{shown(c)}</th>" for c, s in zip(columns, sides, strict=True)
     )
     body = "".join(
         "<tr>"
-        + "".join(f"<td{s}>{shown(cell)}</td>" for cell, s in zip(row, sides, strict=False))
+        + "".join(
+            f"<td{s}>{shown(cell, d)}</td>" for cell, s, d in zip(row, sides, digits, strict=False)
+        )
         + "</tr>"
         for row in cells
     )
@@ -79,6 +82,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         "<div class='scroll'><table><thead><tr>"
         f"{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def _digits(column: Sequence[object]) -> int:
+    """-> digits behind the point: shares from 0 to 1 want more."""
+    known = [abs(value) for value in column if isinstance(value, float) and value == value]
+    return 4 if known and max(known) <= 1.0 else 2
 
 
 def facts(pairs: Mapping[str, object]) -> str:

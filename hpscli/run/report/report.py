@@ -81,6 +81,8 @@ def _breakdowns(result: Result, named: list[str]) -> Iterator[str]:
         unit = f", {listed.unit}" if listed.unit else ""
         yield f"<h2>{escape(listed.title + unit)}</h2>"
         numbers = table(listed.columns, listed.rows)
+        if len(listed.rows) > sections.MOST_BARS:
+            numbers = f"<details><summary>{len(listed.rows)} rows</summary>{numbers}</details>"
         bars = "".join(sections.bars_of(listed))
         beside = bars and len(listed.columns) <= BESIDE
         yield f"<div class='charts'>{bars}{numbers}</div>" if beside else bars + numbers

@@ -12,6 +12,11 @@ from hpscli.render.page import Markup, Number, facts, shown, table
 from hpscli.run.report import charts
 
 WORST = 20  # people named
+MOST_BARS = 60  # of a table; of more rows the greatest are drawn
+DISTANCES = {  # details of a rule: what they are
+    "joint_errors_mm": "error of each joint",
+    "aligned_errors_mm": "error of each joint after alignment",
+}
 STANDING = {
     "official": "the rule of the official code, its defects included",
     "corrected": "the official rule where that is right or undefined; not the published number",
@@ -186,24 +191,22 @@ def _per_person(result: Result, name: str) -> bool:
 
 def joints(result: Result) -> Iterator[str]:
     """-> a bar for each joint: the mean over people, a thin line from 10 % to 90 % of them."""
-    errors = result.details.get("joint_errors_mm")
-    listed = result.tables.get("joints")
-    if errors is None or errors.ndim != 2 or not np.isfinite(errors).any():
-        if listed:
-            yield from bars_of(listed)
-        return
-    names = names_of_joints(result, errors.shape[1])
-    known = [column[np.isfinite(column)] for column in errors.T]
-    means = [float(column.mean()) if len(column) else float("nan") for column in known]
-    spread = [
-        (float(np.percentile(column, 10)), float(np.percentile(column, 90)))
-        if len(column)
-        else (float("nan"), float("nan"))
-        for column in known
-    ]
-    yield f"<figure>{charts.bars(names, means, 'error of each joint', 'mm', spread=spread)}"
-    yield "<figcaption>Bar: mean over people. Line: from the 10th to the 90th percentile.</figcaption>"
-    yield "</figure>"
+    drawn = False
+    for detail, title in DISTANCES.items():
+        errors = result.details.get(detail)
+        if errors is None or errors.ndim != 2 or not np.isfinite(errors).any():
+            continue
+        drawn = True
+        names = names_of_joints(result, errors.shape[1])
+        known = [column[np.isfinite(column)] for column in errors.T]
+        means = [float(column.mean()) if len(column) else float("nan") for column in known]
+        ends = [np.percentile(c, [10, 90]) if len(c) else (np.nan, np.nan) for c in known]
+        spread = [(float(low), float(high)) for low, high in ends]
+        yield f"<figure>{charts.bars(names, means, title, 'mm', spread=spread)}"
+        yield "<figcaption>Bar: mean over people. Line: from the 10th to the 90th percentile."
+        yield "</figcaption></figure>"
+    if not drawn and "joints" in result.tables:
+        yield from bars_of(result.tables["joints"])
 
 
 def names_of_joints(result: Result, count: int) -> list[str]:
@@ -230,9 +233,12 @@ def bars_of(listed: Table) -> Iterator[str]:
         return
     place = numeric[0]
     rows = [row for row in listed.rows if isinstance(row[place], int | float)]
+    title = f"{listed.title}: {listed.columns[place]}"
+    if len(rows) > MOST_BARS:
+        rows = sorted(rows, key=lambda row: float(row[place]), reverse=True)[:MOST_BARS]
+        title += f", the {MOST_BARS} greatest"
     names = [str(row[0]) for row in rows]
     values = [float(row[place]) for row in rows]
-    title = f"{listed.title}: {listed.columns[place]}"
     yield f"<figure>{charts.bars(names, values, title, listed.unit)}</figure>"
 
 

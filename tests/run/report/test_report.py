@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hpscli.metrics.results import read_result, write_result
+from hpscli.metrics.rules import Table
 from hpscli.render.pictures import write_image
 from hpscli.run.report import report_html, write_report
 from tests.run.report.results import ACTIONS, CURVE, JOINTS, joints, result
@@ -114,6 +115,27 @@ def test_joints_without_a_table_are_those_of_the_protocol_or_numbered() -> None:
     named = report_html(result(details={"joint_errors_mm": joints(24)}), {})
     numbered = report_html(result(details={"joint_errors_mm": joints(5)}), {})
     assert "left_hip: 20 mm" in named and "joint 1: 20 mm" in numbered
+
+
+def test_joints_are_shown_after_alignment_too_where_the_rule_keeps_them() -> None:
+    details = {"joint_errors_mm": joints(24), "aligned_errors_mm": joints(24) / 2}
+    page = checked(report_html(result(details=details), {}))
+    assert "error of each joint after alignment" in page and "left_hip: 10 mm" in page
+
+
+def test_of_very_many_rows_the_greatest_are_drawn_and_all_are_listed() -> None:
+    rows = tuple((f"video {number}", float(number)) for number in range(200))
+    videos = Table(title="Videos", columns=("video", "MPJPE"), rows=rows, unit="mm")
+    page = checked(report_html(result(tables={"sequences": videos}), {}))
+    assert "the 60 greatest" in page and "200 rows" in page
+    assert page.count("<title>video ") == 60 and "video 199: 199 mm" in page
+
+
+def test_shares_have_more_digits_than_millimetres() -> None:
+    rows = (("a", 0.8831, 51.256), ("b", 0.5, 60.0))
+    listed = Table(title="T", columns=("", "AUC", "MPJPE"), rows=rows)
+    page = checked(report_html(result(tables={"groups": listed}), {}))
+    assert "0.8831" in page and ">51.26<" in page
 
 
 def test_actions_curves_and_official_lines_are_shown() -> None:
