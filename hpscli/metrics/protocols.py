@@ -238,9 +238,8 @@ def belongs(model: str, owner: str) -> bool:
 
 
 def sentences(protocol: ProtocolSpec) -> dict[str, str]:
-    """-> the protocol in English, one sentence for each thing it fixes."""
-    count = len(joint_set(protocol.joints).joints)
-    people = f"{protocol.samples} people" if protocol.samples else "every person in the shards"
+    """-> the protocol in English, one sentence for each thing it fixes; its own words come first."""
+    joints = len(joint_set(protocol.joints).joints)
     own = protocol.joints_from == "model"
     source = "the body's own" if own else "regressed from the posed mesh"
     root = " and ".join(protocol.root)
@@ -249,20 +248,22 @@ def sentences(protocol: ProtocolSpec) -> dict[str, str]:
         "the neutral body" if protocol.gender == "neutral" else "the body of the annotated gender"
     )
     said = {
-        "people": f"{people} of {protocol.testset}/{protocol.split}, each exactly once",
+        "people": f"every person of {protocol.testset}/{protocol.split}, each exactly once",
+        "count": f"{protocol.samples} people" if protocol.samples else "as many as the shards hold",
         "crop": f"square window of {protocol.crop_scale:g} x the annotated box",
-        "joints": f"{count} joints of {protocol.joints}, {source}, on both sides",
+        "joints": f"{joints} joints of {protocol.joints}, {source}, on both sides",
         "truth": f"{gender} posed by the annotation, or annotated joints where it has no parameters",
         "root": f"both sides are moved so that {middle}{root} is the origin"
         if root
         else "nothing is moved: both sides stay where they are",
     }
-    for name in protocol.metrics:
-        kind = metric_kind(name)
-        said[kind.label] = f"{kind.meaning}, mean over people of each person's mean, {kind.unit}"
-    if any(metric_kind(name).aligned for name in protocol.metrics):
+    mean = "" if "average" in protocol.says else ", mean over people of each person's mean"
+    known = [METRICS[name] for name in protocol.metrics if name in METRICS]
+    for kind in known:
+        said[kind.label] = f"{kind.meaning}{mean}, {kind.unit}"
+    if any(kind.aligned for kind in known):
         said["alignment"] = "rotation without reflection, one scale, translation; float64"
-    return said
+    return {**said, **protocol.says}
 
 
 def document(protocol: ProtocolSpec) -> dict[str, Any]:
