@@ -23,7 +23,7 @@ Image = NDArray[np.uint8]
 
 TILE_PX = 224  # width, as FastMETRO draws its tiles
 FOCAL_CROP_WIDTHS = 5000 / 192  # of the whole picture's camera: OSX's lens, nearly parallel
-TOGETHER = "people.png"
+EVERYBODY, TOGETHER = "everybody", "people.png"  # caption and file of all strips in one picture
 LONGEST_NAME = 120  # letters of a file's name
 
 
@@ -63,7 +63,7 @@ def write_strips(
             write_image(whole, in_picture(shown, model))
             files[f"{caption}, whole picture"] = whole
     if rows:
-        files = {"everybody": folder / TOGETHER, **files}
+        files = {EVERYBODY: folder / TOGETHER, **files}
         write_image(folder / TOGETHER, stacked(list(rows.values())))
     return files
 

@@ -8,6 +8,7 @@ from hpscli.nn.checkpoints import LoadedModel
 from hpscli.run.evaluating.request import Request
 from hpscli.run.gallery import write_gallery
 from hpscli.run.inference import preparation_of
+from hpscli.run.strips import EVERYBODY, write_strips
 
 
 def draw_people(
@@ -18,11 +19,24 @@ def draw_people(
     result: Result,
     request: Request,
 ) -> dict[str, Path]:
-    """-> {caption: picture file} of the worst, the median and the best."""
+    """-> {caption: picture file} of the worst, the median and the best: a sheet, and strips of tiles.
+
+    Beside these lie a strip of each person, and of whole bodies the whole picture.
+    """
     picture = file.with_name(f"{file.stem}.people.png")
     crop = preparation_of(model, request.crop)
+    strips = write_strips(
+        file.with_name(f"{file.stem}.people"),
+        model,
+        shards,
+        spec,
+        result,
+        multi_view=request.multi_view,
+        preparation=crop,
+    )
     return {
         "worst, median and best people": write_gallery(
             picture, model, shards, spec, result, preparation=crop
-        )
+        ),
+        "the same people in strips": strips[EVERYBODY],
     }
