@@ -147,9 +147,10 @@ def _announce(output: Output, request: "ExportRequest") -> None:
 
 def _shown(plan: dict[str, Any]) -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = [(name, plan[name]) for name in ("leaderboard", "file")]
-    rows += [(name, plan[name] or "missing") for name in ("checkpoint", "shards")]
+    rows += [(name, plan[name]) for name in ("checkpoint", "shards") if plan[name]]
     rows += [("options", " ".join(f"{k}={v}" for k, v in plan["options"].items()) or "none")]
-    return rows + [("missing", text) for text in plan["missing"]]
+    needs = [line for text in plan["missing"] for line in text.splitlines()]
+    return rows + [("would need" if index == 0 else "", line) for index, line in enumerate(needs)]
 
 
 def _export(output: Output, request: "ExportRequest") -> None:

@@ -16,6 +16,7 @@ from hpscli.nn.checkpoints import LoadedModel, load_model
 from hpscli.records import Finding, PredictionSet
 from hpscli.registry import get_registry, resolve
 from hpscli.run.collecting import CollectJob, collect_on, joined
+from hpscli.run.evaluating.choice import Choice
 from hpscli.run.evaluating.collecting import collect
 from hpscli.run.evaluating.settings import Settings
 from hpscli.run.export_request import (
@@ -65,6 +66,7 @@ class _Order:
     spec: WriterSpec
     splits: list[str]
     source: str
+    why: str  # this source, when nobody named one
     say: Say
     progress: Progress
 
@@ -77,11 +79,13 @@ def export(request: ExportRequest, say: Say, progress: Progress) -> Exported | N
     check(request)
     group = launched()
     speaks = group is None or group[0] == 0
+    choice = Choice(request.source) if request.source else fitting_checkpoint(registry, spec)
     order = _Order(
         request=request,
         spec=spec,
         splits=splits_of(spec, request),
-        source=request.source or fitting_checkpoint(registry, spec),
+        source=choice.name,
+        why=choice.why,
         say=say if speaks else lambda label, text: None,
         progress=progress if speaks else lambda label, total, unit: nullcontext(lambda count: None),
     )
@@ -152,8 +156,7 @@ def _from_model(
     model = load_model(order.source, device=device)
     kind = model.body.kind
     check_body(spec, kind, f"model '{model.name}'")
-    unasked = "" if request.source else "   not named, so this one"
-    say("checkpoint", f"{model.name}{unasked}   model {model.spec.name}")
+    say("checkpoint", f"{model.name}   model {model.spec.name}   {order.why}".rstrip())
     say("body", f"{kind}, {model.body.source}")
     say("crop", said_crop(model, request.crop))
     target(spec, request, {"model": model.spec.name, "epoch": model.info.epoch})

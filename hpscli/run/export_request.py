@@ -12,6 +12,7 @@ from hpscli.metrics.protocols import belongs
 from hpscli.nn import sources
 from hpscli.nn.files import is_ours, read_info
 from hpscli.registry import Registry, get_registry
+from hpscli.run.evaluating.choice import Choice, latest_run
 from hpscli.run.inference import check_crop
 from hpscli.run.places import check_dtype, find_shards, shipped_checkpoint
 from hpscli.run.prediction_files import is_predictions
@@ -115,11 +116,11 @@ def plan(request: ExportRequest) -> dict[str, Any]:
     missing: list[str] = []
     source, about = request.source, {}
     try:
-        source = source or fitting_checkpoint(registry, spec)
+        source = source or fitting_checkpoint(registry, spec).name
         if not is_predictions(Path(source), registry):
             about = _known(sources.find_checkpoint(sources.split_options(source)[0])[0])
     except MissingError as error:
-        missing.append(str(error))
+        missing.append(f"{error.problem}\n{error.fix}".rstrip())
     splits, shards = splits_of(spec, request), []
     for split in splits:
         way = protocol_of(spec, split, spec.bodies[0], "", "", registry)
@@ -127,7 +128,7 @@ def plan(request: ExportRequest) -> dict[str, Any]:
             where = shards_of(request.shards, split, splits)
             shards.append(str(find_shards(way, where, registry)[0]))
         except MissingError as error:
-            missing.append(str(error))
+            missing.append(f"{error.problem}\n{error.fix}".rstrip())
     return {
         "leaderboard": spec.name,
         "checkpoint": source,
@@ -162,16 +163,20 @@ def check(request: ExportRequest) -> None:
         )
 
 
-def fitting_checkpoint(registry: Registry, spec: WriterSpec) -> str:
+def fitting_checkpoint(registry: Registry, spec: WriterSpec) -> Choice:
     """-> the weights that are meant when nobody names any: of a body that the leaderboard takes."""
+    bodies = " or ".join(spec.bodies)
+    if run := latest_run(spec.bodies):
+        return Choice(str(run), f"the latest run for {bodies}")
     for body in spec.bodies:
         try:
-            return shipped_checkpoint(registry, body)
+            return Choice(shipped_checkpoint(registry, body), "the one that comes with hps")
         except MissingError:
             continue
     raise MissingError(
-        f"no trained weights for {' or '.join(spec.bodies)} come with hps, and no checkpoint is named.",
-        f"hps export-preds {spec.name} --checkpoint FILE",
+        f"no run predicts {bodies}, and no trained weights for {bodies} come with hps.",
+        f"Name a checkpoint: hps export-preds {spec.name} --checkpoint FILE\n"
+        "or import one: hps models import FILE     or train one: hps train RECIPE",
     )
 
 
