@@ -14,7 +14,6 @@ from hpscli.errors import BAD_RECORD, InvalidData, MissingError, in_words
 
 Array = NDArray[np.float64]
 NAMES = ("key", "image", "image_path", "file_name", "img", "name")  # of the entry that says whose
-BOXES = ("bbox", "box")
 LAYOUTS = (
     '{image: [{"bbox": [x, y, w, h]}]} as AGORA\'s, COCO annotations, '
     '[{"image" or "key": ..., "bbox": [x, y, w, h]}], or CSV with the columns image (or key), x, y, w, h'
@@ -82,7 +81,7 @@ def _entries(document: Any) -> Iterator[NamedBox]:
 
 def _one(name: str, entry: Any) -> NamedBox:
     if isinstance(entry, Mapping):
-        box = next(entry[word] for word in BOXES if word in entry)
+        box = entry["bbox"] if "bbox" in entry else entry["box"]
         return NamedBox(name, _numbers(box), float(entry.get("score", 1.0)))
     numbers = _numbers(entry)
     return NamedBox(name, numbers[:4], float(numbers[4]) if len(numbers) == 5 else 1.0)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpscli.errors import HpsError, MissingError, UsageError, did_you_mean
-from hpscli.hooks import ProtocolSpec
-from hpscli.metrics.protocols import find_protocol, places
+from hpscli.hooks import ModelSpec, ProtocolSpec
+from hpscli.metrics.protocols import find_protocol, places, short_names
 from hpscli.metrics.rules import Figure
 from hpscli.nn.files import read_info
-from hpscli.nn.options import adapted_by_name
+from hpscli.nn.options import adapted, adapted_by_name, complete_options
 from hpscli.nn.sources import FOLDER, find_checkpoint
 from hpscli.registry import Registry
 from hpscli.run.evaluating.request import ALL, Request
@@ -37,10 +37,7 @@ def chosen(request: Request, registry: Registry) -> Choice:
         except MissingError:
             continue
     kinds = " or ".join(bodies)
-    models = sorted(
-        {spec.name for spec in registry.all("model") if spec.body in bodies}
-        or {spec.name for spec in registry.all("model")}
-    )
+    models = [spec.name for spec in registry.all("model") if set(bodies_of(spec)) & set(bodies)]
     raise MissingError(
         f"nothing to measure for {kinds}: no run in {RUNS} predicts {kinds}, and no trained weights "
         f"for {kinds} come with hps.",
@@ -48,6 +45,13 @@ def chosen(request: Request, registry: Registry) -> Choice:
         f"or import one: hps models import FILE     ({', '.join(models)})\n"
         "or train one: hps train RECIPE     (hps recipes list)",
     )
+
+
+def bodies_of(spec: ModelSpec) -> list[str]:
+    """-> the bodies that a model and its presets predict."""
+    presets = ("", *spec.presets)
+    kinds = [adapted(spec, complete_options(spec, preset, {})).body for preset in presets]
+    return list(dict.fromkeys(kinds))
 
 
 def _where(request: Request) -> str:
@@ -59,6 +63,8 @@ def wanted_bodies(request: Request, registry: Registry) -> list[str]:
     specs: list[ProtocolSpec] = registry.all("protocol")
     if request.testset == ALL:
         return list(dict.fromkeys(p.body for p in specs if p.default))
+    if request.protocol and request.testset:
+        check_name(registry, request.protocol, request.testset)
     first = find_protocol(registry, name=request.protocol, testset=request.testset)
     if request.protocol:
         return [first.body]
@@ -109,11 +115,27 @@ def protocol_for(
     body: str = "",
 ) -> ProtocolSpec:
     """-> the protocol by name, or that of the model's own authors, else the default of its body."""
+    if name and testset:
+        check_name(registry, name, testset)
     for model in models:
         spec = find_protocol(registry, name=name, testset=testset, body=body, model=model)
         if name or any(model == owner or model.startswith(f"{owner}.") for owner in spec.models):
             return spec
     return find_protocol(registry, name=name, testset=testset, body=body)
+
+
+def check_name(registry: Registry, name: str, testset: str) -> None:
+    """Raise for a protocol that this test set does not have, with those that it has."""
+    specs: list[ProtocolSpec] = registry.all("protocol")
+    own = [spec for spec in specs if testset in places(spec)]
+    known = [word for spec in own for word in (spec.name, *short_names(spec))]
+    if not own or name in known or name in {spec.name for spec in specs}:
+        return
+    short = ", ".join(dict.fromkeys(short_names(spec)[0] for spec in own))
+    raise UsageError(
+        f"test set '{testset}' has no protocol '{name}'.",
+        did_you_mean(name, known) or f"It has: {short}",
+    )
 
 
 def chosen_figures(asked: Iterable[str], figures: dict[str, Figure]) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def plan(request: Request) -> Plan:
     if settings.boxes and not Path(settings.boxes).is_file():
         found.need(MissingError(f"there is no file of boxes {settings.boxes}."))
     _device(request, found)
-    file = new_result_file(request.out, request.checkpoint or "model")
+    file = new_result_file(request.out, models[0] if models else request.checkpoint or "model")
     found.lines.append(("result", str(file.parent if request.testset == ALL else file)))
     return found
 

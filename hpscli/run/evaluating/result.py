@@ -57,6 +57,7 @@ def make_result(
             "flip": settings.flip,
             "tta": settings.augmentation,
             "crop": subject.crop,
+            "boxes": settings.boxes,
             "limit": settings.limit,
         },
         metrics=totals.metrics,
