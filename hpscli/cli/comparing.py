@@ -81,8 +81,10 @@ def _is_result(file: Path) -> bool:
 
 
 def _plain(difference: "Difference") -> dict[str, Any]:
+    whole = asdict(difference)
+    plain = {n: None if isinstance(v, float) and v != v else v for n, v in whole.items()}
     return {
-        **asdict(difference),
+        **plain,
         "significant": difference.significant,
         "verdict": difference.verdict,
     }

@@ -1,6 +1,7 @@
 """The matrix of published numbers: which can be measured here, what the others need, what comes out."""
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -250,6 +251,8 @@ def _compared(row: Row, outcome: Any, registry: Registry) -> Row:
         what = f"labels for the figure '{row.metric}': nobody in these shards has them"
         need = Need(kind="evaluation", what=what, fix=f"see: hps protocols show {row.protocol}")
         return replace(row, needs=(need,))
+    if not math.isfinite(metric.value):
+        return replace(row, remark="measured, and the rule gives no number", file=str(file))
     like = result.body.get("source") != "free" or _generated(row.testset, registry)
     return replace(
         row,

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,14 @@ def test_a_figure_without_shares_is_valid_json(results: Path, capsys) -> None:
     found = json.loads(capsys.readouterr().out)["differences"]
     (f5,) = [one for one in found if one["metric"] == "f5"]
     assert f5["low"] is None and not f5["significant"]
+
+
+def test_a_figure_without_a_value_is_null(results: Path, capsys) -> None:
+    nothing = {"f5": replace(result().metrics["f5"], value=float("nan"))}
+    write_result(results / "d.json", result(metrics=nothing))
+    assert run(["eval", "--compare", "d.json", "d.json", "--json"]) == 0
+    said = capsys.readouterr().out
+    assert "NaN" not in said and json.loads(said)["differences"][0]["first"] is None
 
 
 def test_a_page_is_written_where_asked_and_never_over_another(results: Path, capsys) -> None:
