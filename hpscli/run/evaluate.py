@@ -168,7 +168,8 @@ def _score_all(
 
     def score() -> tuple[Measured, Totals]:
         keys = tuple(people.keys)
-        meta = () if settings.boxes else found.meta
+        said = dict(zip(found.keys, found.meta, strict=False))  # in the order of the processes
+        meta = tuple(said.get(key, {}) for key in keys) if said else ()
         return Measured(keys=keys, values={}, meta=meta), rule.score(found, people)
 
     return once_for_all(score, share.together)
