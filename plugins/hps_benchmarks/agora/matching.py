@@ -51,7 +51,7 @@ def pair_costs(predicted: Sequence[Array], true: Sequence[Array]) -> Array:
     )
     apart = np.subtract(first[:, None], second[None], dtype=np.float64)
     x, y = apart[..., 0], apart[..., 1]
-    a, b, c = (np.einsum("pgj,pgj->pg", *two) for two in ((x, x), (y, y), (x, y)))
+    a, b, c = (two.sum(axis=-1) for two in (x * x, y * y, x * y))
     squares = (a + b) / 2 + np.sqrt(((a - b) / 2) ** 2 + c**2)
     costs = np.sqrt(squares)
     steps = np.sort(costs.ravel())
@@ -83,10 +83,10 @@ def box_overlaps(predicted: Sequence[Array], true: Sequence[Array]) -> Array:
 
 def _boxes(people: Sequence[Array]) -> Array:
     """-> left, top, right, bottom (N,4) px, float64."""
-    corners = [
-        np.concatenate([points[:, :2].min(axis=0), points[:, :2].max(axis=0)]) for points in people
-    ]
-    return np.asarray(corners, np.float64)
+    if len({points.shape for points in people}) == 1:
+        flat = np.asarray(people, np.float64)[:, :, :2]
+        return np.concatenate([flat.min(axis=1), flat.max(axis=1)], axis=1)
+    return np.concatenate([_boxes([points]) for points in people])
 
 
 def match_official(predicted: Sequence[Array], true: Sequence[Array], matchable: Flags) -> Matching:

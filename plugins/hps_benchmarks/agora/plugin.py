@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hpscli.hooks import GoldenSpec, PredictionFileSpec, ProtocolSpec, WriterSpec, hookimpl
+from hpscli.hooks import (
+    GoldenSpec,
+    PredictionFileSpec,
+    ProtocolSpec,
+    SpeedSpec,
+    WriterSpec,
+    hookimpl,
+)
 
 HERE = "hps_benchmarks.agora"
 SOURCE = "reference/metrics/SPEC.md, 3 and 12; agora_evaluation 8c9dece"
@@ -124,6 +131,23 @@ def hps_prediction_files() -> list[PredictionFileSpec]:
             read=f"{HERE}.submission.reading:read",
             summary="AGORA's predictions.zip, or the folder predictions in it",
             suffixes=(".zip", "/"),
+        )
+    ]
+
+
+@hookimpl
+def hps_speeds() -> list[SpeedSpec]:
+    """-> matching and errors of crowds."""
+    return [
+        SpeedSpec(
+            name="agora",
+            make=f"{HERE}.speed:make",
+            ours=f"{HERE}.speed:ours",
+            plain=f"{HERE}.speed:plain",
+            people=84,
+            at_least=10.0,
+            summary="AGORA, SMPL-X with meshes: matching, errors of all parts, averages",
+            official="75 ms for a picture of 7 people (reference/metrics/PERF.md)",
         )
     ]
 
