@@ -104,13 +104,16 @@ class BodyRule:
             return None if found is None else np.asarray(found.double().cpu().numpy(), np.float64)
         if "body_pose" not in prediction.parameters:
             return None
-        genders = self.truth.genders(people.meta)
-        parts = []
-        for row, gender in enumerate(genders):
-            one = {n: v[row : row + 1].float() for n, v in prediction.parameters.items()}
+        genders = np.array(self.truth.genders(people.meta))
+        given = {name: value.float() for name, value in prediction.parameters.items()}
+        whole = np.zeros((len(people), len(self.body.template), 3))
+        for gender in np.unique(genders).tolist():
+            rows = np.flatnonzero(genders == gender)
+            chosen = torch.from_numpy(rows).to(given["body_pose"].device)
             with torch.no_grad():
-                parts.append(self.truth.body_of(gender)(one).vertices)
-        return np.asarray(torch.cat(parts).double().cpu().numpy(), np.float64)
+                posed = self.truth.body_of(gender)({n: v[chosen] for n, v in given.items()})
+            whole[rows] = posed.vertices.double().cpu().numpy()
+        return whole
 
     def total(self, measured: Measured) -> Totals:
         """-> the figures; what the official code has no value for is left out and said."""

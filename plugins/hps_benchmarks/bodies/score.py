@@ -128,6 +128,8 @@ def set_value(options: BodyOptions, name: str, values: Mapping[str, Array]) -> f
     """A figure's name, what was measured of N people -> its value for the set; NaN: it has none."""
     per_person = values[name]
     known = ~np.isnan(per_person)
+    if options.average == "batches" and options.strict and name != "pa_mpjpe" and not known.any():
+        return 0.0  # METRO's average of nothing
     if not known.any() or _undefined(options, name, values):
         return float("nan")
     if options.average == "batches":
