@@ -1,7 +1,7 @@
 """hps eval: a checkpoint on a test set -> figures, and a file that says what they mean."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,7 +9,6 @@ from hpscli.cli.output import CropOption, JsonOption, Output, QuietOption, pairs
 from hpscli.errors import UsageError
 
 if TYPE_CHECKING:
-    from hpscli.metrics.results import Result
     from hpscli.run.session import Request
 
 
@@ -158,6 +157,7 @@ def _one_of(named: list[str]) -> str:
 
 def _measure(output: Output, request: "Request") -> None:
     """Do what was asked, print and save."""
+    from hpscli.cli.result_table import draw_result
     from hpscli.run.session import run_request
 
     done = run_request(request, output.say, output.progress)
@@ -172,6 +172,7 @@ def _measure(output: Output, request: "Request") -> None:
 
 def _measure_all(output: Output, request: "Request") -> None:
     """Every test set that is here; what failed is exit 4, after everything else was measured."""
+    from hpscli.cli.result_table import draw_result
     from hpscli.errors import CheckFailed
     from hpscli.run.evaluating.every import run_all
 
@@ -181,7 +182,6 @@ def _measure_all(output: Output, request: "Request") -> None:
 
     def draw() -> None:
         for result, _, _ in found.done:
-            print(result.protocol["name"])
             draw_result(result)
         if found.left_out:
             rows = [(entry.protocol, entry.reason, entry.fix) for entry in found.left_out]
@@ -218,46 +218,3 @@ def _hand_over(output: Output, request: "Request", words: str) -> None:
 
     job = hand_over(request, words)
     output.result("eval-job", job, lambda: pairs(list(job.items())))
-
-
-def draw_result(result: "Result") -> None:
-    """The table: ours, published, the mean person."""
-    names, figures = list(result.metrics), result.metrics
-    units = {figure.unit for figure in figures.values()}
-    columns = [figures[n].label + (f" {figures[n].unit}" if len(units) > 1 else "") for n in names]
-    rows: list[list[Any]] = [["ours", *(figures[name].value for name in names)]]
-    if result.reference:
-        sources = {entry["source"] for entry in result.reference.values()}
-        for what, key in (("published", "value"), ("difference", "difference")):
-            row: list[Any] = [what]
-            row += [result.reference.get(name, {}).get(key) for name in names]
-            rows.append([*row, "; ".join(sorted(sources)) if what == "published" else ""])
-        columns.append("source")
-        rows[0].append("")
-    if result.baseline:
-        mean_person = result.baseline["metrics"]
-        means = [mean_person.get(name, {}).get("value") for name in names]
-        gains = [
-            _against(figures[name].value, mean, figures[name].unit)
-            for name, mean in zip(names, means, strict=True)
-        ]
-        end = [""] * (len(columns) - len(names))
-        rows.append(["mean person", *means, *end])
-        rows.append(["ours is", *gains, *end])
-    unit = "" if len(units) > 1 else f"{units.pop()}, "
-    counts = {result.metrics[name].n for name in names}
-    people = (
-        f"{max(counts)} people" if len(counts) == 1 else f"{min(counts)} to {max(counts)} people"
-    )
-    title = f"{unit}{people}, body source {result.body['source']}"
-    table(["", *columns], rows, title=title)
-
-
-def _against(value: float, mean: float | None, unit: str) -> str | None:
-    """A figure, that of the mean person, their unit -> "8.2 % below"; of percentages "8.2 points"."""
-    if mean is None or (not mean and unit != "%"):
-        return None
-    share = value - mean if unit == "%" else 100.0 * (value / mean - 1.0)
-    return (
-        f"{abs(share):.1f} {'points' if unit == '%' else '%'} {'above' if share > 0 else 'below'}"
-    )

@@ -185,8 +185,7 @@ def _write(
     pictures: dict[str, Path] = {}
     if request.visualize and found.model is not None:
         pictures = draw_people(file, found.model, shards, spec, result, request)
-        for picture in pictures.values():
-            say("look", picture)
+        say("look", next(iter(pictures.values())))
     if request.report:
         from hpscli.run.report import write_report
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hpscli.cli.app import run
-from hpscli.cli.evaluate import _against
+from hpscli.cli.result_table import against
 from hpscli.metrics.results import read_result
 from tests.run.people import tiny_checkpoint, write_people
 
@@ -87,7 +87,7 @@ def test_the_mean_person_stands_beside_the_model(here: Path, capsys) -> None:
 def test_the_distance_to_the_mean_person_says_its_direction(
     figures: tuple[float, float | None, str], said: str | None
 ) -> None:
-    assert _against(*figures) == said
+    assert against(*figures) == said
 
 
 def test_the_flip_test_changes_the_figures_and_is_recorded(here: Path) -> None:

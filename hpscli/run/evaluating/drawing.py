@@ -19,24 +19,16 @@ def draw_people(
     result: Result,
     request: Request,
 ) -> dict[str, Path]:
-    """-> {caption: picture file} of the worst, the median and the best: a sheet, and strips of tiles.
-
-    Beside these lie a strip of each person, and of whole bodies the whole picture.
-    """
-    picture = file.with_name(f"{file.stem}.people.png")
-    crop = preparation_of(model, request.crop)
-    strips = write_strips(
+    """-> {caption: picture file} of the worst, the median and the best, all together first."""
+    picture, folder = (
+        file.with_name(f"{file.stem}.people.png"),
         file.with_name(f"{file.stem}.people"),
-        model,
-        shards,
-        spec,
-        result,
-        multi_view=request.multi_view,
-        preparation=crop,
     )
-    return {
-        "worst, median and best people": write_gallery(
-            picture, model, shards, spec, result, preparation=crop
-        ),
-        "the same people in strips": strips[EVERYBODY],
-    }
+    crop = preparation_of(model, request.crop)
+    sheet = write_gallery(picture, model, shards, spec, result, preparation=crop)
+    folder.mkdir(exist_ok=True)
+    strips = write_strips(
+        folder, model, shards, spec, result, multi_view=request.multi_view, preparation=crop
+    )
+    alone = {caption: strip for caption, strip in strips.items() if caption != EVERYBODY}
+    return {"worst, median and best people": sheet, **alone}
