@@ -6,12 +6,17 @@ HERE = "hps_benchmarks.challenge"
 LICENCE = "registration, non-commercial research only"
 SOURCE = "the challenge's evaluation program, github.com/aymenmir1/3dpw-eval 2640f24"
 SAYS = {
-    "people": "every frame of every person whose camera is valid and whose 2D pose is not all zero",
+    "people": "every frame of every person whose camera is valid and whose 2D pose is not all zero; "
+    "the program takes train, validation and test together, here it is who the shards hold",
     "joints": "24 joints of smpl24, the body's own, on both sides",
     "truth": "the body of the annotated gender, moved into the camera",
-    "rotations": "9 parts (root, upper and lower legs, upper and lower arms) in the camera",
+    "MPJPE": "mean over frames of the mean distance of 24 joints, mm",
     "alignment": "rotation without reflection, one scale, translation, by the 24 joints; a "
     "prediction without extent becomes the mean of the truth",
+    "PA-MPJPE": "the same after this transform of each frame, mm",
+    "PCK": "percent of 12 joints (hips to ankles, shoulders to wrists) at most 50 mm off, unaligned",
+    "rotations": "9 parts (root, upper and lower legs, upper and lower arms) in the camera",
+    "PA-MPJAE": "mean angle of the parts after the rotation of each frame's transform, degrees",
 }
 
 

@@ -86,6 +86,7 @@ class ChallengeRule:
         known = true.mask is None or true.mask.all(axis=1)
         counted &= known
         found = _nothing(len(people))
+        found["has_2d_pose"] = np.array([DETECTED in s.arrays for s in people.samples], float)
         if not counted.any():
             return found
         errors = score.joint_errors(joints[counted], true.joints[counted])
@@ -244,6 +245,10 @@ def _notes(
     left_out = len(counted) - int(counted.sum())
     if left_out:
         notes.append(f"{left_out} people are not evaluated: without 2D pose, or without truth.")
+    if not measured.values["has_2d_pose"].all():
+        notes.append(
+            "The shards hold no 2D poses, so frames without one count; read 3DPW's own files."
+        )
     tracks = {(entry.get("sequence"), entry.get("person")) for entry in measured.meta}
     if len(tracks) != TRACKS:
         notes.append(

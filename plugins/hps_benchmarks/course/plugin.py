@@ -73,7 +73,7 @@ def hps_writers() -> list[WriterSpec]:
             write=f"{HERE}.files:write",
             check=f"{HERE}.check:check",
             summary="test_pred_joints.csv: a row of 147 numbers (49 joints, metres) each person.",
-            homepage="",
+            homepage="the course's evaluation server",
             testset=TESTSET,
             split=SPLIT,
             bodies=("smpl",),

@@ -163,6 +163,7 @@ def test_the_truth_has_no_error_and_frames_without_a_2d_pose_do_not_count(people
     assert np.isnan(result.errors["mpjpe"]).sum() == 2
     assert any("2 people are not evaluated" in note for note in result.notes)
     assert any("87" in note for note in result.notes)
+    assert not any("no 2D poses" in note for note in result.notes)
     assert result.official_text.splitlines()[0].startswith("MPJPE: ")
     assert len(result.tables["sequences"].rows) == 24 and len(result.tables["parts"].rows) == 9
     arrays["joints.smpl24"][1] = np.nan  # the frame without a 2D pose
