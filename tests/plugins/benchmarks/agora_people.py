@@ -1,8 +1,10 @@
 """People as AGORA has them, made of the free body: crowds in pictures, and what a model says of them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 
@@ -10,6 +12,8 @@ from hpscli.body.cameras import to_full_image, to_weak
 from hpscli.body.layer import Body, load_body
 from hpscli.body.parameters import COEFFICIENTS, PARAMETERS
 from hpscli.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from hpscli.data.sample import encode_record
+from hpscli.data.shards import ShardWriter, write_index
 from hpscli.records import Camera, PredictionSet, Sample
 
 SMALL = (720, 1280)  # height, width px of the pictures
@@ -137,3 +141,21 @@ def _cropped(flat: Any, moved: Any) -> dict[str, Any]:
     weak = to_weak(camera, affine, CROP)
     assert np.isfinite(to_full_image(weak, affine, CROP, SMALL).translation).all()
     return {"camera": weak, "affine": affine, "crop_size_px": np.array(CROP)}
+
+
+def write_shards(folder: Path, people: Crowd) -> Path:
+    """The people with a picture of noise each -> shards as of agora/validation."""
+    folder.mkdir(parents=True, exist_ok=True)
+    writer = ShardWriter(folder, 0, 0)
+    writer.body_source = "free"
+    noise = np.random.RandomState(0).randint(0, 255, (18, 32, 3), np.uint8)
+    large = cv2.resize(noise, SMALL[::-1], interpolation=cv2.INTER_CUBIC)
+    image = cv2.imencode(".jpg", large)[1].tobytes()
+    for sample in people.samples:
+        arrays = {**sample.arrays, "image.affine": np.eye(2, 3, dtype=np.float32)}
+        record = encode_record(arrays, dict(sample.meta))
+        writer.add(sample.key, "jpg", image, record, list(arrays))
+    tables = [writer.close(len(people.samples))]
+    about = {"dataset": "agora", "split": "validation", "body": people.body.kind, "licence": "free"}
+    write_index(folder, tables, about)
+    return folder

@@ -1,5 +1,9 @@
 """From predicted people to AGORA's file and back: the same figures, and a file that passes."""
 
+import pickle
+import zipfile
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,8 +11,12 @@ from hps_benchmarks.agora.rule import AgoraRule
 from hps_benchmarks.agora.submission.check import check
 from hps_benchmarks.agora.submission.reading import read, recognise
 from hps_benchmarks.agora.submission.writer import write
+from hpscli.errors import InvalidData, UsageError
 from hpscli.registry import get_registry
-from tests.plugins.benchmarks.agora_people import crowd
+from hpscli.run.evaluate import evaluate, evaluate_predictions
+from hpscli.run.prediction_files import read_predictions
+from tests.plugins.benchmarks.agora_people import crowd, write_shards
+from tests.run.people import tiny_model
 
 PICTURES = [3, 1, 12]  # of the last one text sorts person 10 before person 2
 
@@ -42,3 +50,106 @@ def test_scoring_the_file_is_scoring_the_run(tmp_path, kind, options):
         assert of_file.metrics[name].value == pytest.approx(figure.value, abs=0.11), name
     for name, values in of_run.errors.items():
         np.testing.assert_allclose(of_file.errors[name], values, atol=2e-3, err_msg=name)
+
+
+def test_a_model_is_evaluated_exported_checked_and_evaluated_again(tmp_path):
+    people = crowd("smpl", [3, 2, 1])
+    shards = write_shards(tmp_path / "shards", people)
+    model = tiny_model(tmp_path)
+    spec = get_registry().protocol("agora/validation@corrected-smpl-v1")
+    saved = tmp_path / "saved.npz"
+    of_run = evaluate(model, shards, spec, batch=4, save=saved)
+    assert of_run.metrics["precision"].value > 0
+    file = tmp_path / "predictions.zip"
+    write(read_predictions(saved, get_registry()), file, model.body)
+    assert not [finding for finding in check(file) if finding.error]
+    for source in (file, saved):
+        given = read_predictions(source, get_registry())
+        again = evaluate_predictions(given, model.body, shards, spec)
+        assert set(again.metrics) == set(of_run.metrics)
+        for name, figure in of_run.metrics.items():
+            assert again.metrics[name].value == pytest.approx(figure.value, abs=2e-3), name
+
+
+def test_the_folder_of_a_submission_is_read_as_its_zip(tmp_path):
+    people = crowd("smpl", [2])
+    write(people.predictions, tmp_path / "predictions.zip", people.body)
+    with zipfile.ZipFile(tmp_path / "predictions.zip") as archive:
+        archive.extractall(tmp_path / "out")
+    of_zip = read(tmp_path / "predictions.zip")
+    for folder in (tmp_path / "out", tmp_path / "out" / "predictions"):
+        assert recognise(folder)
+        of_folder = read_predictions(folder, get_registry())
+        assert of_folder.meta == of_zip.meta
+        for name, values in of_zip.arrays.items():
+            np.testing.assert_array_equal(of_folder.arrays[name], values)
+
+
+def test_equal_predictions_make_equal_bytes_that_old_servers_read(tmp_path):
+    people = crowd("smplx", [2])
+    for name in ("a.zip", "b.zip"):
+        write(people.predictions, tmp_path / name, people.body)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        data = archive.read(archive.namelist()[0])
+    assert data[:2] == bytes([0x80, 2])
+    assert b"numpy.core.multiarray" in data
+    assert b"_core" not in data
+    entry = pickle.loads(data)  # our own file
+    assert entry["joints"].shape == (144, 2)
+    assert entry["joints"].max() > 1280  # pixels of the 4K picture
+    assert entry["params"]["body_pose"].shape == (1, 63)
+
+
+def test_the_layout_of_osx_is_that_of_its_authors(tmp_path):
+    people = crowd("smplx", [1])
+    write(people.predictions, file := tmp_path / "p.zip", people.body, layout="osx")
+    with zipfile.ZipFile(file) as archive:
+        entry = pickle.loads(archive.read(archive.namelist()[0]))
+    assert set(entry) == {"joints", "params"}
+    assert entry["joints"].shape == (1, 144, 2)
+    assert entry["params"]["leye_pose"].dtype == np.float64
+    assert [f.error for f in check(file) if "leading axis" in f.problem] == [True]
+    assert not [f for f in check(file, layout="osx") if f.error]
+
+
+def test_options_that_do_not_go_together_are_refused(tmp_path):
+    people = crowd("smpl", [1])
+    for options, words in (
+        ({"track": "smplx"}, "no person of the smplx track"),
+        ({"layout": "osx"}, "SMPL-X by parameters"),
+        ({"rotations": "euler"}, "rotations=euler"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            write(people.predictions, tmp_path / "p.zip", people.body, **options)
+    arrays = {n: v for n, v in people.predictions.arrays.items() if n != "camera"}
+    with pytest.raises(InvalidData, match="matched in the picture"):
+        write(replace(people.predictions, arrays=arrays), tmp_path / "p.zip", people.body)
+
+
+def test_mixed_forms_have_no_official_figures(tmp_path):
+    people = crowd("smplx", [2])
+    write(people.predictions, tmp_path / "a.zip", people.body)
+    given = read(tmp_path / "a.zip")
+    meta = ({**given.meta[0], "num_betas": 11}, given.meta[1])
+    with pytest.raises(InvalidData, match="differ in num_betas"):
+        rule("smplx", people.body).score(replace(given, meta=meta), people.samples)
+
+
+def test_predictions_of_pictures_that_nobody_knows_are_passed_over(tmp_path):
+    people = crowd("smpl", [2, 2])
+    write(people.predictions, tmp_path / "a.zip", people.body)
+    found = rule("smpl", people.body).score(read(tmp_path / "a.zip"), people.samples[:2])
+    assert found.metrics["f1"].value == 1.0
+    assert found.notes[0].startswith("2 predictions are of pictures that are not among")
+
+
+@pytest.mark.parametrize(
+    "name", ["smplx_axisangle", "smplx_rotmat", "smplx_kid", "smpl_axisangle", "smpl_rotmat"]
+)
+def test_the_examples_pass_and_are_read(reference, name):
+    file = reference / "metrics" / "submissions" / f"agora_{name}_predictions.zip"
+    assert not [finding for finding in check(file) if finding.error]
+    given = read_predictions(file, get_registry())
+    assert given.about["format"] == "agora-zip"
+    assert given.body["kind"] == name.split("_")[0]
