@@ -9,14 +9,13 @@ import numpy as np
 
 from hps_benchmarks.wholebody.goldens import Array, compare_errors
 from hps_benchmarks.wholebody.part_errors import Parts, joint_errors, vertex_errors
-from hps_benchmarks.wholebody.plugin import EVALUATION_SEEDS
+from hps_benchmarks.wholebody.plugin import EHF_ROTATION, EVALUATION_SEEDS
 from hps_benchmarks.wholebody.smplerx_3dpw import shared_joint_errors
 from hps_benchmarks.wholebody.visibility import seen_in_patch
 from hpscli.testing.goldens import ArrayCheck, ReplayOptions, compare, read_golden
 from hpscli.testing.surrogates import surrogate_body
 
 VERTICES, SMPL_VERTICES, HAND, FACE = 10475, 6890, 778, 5023
-EHF_ROTATION = (-2.98747896, 0.01172457, -0.05704687)  # axis-angle, osx/SPEC.md 8.1
 PICTURE_PX = (160, 200)  # height, width: goldens/README.md
 TRUE_TRANSLATION, PREDICTED_TRANSLATION = (0.1, 0.0, 30.0), (0.05, -0.02, 30.0)  # of UBody
 SHOWN_ROWS = 3  # of the meshes, which the golden holds

@@ -21,6 +21,8 @@ EVALUATION_SEEDS = {  # of the two samples of each evaluation, and of the surrog
     "body_joints_seed": 14,
     "parts_seed": 15,
 }
+# EHF's meshes stand in the world of its one camera: its rotation, axis-angle; osx/SPEC.md 8.1
+EHF_ROTATION = (-2.98747896, 0.01172457, -0.05704687)
 LICENCES = {
     "ehf": "SMPL-X licence: non-commercial research",
     "agora": "AGORA licence: non-commercial research",
@@ -88,7 +90,7 @@ def ehf() -> list[ProtocolSpec]:
         summary="EHF as OSX and Hand4Whole measure it: errors of mesh, hands, face, and joints.",
         default=True,
         models=("osx",),
-        options={"joints": True},
+        options={"joints": True, "turn": EHF_ROTATION},
         published=PUBLISHED["ehf"],
         source=f"{OSX} and {HAND4WHOLE}, data/EHF/EHF.py",
         **common,
@@ -96,7 +98,7 @@ def ehf() -> list[ProtocolSpec]:
     smplerx = ProtocolSpec(
         name="ehf/test@smplerx-v1",
         summary="EHF as SMPLer-X measures it: OSX's figures, and each hand alone.",
-        options={"joints": True, "sides": True},
+        options={"joints": True, "sides": True, "turn": EHF_ROTATION},
         source=f"{SMPLERX}, data/EHF/EHF.py",
         beside="ehf/test@osx-corrected-v1",
         **common,

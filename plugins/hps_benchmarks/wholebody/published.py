@@ -62,7 +62,7 @@ def _rows(
             source=source,
             label=label,
             doubt=doubt,
-            note=note,
+            note=note if model else "",  # of what hps could measure
         )
         for model, label, values in rows
         for metric, value in zip(columns, values, strict=False)
@@ -75,17 +75,17 @@ PUBLISHED: Mapping[str, tuple[Published, ...]] = {
         *_rows(
             EHF_OSX,
             OSX_TABLES,
-            note="shown with OSX's own crop: prepare EHF's osx-json with --reference osx",
+            note="of OSX's own crops: prepare osx-json with --reference osx",
         ),
         *_rows(EHF_EARLIER, OSX_TABLES, doubt="an earlier row, printed beside a later one"),
-        *_rows(EHF_MULTI, MULTI_HMR, note="whole pictures, no boxes"),
+        *_rows(EHF_MULTI, MULTI_HMR),
         *_rows(EHF_SMPLERX, SMPLERX),
         *_rows(EHF_USER, USER, doubt="measured by a user, not confirmed by the authors"),
     ),
     "agora": _rows(
         AGORA_OSX,
         OSX_TABLES,
-        note="of OSX's people and crops: prepare osx-json with --reference osx",
+        note="of OSX's own people and crops: prepare osx-json with --reference osx",
     ),
     "3dpw": _rows(
         PW3D_OSX,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from hps_benchmarks.wholebody.figures import UNDEFINED, figures_of, refuse_undefined
@@ -11,6 +12,7 @@ from hps_benchmarks.wholebody.part_errors import Seen, joint_errors, vertex_erro
 from hps_benchmarks.wholebody.parts import NOTE, parts_of
 from hps_benchmarks.wholebody.similarity import onto, onto_or_middle
 from hpscli.body.layer import Body
+from hpscli.body.rotations import axis_angle_to_matrix
 from hpscli.errors import InvalidData
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.errors import require_finite
@@ -20,9 +22,14 @@ from hpscli.metrics.truth import check_protocol
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+MESH_IN_FILE = "mesh_gt_path"  # OSX's word, in the metadata of its own lists
+
 
 class PartsRule:
-    """Options: `joints` too, `sides` each hand too, `corrected`: float64, and no mesh without a number."""
+    """Options: `joints` too, `sides` each hand too, `corrected`: float64, and no mesh without a number.
+
+    `turn`: axis-angle, world -> camera, of meshes that a list of OSX names and does not turn.
+    """
 
     needs_mesh = True
 
@@ -33,6 +40,7 @@ class PartsRule:
         self.joints = bool(options.get("joints", False))
         self.corrected = bool(options.get("corrected", False))
         self.parts = parts_of(body, joints=self.joints)
+        self.turn = tuple(float(number) for number in options.get("turn", ()))
         self.truth = MeshTruth(protocol, body)
         self.figures: Mapping[str, Figure] = figures_of(
             joints=self.joints, sides=bool(options.get("sides", False))
@@ -70,7 +78,16 @@ class PartsRule:
         points = self.truth.points(people.targets, people.present, people.meta)
         if points.vertices is None:
             raise InvalidData(f"protocol '{self.protocol.name}' has no true meshes.")
-        return points.vertices, None
+        return self._turned(points.vertices, people), None
+
+    def _turned(self, meshes: Array, people: People) -> Array:
+        """True meshes -> in the camera: OSX's own list keeps them as their files have them."""
+        rows = [MESH_IN_FILE in dict(entry.get("osx") or {}) for entry in people.meta]
+        if not self.turn or not any(rows):
+            return meshes
+        rotation = axis_angle_to_matrix(torch.tensor(self.turn, dtype=torch.float64)).numpy()
+        meshes[rows] = meshes[rows] @ rotation.T
+        return meshes
 
     def _errors(self, predicted: Array, true: Array, seen: Seen | None) -> dict[str, Array]:
         """Meshes -> errors, in float32 as official programs take them from the network, else float64."""

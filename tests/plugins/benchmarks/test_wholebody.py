@@ -9,7 +9,7 @@ import torch
 
 from hps_benchmarks.wholebody.part_errors import Parts, Seen, joint_errors, vertex_errors
 from hps_benchmarks.wholebody.similarity import onto, onto_or_middle
-from hpscli.body.layer import load_body
+from hpscli.body.layer import load_body, matrices
 from hpscli.errors import InvalidData, MissingError, UsageError
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.rules import rule_of
@@ -199,3 +199,32 @@ def test_nothing_is_aligned_from_one_point() -> None:
     assert np.isnan(onto(np.zeros_like(true), true)).all()
     middle = onto_or_middle(np.zeros_like(true), true)
     np.testing.assert_allclose(middle, np.broadcast_to(true.mean(1, keepdims=True), true.shape))
+
+
+def test_meshes_of_osx_own_list_of_ehf_are_turned_into_the_camera(tmp_path: Path) -> None:
+    """Its loader keeps them as the files have them, and its evaluation turns them."""
+    import cv2
+
+    from hps_benchmarks.wholebody.plugin import EHF_ROTATION
+
+    body = load_body("smplx", source="free")
+    answers = [parameters("smplx", seed) for seed in range(COUNT)]
+    turn, _ = cv2.Rodrigues(np.array(EHF_ROTATION))
+    flat = {
+        n.partition(".")[2]: torch.tensor(np.stack([a[n] for a in answers])) for n in answers[0]
+    }
+    meshes = body(matrices(flat)).vertices.numpy()
+    spec = protocol("ehf/test@osx-v1")
+    for official in (False, True):
+        stored = meshes @ turn if official else meshes
+        extra = {n: {"vertices.smplx": stored[n].astype(np.float32)} for n in range(COUNT)}
+        shards = write_people(
+            tmp_path / str(official),
+            COUNT,
+            kind="smplx",
+            extra=extra,
+            drop=("smplx.",),
+            meta={"osx": {"mesh_gt_path": "EHF/data/01_align.ply"}} if official else {},
+        )
+        result = evaluate(oracle_model("smplx", list(answers)), shards, spec, batch=2)
+        assert result.metrics["mpvpe_all"].value < 0.01
