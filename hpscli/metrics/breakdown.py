@@ -53,8 +53,10 @@ def _table(
     for group in dict.fromkeys(said.tolist()):
         means = [_mean(values[name][said == group]) for name in figures]
         rows.append((group, int((said == group).sum()), *means))
-    labels = [f"{figure.label} {figure.unit}".strip() for figure in figures.values()]
-    return Table(title=title, columns=(word, "people", *labels), rows=tuple(rows))
+    labels = [figure.label for figure in figures.values()]
+    units = {figure.unit for figure in figures.values()}
+    unit = units.pop() if len(units) == 1 else ""
+    return Table(title=title, columns=(word, "people", *labels), rows=tuple(rows), unit=unit)
 
 
 def _mean(values: Array) -> float | None:

@@ -25,6 +25,7 @@ class BodyOptions:
     average: Average = "people"  # batches: METRO's weighted average; joints: one mean over all
     batch: int = 30  # people of a batch in METRO's evaluation
     inside_picture: bool = False  # whether people with a joint outside of the picture are left out
+    universal: bool = False  # whether labels of MPI-INF-3DHP have to be those of univ_annot3
     in_motion: bool = (
         False  # whether the acceleration error is a figure; needs frames in the metadata
     )

@@ -158,6 +158,7 @@ def _inf_3dhp() -> list[ProtocolSpec]:
             "labels": ("spin_gt24", "mpi_inf_3dhp17_test"),
             "root": "stored",
             "inside_picture": True,
+            "universal": True,
         },
         "says": {
             **SPIN.says,
@@ -175,6 +176,7 @@ def _inf_3dhp() -> list[ProtocolSpec]:
         "options": {
             "labels": ("mpi_inf_3dhp17_test", *LABELS[1:]),
             "average": "joints",
+            "universal": True,
             "strict": False,
         },
         "says": {

@@ -10,11 +10,14 @@ from hps_benchmarks.bodies.options import BodyOptions
 from hps_benchmarks.bodies.score import Joints
 from hpscli.body.joints import joint_set
 from hpscli.body.layer import Body
+from hpscli.errors import InvalidData
 from hpscli.metrics.rules import People
 from hpscli.metrics.truth import Truth
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+
+AT_ORIGIN = 1e-6  # metres; shards of univ_annot3 hold joints from the pelvis
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,23 @@ def _labels(options: BodyOptions, people: People, rows: NDArray[np.int64], name:
     """-> stored joints (n,J,3); official code looks at no confidence of a single joint."""
     stored = np.stack([people.samples[row].arrays[f"keypoints3d.{name}"] for row in rows])
     points = stored.astype(np.float64)
+    if options.universal and name in PLACES:
+        _refuse_other_skeleton(
+            points[:, PLACES[name].pelvis, :3], [people.keys[row] for row in rows]
+        )
     known = None if options.strict else np.asarray(points[..., -1] > 0, bool)
     return Joints(points[..., :3], name, known)
+
+
+def _refuse_other_skeleton(pelvis: Array, keys: list[str]) -> None:
+    """Raise for joints as the cameras saw them: the figures are about the scaled skeleton."""
+    away = np.abs(pelvis).max(axis=1) > AT_ORIGIN
+    if away.any():
+        raise InvalidData(
+            f"{int(away.sum())} of {len(keys)} people have joints of annot3, first "
+            f"'{keys[int(np.argmax(away))]}': this protocol is about univ_annot3, from the pelvis.",
+            "hps prepare mpi-inf-3dhp --from DIR --split test annotation=univ_annot3",
+        )
 
 
 def predicted_joints(body: Body, people: People, name: str) -> Array:

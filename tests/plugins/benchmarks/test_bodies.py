@@ -156,6 +156,7 @@ def test_people_with_joints_outside_of_the_picture_are_not_in_spins_list() -> No
     flat[2, 4, 0] = -1.0
     flat[3, 4, 1] = 100.0  # the picture ends before this pixel
     solid = labels("spin_gt24")
+    solid[..., :3] -= solid[:, 14:15, :3]
     who = samples(
         {"keypoints2d.mpi_inf_3dhp17_test": flat, "keypoints3d.spin_gt24": solid},
         image_size_px=[[100, 200]] * COUNT,
@@ -164,6 +165,13 @@ def test_people_with_joints_outside_of_the_picture_are_not_in_spins_list() -> No
     assert np.isnan(found.values["mpjpe"]).nonzero()[0].tolist() == [2, 3]
     assert found.values["joint_errors_mm"].shape == (COUNT, 17)
     assert totals.metrics["mpjpe"].n == COUNT - 2
+
+
+@pytest.mark.parametrize("rule", ["spin-v1", "mmhuman3d-v1"])
+def test_joints_as_cameras_saw_them_are_not_the_universal_skeleton(rule: str) -> None:
+    who = samples({"keypoints3d.mpi_inf_3dhp17_test": labels("mpi_inf_3dhp17_test") + 0.5})
+    with pytest.raises(InvalidData, match="univ_annot3"):
+        measured(f"mpi-inf-3dhp/test@{rule}", who, prediction())
 
 
 def test_a_single_point_has_no_aligned_figure_officially_and_one_when_corrected() -> None:
