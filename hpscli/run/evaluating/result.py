@@ -50,6 +50,8 @@ def make_result(
             "shards": str(people.index.location),
             "index_sha256": index_sha256(people.index.location),
             "samples": len(measured.keys),
+            "dataset": people.index.dataset,
+            "split": people.index.split,
         },
         settings={
             "batch": settings.batch,
@@ -96,14 +98,26 @@ def published(
     """
     if subject.body.get("source") == "free":
         return {}
-    found = {}
-    for entry in protocol.published:
-        asked = entry.tta == tta and entry.options.items() <= subject.options.items()
-        if asked and entry.model in subject.names and entry.metric in metrics:
-            found[entry.metric] = {
+    fitting = [
+        entry
+        for entry in protocol.published
+        if entry.tta == tta
+        and entry.options.items() <= subject.options.items()
+        and entry.model in subject.names
+        and entry.metric in metrics
+    ]
+    # the row of just these weights before that of the kind of model, and what nobody doubts first
+    fitting.sort(key=lambda entry: (subject.names.index(entry.model), bool(entry.doubt)))
+    found: dict[str, Any] = {}
+    for entry in fitting:
+        said = {"label": entry.label, "doubt": entry.doubt, "note": entry.note}
+        found.setdefault(
+            entry.metric,
+            {
                 "value": entry.value,
                 "source": entry.source,
                 "difference": metrics[entry.metric].value - entry.value,
-                **({"doubt": entry.doubt} if entry.doubt else {}),
-            }
+                **{name: text for name, text in said.items() if text},
+            },
+        )
     return found

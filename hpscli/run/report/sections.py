@@ -34,6 +34,10 @@ def marks(result: Result) -> Iterator[str]:
         )
     if limit := result.settings.get("limit"):
         yield _mark(f"Only the first {limit} people: the figures are not those of the test set.")
+    held = "/".join(str(result.data.get(word, "")) for word in ("dataset", "split"))
+    wanted = "/".join(str(result.protocol.get(word, "")) for word in ("testset", "split"))
+    if held.strip("/") and held != wanted:
+        yield _mark(f"The shards say that their people are of {held}, not of {wanted}.")
     standing = str(result.protocol.get("standing", ""))
     if standing in ("corrected", "reconstruction"):
         beside = result.protocol.get("beside")

@@ -19,6 +19,8 @@ def result(**changes: Any) -> Result:
     made = Result(
         protocol={
             "name": "synthetic/test@smpl24-v1",
+            "testset": "synthetic",
+            "split": "test",
             "summary": "rendered <people>",
             "joints": "smpl24",
             "standing": "ours",
