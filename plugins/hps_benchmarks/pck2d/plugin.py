@@ -16,6 +16,7 @@ SAYS = {
 SETS = (
     # data set, split, rule, standing, what is different from the authors' lists of people
     ("coco", "validation", "hmr2-v1", "official", "The authors' own list is in coco_val.npz."),
+    ("coco", "validation2017", "hmr2-v1", "official", "These are the pictures of 2017."),
     (
         "lsp-extended",
         "train",
@@ -47,7 +48,7 @@ def hps_protocols() -> list[ProtocolSpec]:
             joints="hmr2_44",
             root=(),
             metrics=(),
-            default=True,
+            default=split != "validation2017",
             rule=f"{HERE}.rule:Pck2dRule",
             options={"focal_px": FOCAL_PX},
             standing=standing,

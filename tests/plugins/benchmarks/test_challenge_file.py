@@ -14,7 +14,7 @@ import torch
 
 from hps_benchmarks.challenge.submission.check import check
 from hps_benchmarks.challenge.submission.files import read, recognise
-from hps_benchmarks.challenge.submission.layout import SPLITS
+from hps_benchmarks.challenge.submission.layout import SPLITS, read_ground_truth
 from hpscli.body.layer import load_body
 from hpscli.data.leaderboard.pickles import numpy1_pickle
 from hpscli.data.leaderboard.zips import open_zip, write_zip
@@ -428,3 +428,11 @@ def test_reading_refuses_what_would_run_and_what_does_not_fit(tmp_path: Path) ->
             read(packed(tmp_path / "pred.zip", WRONG[damage][0](whole())))
     assert not Path("ran").exists()
     assert open_zip(tmp_path / "pred.zip", largest_bytes=1 << 30, members=100).names
+
+
+def test_the_owners_files_are_read_as_they_are(reference: Path) -> None:
+    known = read_ground_truth(reference / "datasets" / "fixtures" / "pw3d")
+    assert {split for split, _ in known} == set(SPLITS)
+    for sequence in known.values():
+        assert sequence.evaluated.shape == (sequence.people, sequence.frames)
+        assert sequence.evaluated.any()

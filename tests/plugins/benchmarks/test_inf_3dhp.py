@@ -139,3 +139,15 @@ def test_a_model_is_measured_by_its_mesh(tmp_path: Path) -> None:
     result = evaluate(model, where, protocol(), batch=4)
     assert result.metrics["mpjpe"].n == COUNT and 0 < result.metrics["mpjpe"].value < 5000
     assert result.metrics["auc"].value < 100
+
+
+def test_the_owners_files_say_sequence_and_activity(reference: Path, tmp_path: Path) -> None:
+    owners = reference / "datasets" / "fixtures" / "mpi_inf_3dhp"
+    words = ["--from", str(owners), "--split", "test", "--workers", "1", "-q"]
+    out = tmp_path / "shards"
+    option = "annotation=univ_annot3"
+    assert run(["prepare", "mpi-inf-3dhp", option, *words, "--out", str(out)]) == 0
+    result = evaluate(tiny_model(tmp_path), out, protocol())
+    assert [row[0] for row in result.tables["sequences"].rows][:2] == ["TS1", "TS2"]
+    assert result.tables["actions"].rows[-1][0] == "All" and not result.notes
+    assert "\nTestSeq2," in result.official_text and "Standing/Walking" in result.official_text
