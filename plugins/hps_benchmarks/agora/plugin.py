@@ -33,12 +33,13 @@ SAYS: Mapping[str, str] = {
     "people": "every person of agora/validation; a prediction may be of anybody",
     "matching": "in each picture of 4K, greedily by the first 24 joints; boxes overlap by 0.1 or more",
     "truth": "the annotated body of each person's gender and age",
-    "body": "root is the middle of the hips; 24 joints of SMPL or 22 of SMPL-X, 4010 vertices",
+    "root": "body: the middle of the hips; hands: the wrist; face: the neck",
     "NMJE, NMVE": "errors divided by F1",
 }
+SMPL_SAYS = {"joints": "24 joints of the body", "vertices": "4010 of the body, by AGORA's list"}
 SMPLX_SAYS = {
-    "hands": "16 joints from each wrist, 778 vertices of MANO; the wrist counts with 0",
-    "face": "52 joints from the neck, which counts with 0; vertices of FLAME",
+    "joints": "22 of the body, 16 of each hand, 52 of the face; the root of a part counts with 0",
+    "vertices": "4010 of the body by AGORA's list, 778 of each hand (MANO), 5023 of the face (FLAME)",
     "fullbody": "body + (left hand + right hand + face) / 3: no error over all vertices",
 }
 OFFICIAL = {
@@ -70,7 +71,7 @@ def hps_protocols() -> list[ProtocolSpec]:
 def _protocol(track: str, images: str, corrected: bool) -> ProtocolSpec:
     ending = f"{track}-bfh-v1" if images == "bfh" else f"{track}-v1"
     names = [f"agora/validation@{kind}-{ending}" for kind in ("official", "corrected")]
-    told = f"AGORA, {track.upper()} track: people matched in the picture, then measured"
+    told = f"AGORA, {'SMPL-X' if track == 'smplx' else 'SMPL'} track: people matched in the picture, then measured"
     part = ", pictures with hands and faces (bfh) alone" if images == "bfh" else ""
     return ProtocolSpec(
         name=names[corrected],
@@ -80,16 +81,16 @@ def _protocol(track: str, images: str, corrected: bool) -> ProtocolSpec:
         summary=f"{told}{part}{'; misses, hidden people and rounding put right' * corrected}.",
         body=track,
         joints=TRACKS[track],
-        root=("left_hip", "right_hip"),
+        root=(),
         metrics=(),
         gender="annotated" if track == "smplx" else "neutral",
-        default=track == "smpl" and not corrected,
+        default=images == "all" and not corrected,
         rule=f"{HERE}.rule:AgoraRule",
         options={"corrected": corrected, "images": images},
         standing="corrected" if corrected else "official",
         says={
             **SAYS,
-            **(SMPLX_SAYS if track == "smplx" else {}),
+            **(SMPLX_SAYS if track == "smplx" else SMPL_SAYS),
             **(CORRECTED if corrected else OFFICIAL),
         },
         source=CODE,

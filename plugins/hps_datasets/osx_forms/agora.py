@@ -80,6 +80,7 @@ def _person(request: Request, annotation: Labels, view: View) -> Person | None:
     arrays = _part_boxes(annotation, view, official=request.official)
     arrays |= _labels(request, annotation, view)
     meta: dict[str, Any] = {"set": "AGORA", "annotation": number, "is_3d": True}
+    meta |= _from_4k(view)
     if "gender" in annotation:
         meta["subject_gender"] = str(annotation["gender"])
     if "smplx.body_pose" in arrays:
@@ -125,6 +126,7 @@ def _test_person(request: Request, name: str, number: int, labels: Labels) -> Pe
     if view is None:
         return None
     meta: dict[str, Any] = {"set": "AGORA", "is_3d": False, "person": number}
+    meta |= _from_4k(view)
     arrays: dict[str, Array] = {}
     if request.official:
         arrays["extra.crop_affine"] = view.affine
@@ -161,6 +163,12 @@ def _view(request: Request, crop: str, large: str, small: str) -> View | None:
     return View(
         name=f"{request.folder}{crop}.png", size=size, affine=affine, official=request.official
     )
+
+
+def _from_4k(view: View) -> dict[str, Any]:
+    """-> where a crop lies in its picture: the leaderboard's file wants pixels of 4K."""
+    whole = view.size in (LARGE, SMALL)
+    return {} if whole else {"from_4k": np.asarray(view.affine, np.float64).tolist()}
 
 
 def _box(request: Request, labels: Labels, view: View) -> Array:

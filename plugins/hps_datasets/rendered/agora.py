@@ -72,6 +72,7 @@ class Reading:
     reference: str
     body: str
     resolution: str
+    invalid: bool  # whether people are kept that the owner calls invalid
 
 
 @dataclass(frozen=True)
@@ -83,18 +84,20 @@ class Shown:
 
 
 def agora(
-    root: Path, split: str, *, reference: str, body: str, resolution: str
+    root: Path, split: str, *, reference: str, body: str, resolution: str, invalid: str = "drop"
 ) -> Iterator[Person | HpsError]:
-    """Tables of a split -> its valid people, pictures in order."""
+    """Tables of a split -> its valid people, or with invalid=keep all, pictures in order."""
     if body not in JOINTS:
         raise UsageError(f"body '{body}' is none of AGORA's.", "body=smplx or body=smpl")
     if resolution not in (*SIZES, "auto"):
         known = " or ".join(f"resolution={name}" for name in SIZES)
         raise UsageError(f"resolution '{resolution}' is none of AGORA's.", known)
+    if invalid not in ("drop", "keep"):
+        raise UsageError(f"invalid={invalid}?", "invalid=drop or invalid=keep")
     tables = sorted((root / FOLDERS[body]).glob(f"*{split}*.pkl"))
     if not tables:
         raise MissingError(f"{root / FOLDERS[body]} holds no table of '{split}' (*{split}*.pkl).")
-    reading = Reading(root, split, reference, body, resolution)
+    reading = Reading(root, split, reference, body, resolution, invalid == "keep")
     for path in tables:
         yield from _rows(reading, path)
 
@@ -110,7 +113,7 @@ def _rows(reading: Reading, path: Path) -> Iterator[Person | HpsError]:
 
 
 def _people(reading: Reading, record: str, cells: Mapping[str, Any]) -> Iterator[Person | HpsError]:
-    """One picture's row -> its valid people."""
+    """One picture's row -> its people, valid ones unless all are kept."""
     try:
         shown, valid = shown_picture(reading, str(cells["imgPath"])), list(cells["isValid"])
     except InvalidData as error:
@@ -120,11 +123,11 @@ def _people(reading: Reading, record: str, cells: Mapping[str, Any]) -> Iterator
         yield InvalidData(f"{record}: {in_words(error)}.")
         return
     for number, is_valid in enumerate(valid):
-        if not is_valid:
+        if not (is_valid or reading.invalid):
             continue
         try:
             one = {key: cells[key][number] for key in PERSON_CELLS if key in cells}
-            yield _person(reading, shown, number, {**cells, **one})
+            yield _person(reading, shown, number, {**cells, **one, "isValid": is_valid})
         except (InvalidData, MissingError) as error:
             yield InvalidData(f"{record} person {number}: {error.problem}")
         except RECORD_ERRORS as error:
@@ -165,6 +168,8 @@ def _person(reading: Reading, shown: Shown, number: int, cells: Mapping[str, Any
         "kid": bool(cells["kid"]),
         "occlusion": float(cells["occlusion"]),
     }
+    if not cells["isValid"]:
+        meta["is_valid"] = False
     parameters = {f"{body}.{name}": fit[name] for name in SHAPES[body]}
     parameters[f"{body}.betas"] = fit["betas"][:COUNT_OF_BETAS]
     arrays = {

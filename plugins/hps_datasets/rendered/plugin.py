@@ -15,7 +15,7 @@ def hps_datasets() -> list[DatasetSpec]:
             "hps_datasets:cards/agora.toml",
             people=f"{READERS}.agora:agora",
             references=("mmhuman3d",),
-            options={"body": "smplx", "resolution": "auto"},
+            options={"body": "smplx", "resolution": "auto", "invalid": "drop"},
         ),
         dataset(
             "hps_datasets:cards/surreal.toml",

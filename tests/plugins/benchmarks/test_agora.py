@@ -21,8 +21,9 @@ from hps_benchmarks.agora.matching import (
 from hps_benchmarks.agora.posing import body_of
 from hps_benchmarks.agora.rule import AgoraRule
 from hps_benchmarks.agora.submission.naming import file_names, picture_stem, to_4k
+from hps_datasets.rendered.agora import agora
 from hpscli.body.layer import load_body
-from hpscli.errors import InvalidData, MissingError
+from hpscli.errors import InvalidData, MissingError, UsageError
 from hpscli.registry import get_registry
 from hpscli.testing.goldens import ReplayOptions
 from hpscli.testing.selfcheck import find, replay
@@ -293,6 +294,19 @@ def test_names_and_pixels_are_those_of_the_large_pictures():
     np.testing.assert_allclose(to_4k(np.array([[60.0, 70.0]]), affine), [[100.0, 100.0]])
     with pytest.raises(InvalidData, match="is a crop"):
         to_4k(np.zeros((1, 2)), {"image_path": "ag_a_00001_pid_3.png"})
+
+
+def test_people_of_the_owners_tables_can_all_be_kept(reference):
+    root = reference / "datasets" / "fixtures" / "agora"
+    options = {"reference": "", "body": "smplx", "resolution": "auto"}
+    valid = list(agora(root, "validation", **options))
+    everybody = list(agora(root, "validation", invalid="keep", **options))
+    assert [p.key for p in everybody if p.meta.get("is_valid", True)] == [p.key for p in valid]
+    assert [p.key[-2:] for p in everybody if not p.meta.get("is_valid", True)] == ["-1"]
+    stems = {picture_stem(person.image) for person in everybody}
+    assert "ag_validationset_fix_arch_00002" in stems
+    with pytest.raises(UsageError, match="invalid=maybe"):
+        next(agora(root, "validation", invalid="maybe", **options))
 
 
 def test_girls_have_the_neutral_child_and_smpl_is_always_neutral():
