@@ -24,6 +24,7 @@ def compare_results(output: Output, places: Sequence[str], out: Path | None, for
         raise UsageError(
             "--compare takes two result files or more.", "hps eval --compare A.json B.json"
         )
+    page = _page(out, force)
     first, *others = [read_result(result_file(place)) for place in places]
     found = [compare(first, other) for other in others]
     document = {
@@ -45,9 +46,6 @@ def compare_results(output: Output, places: Sequence[str], out: Path | None, for
             for place, one in zip(places[1:], found, strict=True)
         ],
     }
-    page = None if out is None else (out if out.suffix == ".html" else out / "comparison.html")
-    if page is not None and page.exists() and not force:
-        raise UsageError(f"{page} exists already.", "Choose another name, or add --force.")
     output.result("eval-comparison", document, lambda: _draw(first, others, found))
     if page is not None:
         from hpscli.run.report import write_comparison
@@ -55,6 +53,21 @@ def compare_results(output: Output, places: Sequence[str], out: Path | None, for
         output.say("report", write_comparison(page, first, others, found))
     else:
         output.next(f"hps eval --compare {' '.join(places)} --out comparison.html")
+
+
+def _page(out: Path | None, force: bool) -> Path | None:
+    """-> where the page goes, if there is one: a file, or in a folder."""
+    if out is None:
+        return None
+    if out.suffix not in ("", ".html"):
+        raise UsageError(
+            f"a comparison is a page, not '{out.suffix}'.",
+            f"--out {out.with_suffix('.html')}     (numbers: --json > {out.stem}.json)",
+        )
+    page = out if out.suffix else out / "comparison.html"
+    if page.exists() and not force:
+        raise UsageError(f"{page} exists already.", "Choose another name, or add --force.")
+    return page
 
 
 def result_file(place: str) -> Path:

@@ -60,6 +60,8 @@ def test_a_page_is_written_where_asked_and_never_over_another(results: Path, cap
     assert run([*words, "--force"]) == 0
     assert run(["eval", "--compare", "a.json", "b.json", "--out", "folder"]) == 0
     assert Path("folder/comparison.html").is_file()
+    assert run(["eval", "--compare", "a.json", "b.json", "--out", "a.json"]) == 2
+    assert "--out a.html" in capsys.readouterr().err
 
 
 def test_a_run_stands_for_its_newest_result(results: Path, capsys) -> None:

@@ -75,8 +75,10 @@ def _breakdowns(result: Result, named: list[str]) -> Iterator[str]:
     joints = tables.pop("joints", None)
     drawn = "".join(sections.joints(result))
     if drawn or joints:
-        yield f"<h2>Joints</h2><div class='charts'>{drawn}"
-        yield f"{table(joints.columns, joints.rows) if joints else ''}</div>"
+        yield f"<h2>Joints</h2><div class='charts'>{drawn}</div>"
+        if joints:
+            yield "<details><summary>numbers of the joints</summary>"
+            yield f"{table(joints.columns, joints.rows)}</details>"
     for listed in tables.values():
         unit = f", {listed.unit}" if listed.unit else ""
         yield f"<h2>{escape(listed.title + unit)}</h2>"

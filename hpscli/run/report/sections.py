@@ -77,7 +77,9 @@ def _published(metric: Metric, entry: Mapping[str, Any]) -> list[object]:
     difference = float(entry["difference"])
     better = difference == 0 or (difference < 0) == metric.smaller_is_better
     kind = "good" if better else "bad"
-    said = escape(str(entry["source"]))
+    said = escape(", ".join(str(entry[w]) for w in ("label", "source") if entry.get(w)))
+    if note := entry.get("note"):
+        said += f"<br><span class='soft'>{escape(str(note))}</span>"
     if doubt := entry.get("doubt"):
         said += f"<br><span class='look'>doubtful: {escape(str(doubt))}</span>"
     return [

@@ -14,7 +14,13 @@ from hpscli.run.report import report_html, write_report
 from tests.run.report.results import ACTIONS, CURVE, JOINTS, joints, result
 
 REFERENCE = {
-    "mpjpe": {"value": 70.0, "source": "Who & Whom, table 2", "difference": -0.5},
+    "mpjpe": {
+        "value": 70.0,
+        "source": "Who & Whom, table 2",
+        "difference": -0.5,
+        "label": "Ours-L",
+        "note": "with <flips>",
+    },
     "pck": {"value": 32.0, "source": "README", "difference": -2.0, "doubt": "copied"},
 }
 
@@ -72,7 +78,8 @@ def test_ours_published_and_difference_stand_together_with_doubts() -> None:
     page = checked(report_html(result(reference=REFERENCE), {}))
     said = text(page)
     assert "69.50" in said and "70.00" in said and "-0.50" in said
-    assert "Who &amp; Whom" in said and "doubtful: copied" in said
+    assert "Ours-L, Who &amp; Whom" in said and "with &lt;flips&gt;" in said
+    assert "doubtful: copied" in said
     assert "<span class='good'>-0.50" in page and "<span class='bad'>-2.00" in page
     assert "0.7641" in said  # shares have no unit and more digits
 
