@@ -57,7 +57,9 @@ def given_people(
         }
         named.setdefault("camera", torch.full((len(mine), 3), torch.nan))
         prediction = Prediction.from_named_tensors(named)
-        bare = prediction.vertices is None and not prediction.parameters
+        mesh = prediction.vertices
+        other = mesh is None or mesh.shape[1] != len(body.template)  # none, or not this body's
+        bare = other and not prediction.parameters
         flat = any(name.startswith(FLAT) for name in prediction.extras)
         if not (bare and (flat or protocol.joints in prediction.joints)):  # joints make no mesh
             with torch.no_grad():
