@@ -59,17 +59,17 @@ def _work(rank: int, world: int, job: Job, folder: str) -> None:
     """One process of a group; what a user did wrong is handed to the parent as a file."""
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // world))
     device = f"cuda:{rank}" if job.device == "cuda" else job.device
-    try:
-        with process_group(device, rank, world, f"file://{folder}/meeting"):
+    with process_group(device, rank, world, f"file://{folder}/meeting"):
+        try:
             result = run_job(job, device)
             if rank == 0:
                 write_result(Path(folder) / RESULT, result)
-    except HpsError as error:
-        document = {"kind": type(error).__name__, "problem": error.problem, "fix": error.fix}
-        part = Path(folder) / f"{PROBLEM}.{rank}"
-        part.write_text(json.dumps(document), encoding="utf-8")
-        part.replace(Path(folder) / PROBLEM)
-        raise
+        except HpsError as error:  # told before the group ends, which ends the others
+            document = {"kind": type(error).__name__, "problem": error.problem, "fix": error.fix}
+            part = Path(folder) / f"{PROBLEM}.{rank}"
+            part.write_text(json.dumps(document), encoding="utf-8")
+            part.replace(Path(folder) / PROBLEM)
+            raise
 
 
 def run_job(job: Job, device: str) -> Result:

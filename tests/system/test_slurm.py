@@ -169,6 +169,31 @@ def test_a_preparation_as_jobs_gives_the_bytes_of_one_process(slurm: Path, tmp_p
     assert {path.name: path.read_bytes() for path in out.iterdir()} == one
 
 
+def test_an_evaluation_by_a_step_or_a_job_gives_the_figures_of_one_process(
+    slurm: Path, tmp_path: Path
+) -> None:
+    people = tmp_path / "people"
+    words = ["prepare", "synthetic", "--split", "test", "--count", "9", "--size", "64", "-q"]
+    assert hps([*words, "--out", str(people)]) == 0
+    words = ["eval", "hmr.tiny", "--testset", "synthetic", "--shards", str(people), "--device=cpu"]
+    assert hps([*words, "--out", str(tmp_path / "one"), "-q"]) == 0
+    step = " ".join(["srun", "-n", "2", "hps", *words, "--out", str(tmp_path / "step")])
+    job = submit(tmp_path, f"export OMP_NUM_THREADS=1\n{step}", "-n", "2")
+    wait_for(lambda: ended(job), JOB_SECONDS, slurm)
+    settings = "partition=main,time=10,cpus=1,tasks=2"
+    assert hps([*words, "--out", str(tmp_path / "job"), "--slurm", settings]) == 0
+    wait_for((tmp_path / "job" / "result.json").is_file, JOB_SECONDS, slurm)
+    one, two, three = (
+        json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "step", "job")
+    )
+    assert (one["processes"], two["processes"], three["processes"]) == (1, 2, 2)
+    for other in (two, three):
+        assert other["protocol"] == one["protocol"] and other["data"] == one["data"]
+        for name, figure in one["metrics"].items():
+            assert other["metrics"][name]["n"] == 9
+            assert abs(other["metrics"][name]["value"] - figure["value"]) < 1e-3  # mm
+
+
 def test_a_job_that_is_warned_is_queued_again_and_goes_on(slurm: Path, tmp_path: Path) -> None:
     """What a preemption or the end of the time does: the job gets USR2 and puts itself back."""
     words = ["prepare", "synthetic", "--count", "400", "--size", "96", "--shard-samples", "4", "-q"]
