@@ -149,8 +149,10 @@ def _shown(plan: dict[str, Any]) -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = [(name, plan[name]) for name in ("leaderboard", "file")]
     rows += [(name, plan[name]) for name in ("checkpoint", "shards") if plan[name]]
     rows += [("options", " ".join(f"{k}={v}" for k, v in plan["options"].items()) or "none")]
-    needs = [line for text in plan["missing"] for line in text.splitlines()]
-    return rows + [("would need" if index == 0 else "", line) for index, line in enumerate(needs)]
+    for text in plan["missing"]:
+        lines = text.splitlines()
+        rows += [("would need" if line is lines[0] else "", line) for line in lines]
+    return rows
 
 
 def _export(output: Output, request: "ExportRequest") -> None:
