@@ -54,6 +54,7 @@ def _pair(
     says = {**family.says, **(family.studio_says if studio else {})}
     if studio:
         says.pop("mesh", None)
+        says.pop("PVE", None)
         says["people"] = H36M[split]
     own: dict[str, Any] = {
         "testset": testset,
