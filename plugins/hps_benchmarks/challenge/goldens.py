@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from hps_benchmarks.challenge import score
+from hps_benchmarks.challenge.submission.layout import TRACKS
 from hpscli.body.kinematics import Kinematics
 from hpscli.body.rotations import axis_angle_to_matrix
 from hpscli.testing.goldens import ArrayCheck, Golden, ReplayOptions, compare, locate, read_golden
@@ -53,12 +54,14 @@ def replay_program(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]
     angles = score.part_angles(golden["ori"][seen], truth)
     turned = score.part_angles(golden["ori"][seen], truth, errors.turns)
     stored = _document(folder, "pw3d_challenge_full")
+    whole = len(golden["jp"]) == TRACKS  # else the program writes nothing
     for name, found in (
         ("scores_txt", score.scores(errors, angles, turned)),
         ("scores_txt_only_jointPositions", score.scores(errors)),
         ("scores_txt_only_orientations", score.scores(None, angles)),
     ):
         lines = dict(line.split(": ") for line in str(stored[name]).splitlines())
+        found = found if whole else {}
         ours = score.scores_text(found)
         words = [line.split(": ")[0] for line in ours.splitlines()]
         same = words == list(lines)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hps_benchmarks.challenge import score
+from hps_benchmarks.challenge.submission.layout import TRACKS
 from hps_benchmarks.challenge.tables import joint_table, part_table, sequence_table
 from hpscli.body.layer import Body, matrices
 from hpscli.errors import InvalidData
@@ -21,7 +22,6 @@ Array = NDArray[np.float64]
 
 GIVEN_PARTS = "part_rotations"  # in a prediction's extras: (B,9,3,3) in the camera, from a file
 DETECTED = "keypoints2d.pw3d18"  # the data set's 2D poses; all zero: the frame is not evaluated
-TRACKS = 87
 FIGURES: dict[str, tuple[str, Figure]] = {
     "mpjpe": ("MPJPE", Figure(label="MPJPE", meaning="mean distance of 24 joints from the root")),
     "pa_mpjpe": (

@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hps_benchmarks.challenge.submission.check import check
 from hps_benchmarks.challenge.submission.files import read, recognise
@@ -436,3 +439,22 @@ def test_the_owners_files_are_read_as_they_are(reference: Path) -> None:
     for sequence in known.values():
         assert sequence.evaluated.shape == (sequence.people, sequence.frames)
         assert sequence.evaluated.any()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_whatever_is_done_to_the_bytes_of_a_member_is_said_and_never_crashes(
+    data: st.DataObject,
+) -> None:
+    arrays = {"jointPositions": np.ones((1, 2, 24, 3)), "orientations": np.ones((1, 2, 9, 3, 3))}
+    content = bytearray(numpy1_pickle(arrays))
+    for place in data.draw(st.lists(st.integers(0, 350), min_size=1, max_size=3)):
+        content[place] = data.draw(st.integers(0, 255))
+    with tempfile.TemporaryDirectory() as folder:
+        file = packed(Path(folder) / "pred.zip", {"test/a.pkl": bytes(content)})
+        findings = check(file)
+        assert any("no folder train" in finding.problem for finding in findings)
+        try:
+            assert len(read(file)) == 2
+        except InvalidData as error:
+            assert error.problem
