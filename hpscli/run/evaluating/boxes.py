@@ -94,17 +94,20 @@ class Matched:
         self.samples = [replace(sample, image=b"") for sample in people]
         self.boxes = boxes
         self.by_name: dict[str, list[NamedBox]] = defaultdict(list)
+        self.full_names: dict[str, set[str]] = defaultdict(set)  # of the short ones
         for box in boxes:
             self.by_name[box.name].append(box)
-            short = Path(box.name).name
-            if short != box.name:
-                self.by_name[short].append(box)
+            for short in _short_names(box.name):
+                self.full_names[short].add(box.name)
 
     def _of_picture(self, sample: Sample) -> list[NamedBox]:
+        """-> boxes of a person's picture: by its path, else by a name that only one path ends with."""
         path = str(sample.meta.get("image_path", ""))
-        for name in (path, Path(path).name, Path(path).stem):
-            if name and name in self.by_name:
-                return self.by_name[name]
+        if path in self.by_name or not path:
+            return self.by_name.get(path, [])
+        for short in _short_names(path):
+            if len(full := self.full_names.get(short, set())) == 1:
+                return self.by_name[next(iter(full))]
         return []
 
     def _pictures(self) -> dict[str, list[int]]:
@@ -145,6 +148,14 @@ class Matched:
             named = [b for p in places for b in self.by_name.get(self.samples[p].key, ())]
             for number, box in enumerate([*boxes, *named]):
                 yield places[0], number, box
+
+
+def _short_names(name: str) -> list[str]:
+    """ "val/COCO_val2014_000000000042.jpg" -> its name, its stem, and the number at its end, "42"."""
+    path = Path(name)
+    digits = path.stem.rpartition("_")[2]
+    numbers = [str(int(digits))] if digits.isascii() and digits.isdecimal() else []
+    return [path.name, path.stem, *numbers]
 
 
 def own_box(sample: Sample) -> Array:

@@ -1,6 +1,7 @@
 """Boxes are read from whatever people write them into, and reach the right people."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,6 @@ class Pictured(EvalSet):
     """The same people, two by two in a picture."""
 
     def __getitem__(self, position: int) -> Any:
-        from dataclasses import replace
 
         sample = super().__getitem__(position)
         return replace(sample, meta={**sample.meta, "image_path": f"some/{position // 2}.png"})
@@ -154,6 +154,15 @@ def test_in_a_crowd_each_gets_the_box_that_covers_him(tmp_path: Path) -> None:
     file = written(tmp_path, {"0.png": [{"bbox": right}, {"bbox": left}], "some/1.png": [left]})
     found = Matched(people, read_boxes(file)).of_people()
     assert [None if box is None else box.box.tolist() for box in found] == [left, right, left, None]
+
+
+def test_a_short_name_of_two_pictures_is_nobodys(tmp_path: Path) -> None:
+    people = Pictured(crowd(tmp_path / "test"))
+    boxes = {"one/0.png": [[8, 30, 34, 36]], "two/0.png": [[8, 30, 34, 36]]}
+    assert set(Matched(people, read_boxes(written(tmp_path, boxes))).of_people()) == {None}
+    numbered = [{"image_id": 0, "bbox": [8, 30, 34, 36]}, {"image_id": 1, "bbox": [58, 30, 30, 36]}]
+    found = Matched(people, read_boxes(written(tmp_path, numbered))).of_people()
+    assert [box is not None for box in found] == [True, False, False, True]
 
 
 def test_of_every_box_one_detection_is_made_whoever_it_is(tmp_path: Path) -> None:
@@ -174,3 +183,15 @@ def test_overlap_is_intersection_over_union() -> None:
     assert overlap(box, box) == 1.0
     assert overlap(box, box + [1, 0, 0, 0]) == pytest.approx(1 / 3)
     assert overlap(box, box + [5, 0, 0, 0]) == 0.0
+
+
+def test_a_rule_for_everybody_gets_the_detections_without_names(tmp_path: Path) -> None:
+    shards, model = write_people(tmp_path / "test", 3), tiny_model(tmp_path)
+    boxes = {"person-0000": [[8, 30, 34, 36], [58, 30, 30, 36]], "person-0002": [[1, 1, 90, 90]]}
+    protocol = replace(
+        get_registry().protocol(PROTOCOL), rule="tests.run.set_rule:Everybody", options={}
+    )
+    file = str(written(tmp_path, boxes))
+    found = evaluate(model, shards, protocol, boxes=file)
+    assert found.notes == ("3 predictions, keys False",) and found.metrics["sum"].n == 3
+    assert evaluate(model, shards, protocol).notes == ("3 predictions, keys True",)
