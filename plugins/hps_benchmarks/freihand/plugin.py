@@ -86,6 +86,7 @@ def _protocol(name: str, beside: str, **fields: Any) -> ProtocolSpec:
 
 
 README = "README and docs/EXP.md of its repository; FreiHAND's leaderboard"
+VIEWS = {"": "one crop", "multiscale": "95 crops joined (--tta multiscale)"}
 RELATIVE = "the network predicts from the wrist: this says where the camera was"
 
 
@@ -128,6 +129,7 @@ def published() -> tuple[Published, ...]:
             metric=name,
             value=value,
             tta="multiscale",
+            label=VIEWS["multiscale"],
             source=f"MeshGraphormer: {README}",
             doubt=RELATIVE,
         )

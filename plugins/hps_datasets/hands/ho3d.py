@@ -3,13 +3,14 @@
 Its axes are those of OpenGL (x right, y up, z backward): half a turn about x away from ours.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hps_datasets.hands.freihand import with_confidence
+from hps_datasets.hands.freihand import VERTICES, Row, rows, with_confidence
 from hpscli.body.placement import moved_translation, turned_root
 from hpscli.data.containers.pickles import load_pickle
 from hpscli.data.people import BOX_SCALE, inside, padded_box, square_box
@@ -19,19 +20,26 @@ from hpscli.records import Person
 JOINTS = 21
 FROM_OPENGL = np.diag([1.0, -1.0, -1.0])
 FOLDERS = {"train": "train", "test": "evaluation"}
+TRUTH = {"xyz": (JOINTS, 3), "verts": (VERTICES, 3)}  # evaluation_xyz.json, evaluation_verts.json
 PICTURES = (".jpg", ".png")  # version 3, version 2
+
+Truth = tuple[Row, Row]
 
 
 def ho3d(root: Path, split: str) -> Iterator[Person | HpsError]:
-    """HO-3D -> its hands; of the evaluation frames the owner gives the wrist and a box alone."""
+    """HO-3D -> its hands; pickles of evaluation frames have the wrist and a box alone.
+
+    Since 2024 the owner gives their joints and meshes in two lists beside evaluation.txt.
+    """
     folder = FOLDERS[split]
-    for frame in listed_frames(root, folder):
+    frames = listed_frames(root, folder)
+    for frame, truth in zip(frames, released_truth(root, folder, len(frames)), strict=False):
         sequence, _, number = frame.rpartition("/")
         try:
             path = inside(root, f"{folder}/{sequence}/meta/{number}.pkl")
             labels = load_pickle(path)
             image = picture_of(root, f"{folder}/{sequence}/rgb/{number}")
-            yield ho3d_person(image, labels)
+            yield ho3d_person(image, labels, truth)
         except HpsError as error:
             yield error
         except BAD_RECORD as error:
@@ -50,16 +58,34 @@ def listed_frames(root: Path, folder: str) -> list[str]:
     return [f"{path.parents[1].name}/{path.stem}" for path in paths]
 
 
+def released_truth(root: Path, folder: str, frames: int) -> Iterator[Truth | None]:
+    """-> joints (21,3) and vertices (778,3) of each frame in axes of OpenGL; None where none are given."""
+    files = [root / f"{folder}_{name}.json" for name in TRUTH]
+    if not all(path.is_file() for path in files) or not (root / f"{folder}.txt").is_file():
+        yield from itertools.repeat(None, frames)
+        return
+    lists = [rows(path, shape) for path, shape in zip(files, TRUTH.values(), strict=True)]
+    ends = InvalidData(f"{folder}_xyz.json or _verts.json has fewer entries than {folder}.txt.")
+    yield from itertools.islice(itertools.zip_longest(*lists, fillvalue=ends), frames)
+    yield from itertools.repeat((ends, ends), frames)
+
+
 def picture_of(root: Path, stem: str) -> str:
     """-> the picture of a frame in the version that is here."""
     here = [stem + suffix for suffix in PICTURES if (root / (stem + suffix)).is_file()]
     return here[0] if here else stem + PICTURES[0]
 
 
-def ho3d_person(image: str, labels: Mapping[str, Any]) -> Person:
-    """The content of a pickle -> a hand in our camera frame."""
+def ho3d_person(image: str, labels: Mapping[str, Any], truth: Truth | None = None) -> Person:
+    """The content of a pickle, and what was released beside it -> a hand in our camera frame."""
     camera = np.array(labels["camMat"], np.float64).reshape(3, 3)
     joints = np.array(labels["handJoints3D"], np.float64).reshape(-1, 3) @ FROM_OPENGL
+    mesh = None
+    if truth is not None:
+        for part in truth:
+            if isinstance(part, InvalidData):
+                raise part
+        joints, mesh = (np.asarray(part) @ FROM_OPENGL for part in truth)
     if len(joints) not in (1, JOINTS):
         raise ValueError(f"{len(joints)} joints, expected {JOINTS}")
     if not (joints[:, 2] > 0).all():
@@ -68,6 +94,8 @@ def ho3d_person(image: str, labels: Mapping[str, Any]) -> Person:
     points[: len(joints)], places[: len(joints)] = with_confidence(camera, joints)
     arrays = {"keypoints2d.mano21": points, "keypoints3d.mano21": places}
     arrays["camera.intrinsics"] = camera
+    if mesh is not None:
+        arrays["vertices.mano"] = mesh
     meta: dict[str, Any] = {"hand": "right"}
     if isinstance(labels.get("objName"), str):
         meta["object"] = labels["objName"]

@@ -184,6 +184,23 @@ def test_evaluation_frames_of_ho3d_have_a_wrist_and_a_box(
     assert person.box is not None and person.box.tolist() == pytest.approx([280, 190, 120, 120])
 
 
+def test_released_joints_and_meshes_of_evaluation_frames_are_read(
+    ho3d: tuple[Path, np.ndarray, np.ndarray],
+) -> None:
+    root, vertices, joints = ho3d
+    (root / "evaluation.txt").write_text("AP10/0000\n")
+    for name, points in (("xyz", joints), ("verts", vertices)):
+        (root / f"evaluation_{name}.json").write_text(json.dumps([points.tolist()]))
+    (person,) = people_of("ho3d", root, "test")
+    assert np.allclose(person.arrays["keypoints3d.mano21"][:, :3], joints @ OPENGL)
+    assert (person.arrays["keypoints3d.mano21"][:, 3] == 1).all()
+    assert np.allclose(person.arrays["vertices.mano"], vertices @ OPENGL)
+    assert complaints(make_sample(root, person, Layout(kind="full"))) == []
+    (root / "evaluation.txt").write_text("AP10/0000\nAP10/0001\n")
+    found = read("ho3d", root, "test")
+    assert [isinstance(item, Person) for item in found] == [True, False]
+
+
 def test_broken_frames_of_ho3d_are_named(ho3d: tuple[Path, np.ndarray, np.ndarray]) -> None:
     root = ho3d[0]
     (root / "train.txt").write_text("ABF10/0000\nABF10/0001\n../0002\nABF11/0000\nABF12/0000\n")
