@@ -87,6 +87,9 @@ class ChallengeRule:
         counted &= known
         found = _nothing(len(people))
         found["has_2d_pose"] = np.array([DETECTED in s.arrays for s in people.samples], float)
+        found["unread_rotations"] = np.zeros(len(people))
+        if parts is not None:
+            found["unread_rotations"] = (~np.isfinite(parts)).any(axis=(2, 3)).sum(axis=1) * 1.0
         if not counted.any():
             return found
         errors = score.joint_errors(joints[counted], true.joints[counted])
@@ -245,6 +248,13 @@ def _notes(
     left_out = len(counted) - int(counted.sum())
     if left_out:
         notes.append(f"{left_out} people are not evaluated: without 2D pose, or without truth.")
+    unread = angled & (measured.values["unread_rotations"] > 0)
+    if unread.any():
+        first = measured.keys[int(np.argmax(unread))]
+        notes.append(
+            f"{int(unread.sum())} people have rotations that are NaN or infinite, which the program "
+            f"takes for right; first '{first}'."
+        )
     if not measured.values["has_2d_pose"].all():
         notes.append(
             "The shards hold no 2D poses, so frames without one count; read 3DPW's own files."
