@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hps_datasets.rendered.agora_boxes import boxed_people
 from hpscli.body.hand_means import relative_to_flat
 from hpscli.body.joints import joint_set
 from hpscli.body.placement import rest_pelvis, turned_root
@@ -86,12 +87,20 @@ class Shown:
 def agora(
     root: Path, split: str, *, reference: str, body: str, resolution: str, invalid: str = "drop"
 ) -> Iterator[Person | HpsError]:
-    """Tables of a split -> its valid people, or with invalid=keep all, pictures in order."""
+    """Tables of a split -> its valid people, or with invalid=keep all, pictures in order.
+
+    Test people have boxes alone.
+    """
     if body not in JOINTS:
         raise UsageError(f"body '{body}' is none of AGORA's.", "body=smplx or body=smpl")
     if resolution not in (*SIZES, "auto"):
         known = " or ".join(f"resolution={name}" for name in SIZES)
         raise UsageError(f"resolution '{resolution}' is none of AGORA's.", known)
+    if split == "test":
+        if reference:
+            raise UsageError(f"{reference} converts no test people of AGORA.", "--split validation")
+        yield from boxed_people(root, resolution)
+        return
     if invalid not in ("drop", "keep"):
         raise UsageError(f"invalid={invalid}?", "invalid=drop or invalid=keep")
     tables = sorted((root / FOLDERS[body]).glob(f"*{split}*.pkl"))

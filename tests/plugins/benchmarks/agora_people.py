@@ -148,9 +148,9 @@ def write_shards(folder: Path, people: Crowd) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     writer = ShardWriter(folder, 0, 0)
     writer.body_source = "free"
-    noise = np.random.RandomState(0).randint(0, 255, (18, 32, 3), np.uint8)
-    large = cv2.resize(noise, SMALL[::-1], interpolation=cv2.INTER_CUBIC)
-    image = cv2.imencode(".jpg", large)[1].tobytes()
+    write_picture(folder / "noise.jpg")
+    image = (folder / "noise.jpg").read_bytes()
+    (folder / "noise.jpg").unlink()
     for sample in people.samples:
         arrays = {**sample.arrays, "image.affine": np.eye(2, 3, dtype=np.float32)}
         record = encode_record(arrays, dict(sample.meta))
@@ -159,3 +159,9 @@ def write_shards(folder: Path, people: Crowd) -> Path:
     about = {"dataset": "agora", "split": "validation", "body": people.body.kind, "licence": "free"}
     write_index(folder, tables, about)
     return folder
+
+
+def write_picture(path: Path) -> None:
+    """A picture of noise, as large as AGORA's small ones."""
+    noise = np.random.RandomState(0).randint(0, 255, (18, 32, 3), np.uint8)
+    cv2.imwrite(str(path), cv2.resize(noise, SMALL[::-1], interpolation=cv2.INTER_CUBIC))

@@ -1,5 +1,6 @@
 """From predicted people to AGORA's file and back: the same figures, and a file that passes."""
 
+import json
 import pickle
 import zipfile
 from dataclasses import replace
@@ -9,14 +10,17 @@ import pytest
 
 from hps_benchmarks.agora.rule import AgoraRule
 from hps_benchmarks.agora.submission.check import check
+from hps_benchmarks.agora.submission.naming import picture_stem
 from hps_benchmarks.agora.submission.reading import read, recognise
 from hps_benchmarks.agora.submission.writer import write
+from hps_datasets.rendered.agora import agora
+from hpscli.cli.app import run
 from hpscli.errors import InvalidData, UsageError
 from hpscli.registry import get_registry
 from hpscli.run.evaluate import evaluate, evaluate_predictions
 from hpscli.run.prediction_files import read_predictions
-from tests.plugins.benchmarks.agora_people import crowd, write_shards
-from tests.run.people import tiny_model
+from tests.plugins.benchmarks.agora_people import crowd, write_picture, write_shards
+from tests.run.people import tiny_checkpoint, tiny_model
 
 PICTURES = [3, 1, 12]  # of the last one text sorts person 10 before person 2
 
@@ -153,3 +157,44 @@ def test_the_examples_pass_and_are_read(reference, name):
     given = read_predictions(file, get_registry())
     assert given.about["format"] == "agora-zip"
     assert given.body["kind"] == name.split("_")[0]
+
+
+def test_test_people_come_from_boxes_and_keep_their_pictures_names(tmp_path):
+    root = tmp_path / "agora"
+    (root / "images" / "test").mkdir(parents=True)
+    write_picture(root / "images/test/ag_a_00001_1280x720.png")
+    boxes = {"ag_a_00001.png": [{"bbox": [900, 600, 300, 600]}, {"bbox": [30, 90, 60, 30]}]}
+    boxes["ag_b_00002.png"] = [{"bbox": [1, 2, 3, 4]}]
+    boxes["ag_a_00001.png"].append({"bbox": [1, 2, -3, 4]})
+    (root / "AGORA_test_bbox.json").write_text(json.dumps(boxes))
+    options = {"reference": "", "body": "smplx", "resolution": "auto"}
+    *people, bad, lost = agora(root, "test", **options)
+    assert "the box is" in bad.problem
+    assert "there is no images/test/ag_b_00002.png" in lost.problem
+    np.testing.assert_allclose(people[0].box, [290, 180, 120, 240])
+    assert [picture_stem(person.image) for person in people] == ["ag_a_00001"] * 2
+
+
+def test_hps_prepares_predicts_and_packs_the_test_people(tmp_path, monkeypatch, capsys):
+    root = tmp_path / "agora"
+    (root / "images" / "test").mkdir(parents=True)
+    boxes = {}
+    for name, count in (("ag_a_00001", 2), ("ag_b_00002", 1)):
+        write_picture(root / f"images/test/{name}_1280x720.png")
+        boxes[f"{name}.png"] = [{"bbox": [900 + 900 * i, 600, 300, 900]} for i in range(count)]
+    (root / "AGORA_test_bbox.json").write_text(json.dumps(boxes))
+    monkeypatch.chdir(tmp_path)
+    tiny_checkpoint(tmp_path / "tiny.safetensors")
+    assert run(["prepare", "agora", "body=smpl", "--from", "agora", "--split", "test"]) == 0
+    listed = f"images={root / 'AGORA_test_bbox.json'}"
+    capsys.readouterr()
+    assert run(["export-preds", "agora", "--checkpoint", "tiny.safetensors", listed]) == 0
+    assert "warning" not in capsys.readouterr().err  # all pictures, all people
+    given = read(tmp_path / "predictions.zip")
+    assert [entry["file"] for entry in given.meta] == [
+        "ag_a_00001_personId_0.pkl",
+        "ag_a_00001_personId_1.pkl",
+        "ag_b_00002_personId_0.pkl",
+    ]
+    middles = given.arrays["joints2d.agora"].mean(axis=1)
+    assert np.abs(middles - [[1050, 1050], [1950, 1050], [1050, 1050]]).max() < 400
