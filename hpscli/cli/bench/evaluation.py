@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hpscli.run.evaluating.timing import Shares
 
 SIDE_PX = 256  # of the pictures that are made
+MANY = 64  # people; starting workers takes as long as rendering so many
 
 
 def evaluation(
@@ -140,7 +141,7 @@ def _make_people(show: Output, folder: Path, protocol: "ProtocolSpec", people: i
             protocol.split,
             str(folder / "people"),
             options=options,
-            workers=os.cpu_count() or 1,
+            workers=(os.cpu_count() or 1) if people > MANY else 0,
             advance=advance,
         )
     return str(folder / "people")
