@@ -8,6 +8,7 @@ import io
 import json
 import math
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,11 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpscli.atomic import write_atomically
-from hpscli.errors import InvalidData, MissingError, UsageError
+from hpscli.errors import BAD_RECORD, InvalidData, MissingError, UsageError
+from hpscli.metrics.result_document import fields_of
 from hpscli.metrics.rules import Curve, Metric, Table
 
 SCHEMA = "hps/eval/1"
 PEOPLE = ("keys", "sequences", "errors", "details")  # what lies in the file beside
+BROKEN = (  # what reading a damaged file of arrays may raise
+    *BAD_RECORD,
+    *(OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error),
+)
 DETAIL = "detail."  # before the names of details there
 
 Array = NDArray[np.float64]
@@ -95,37 +101,41 @@ def read_result(path: Path) -> Result:
         document = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise MissingError(f"no result file {file}.", "Make one: hps eval --testset NAME") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise InvalidData(f"{file} is not a result file: {error}.") from None
     schema = document.pop("schema", None) if isinstance(document, dict) else None
     if schema != SCHEMA:
         raise InvalidData(f"{file} has schema {schema!r}, not {SCHEMA!r}.")
-    people = file.with_name(str(document.pop("samples_file", samples_path(file).name)))
+    name = document.pop("samples_file", samples_path(file).name)
     try:
+        fields = fields_of(document)
+        people = file.with_name(str(name))
         with np.load(people, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files if name not in PEOPLE}
-            keys = tuple(str(key) for key in stored["keys"])
-            named = stored["sequences"] if "sequences" in stored.files else ()
-            sequences = tuple(str(name) for name in named)
-        details = {n.removeprefix(DETAIL): v for n, v in arrays.items() if n.startswith(DETAIL)}
-        errors = {name: values for name, values in arrays.items() if not name.startswith(DETAIL)}
-        for name, kind in (("metrics", Metric), ("tables", Table), ("curves", Curve)):
-            document[name] = {key: kind(**value) for key, value in document.get(name, {}).items()}
-        undefined = {n: m for n, m in document["metrics"].items() if m.value is None}
-        document["metrics"] |= {n: replace(m, value=float("nan")) for n, m in undefined.items()}
-        notes = tuple(document.pop("notes", ()))
-        return Result(
-            keys=keys,
-            sequences=sequences,
-            errors=errors,
-            details=details,
-            notes=notes,
-            **document,
-        )
+            arrays = {name: stored[name] for name in stored.files}
+        return Result(**fields, **_people(arrays))
     except FileNotFoundError:
         raise MissingError(f"{file} lacks its people: {people} is not there.") from None
-    except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         raise InvalidData(f"{file} is not a whole result file: {error}.") from None
+
+
+def _people(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The arrays of result.samples.npz -> keys, sequences, errors, details."""
+    keys = tuple(str(key) for key in arrays["keys"])
+    sequences = tuple(str(name) for name in arrays.get("sequences", ()))
+    if sequences and len(sequences) != len(keys):
+        raise ValueError(f"{len(sequences)} videos of {len(keys)} people")
+    kept = {name: values for name, values in arrays.items() if name not in PEOPLE}
+    for name, values in kept.items():
+        fits = values.ndim >= 1 if name.startswith(DETAIL) else values.ndim == 1
+        if not fits or values.dtype.kind not in "fiub":
+            raise ValueError(f"array '{name}' is {values.dtype} {values.shape}")
+    return {
+        "keys": keys,
+        "sequences": sequences,
+        "errors": {n: v for n, v in kept.items() if not n.startswith(DETAIL)},
+        "details": {n.removeprefix(DETAIL): v for n, v in kept.items() if n.startswith(DETAIL)},
+    }
 
 
 def samples_path(path: Path) -> Path:

@@ -33,7 +33,7 @@ def report_html(result: Result, pictures: Mapping[str, Path]) -> str:
 
 def _parts(title: str, result: Result, pictures: Mapping[str, Path]) -> Iterator[str]:
     named = sections.figures_of_people(result)
-    yield f"<h1>{escape(title)}</h1><p class='soft'>{escape(str(result.protocol['summary']))}</p>"
+    yield f"<h1>{escape(title)}</h1><p class='soft'>{escape(str(result.protocol.get('summary', '')))}</p>"
     yield from sections.marks(result)
     yield sections.figures(result)
     if result.official_text:

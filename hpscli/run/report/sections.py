@@ -74,17 +74,19 @@ def _published(metric: Metric, entry: Mapping[str, Any]) -> list[object]:
     if not entry:
         return [None, None, ""]
     digits = _digits(metric)
-    difference = float(entry["difference"])
-    better = difference == 0 or (difference < 0) == metric.smaller_is_better
-    kind = "good" if better else "bad"
+    change = "-"
+    if (difference := entry["difference"]) is not None:
+        better = difference == 0 or (difference < 0) == metric.smaller_is_better
+        kind = "good" if better else "bad"
+        change = f"<span class='{kind}'>{difference:+z.{digits}f}</span>"
     said = escape(", ".join(str(entry[w]) for w in ("label", "source") if entry.get(w)))
     if note := entry.get("note"):
         said += f"<br><span class='soft'>{escape(str(note))}</span>"
     if doubt := entry.get("doubt"):
         said += f"<br><span class='look'>doubtful: {escape(str(doubt))}</span>"
     return [
-        Number(shown(float(entry["value"]), digits)),
-        Number(f"<span class='{kind}'>{difference:+z.{digits}f}</span>"),
+        Number(shown(entry["value"], digits)),
+        Number(change),
         Markup(said),
     ]
 
