@@ -93,3 +93,13 @@ def test_every_table_belongs_to_a_protocol_that_has_its_figures() -> None:
     for table in tables():
         spec = specs[table["protocol"]]
         assert set(published(spec.name)) <= set(spec.published), spec.name
+
+
+def test_every_published_figure_is_one_that_its_protocol_measures() -> None:
+    wrong = [
+        (spec.name, entry.metric, entry.label)
+        for spec in get_registry().all("protocol")
+        for entry in spec.published
+        if spec.metrics and entry.metric not in spec.metrics
+    ]
+    assert not wrong
