@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from hps_models.fastmetro.attention import sine_code
+from hps_models.fastmetro.goldens_floors import compare_floors, floors
 from hps_models.fastmetro.network import attention_mask
 from hps_models.fastmetro.weights import guess, rows
 from hpscli.body.kit import BodyKit
@@ -48,6 +49,7 @@ def replay_network(name: str, folder: Path, options: ReplayOptions) -> Iterator[
     kind = TARGETS[chosen["target"]].kind
     model = load_model(state, body=surrogate(kind, folder, options))
     del state
+    told = floors(folder, name)
     for tag in dict.fromkeys(key.split("__")[0] for key in golden):
         count = len(golden[f"{tag}__pred_cam"])
         with torch.no_grad():
@@ -55,6 +57,8 @@ def replay_network(name: str, folder: Path, options: ReplayOptions) -> Iterator[
         for key in golden:
             if key.startswith(f"{tag}__"):
                 yield from _check(golden, key, raw)
+        if count > 1:
+            yield from compare_floors(told, tag, raw, golden)
 
 
 replay_s_r50_body = partial(replay_network, "S-R50-body")

@@ -196,7 +196,11 @@ def hps_goldens() -> list[GoldenSpec]:
         *(
             GoldenSpec(
                 name=f"fastmetro/{name.lower()}",
-                files=(f"goldens/FastMETRO-{name}.npz", f"keys/FastMETRO-{name}.json"),
+                files=(
+                    f"goldens/FastMETRO-{name}.npz",
+                    f"keys/FastMETRO-{name}.json",
+                    "goldens/floors.json",
+                ),
                 replay=f"{here}.goldens:replay_{name.lower().replace('-', '_')}",
                 summary=summary,
                 source=source,
