@@ -165,7 +165,7 @@ def test_a_whole_report_draws_everything_and_fetches_nothing(folder: Path) -> No
 def test_the_report_that_an_evaluation_writes_shows_its_people(folder: Path) -> None:
     seen = look(folder / "plain.html")
     assert not seen.errors and not seen.console and not seen.fetched and not seen.wide
-    assert seen.images and all(done and width > 500 for done, width in seen.images)
+    assert seen.images and all(done and width > 400 for done, width in seen.images)
     assert {"Histogram of MPJPE", "error of each joint"} <= {c["name"] for c in seen.charts}
     assert not [text for chart in seen.charts for text in chart["outside"]]
 
