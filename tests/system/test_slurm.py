@@ -183,6 +183,7 @@ def test_an_evaluation_by_a_step_or_a_job_gives_the_figures_of_one_process(
     settings = "partition=main,time=10,cpus=1,tasks=2"
     assert hps([*words, "--out", str(tmp_path / "job"), "--slurm", settings]) == 0
     wait_for((tmp_path / "job" / "result.json").is_file, JOB_SECONDS, slurm)
+    wait_for(lambda: not output("squeue", "-h").strip(), JOB_SECONDS, slurm)  # its last words
     one, two, three = (
         json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "step", "job")
     )
