@@ -30,7 +30,9 @@ th { font-weight: 600; } .scroll { overflow-x: auto; }
 .mark { border-left: 4px solid var(--look); background: var(--card); padding: .5rem .9rem;
   margin: 1rem 0; }
 .people { display: flex; flex-wrap: wrap; gap: .6rem; } .people figure { width: 224px; }
-figure { margin: 0 0 1rem; } details .charts { margin-bottom: 1rem; }
+figure { margin: 0 0 1rem; } .tiles { display: grid; gap: 0 1rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); }
+details .charts { margin-bottom: 1rem; }
 figcaption { font-size: .78rem; color: var(--soft);
   overflow-wrap: anywhere; } img { max-width: 100%; border-radius: 4px; } .people img { width: 100%; }
 pre { background: var(--card); padding: .7rem .9rem; overflow-x: auto; }

@@ -7,9 +7,11 @@ from pathlib import Path
 from hpscli.atomic import write_atomically
 from hpscli.errors import HpsError
 from hpscli.metrics.results import Result
+from hpscli.render.images import read_image
 from hpscli.render.page import document, picture_file, table
 from hpscli.run.report import charts, sections
 
+SMALL_PX = 700  # width of pictures of which two have room side by side
 BESIDE = 5  # columns of a table that has room beside its bars
 
 
@@ -58,13 +60,25 @@ def _parts(title: str, result: Result, pictures: Mapping[str, Path]) -> Iterator
         yield "</div>"
     if pictures:
         yield "<h2>Pictures</h2>"
-        for caption, path in pictures.items():
-            yield picture_file(path, caption)
+        yield from _pictures(pictures)
     if named:
         label = result.metrics[named[0]].label or named[0]
         yield f"<h2>Worst people by {escape(label)}</h2>{sections.worst(result, named[0])}"
     yield f"<h2>Protocol</h2>{sections.protocol(result, english(result))}"
     yield f"<h2>What was measured</h2>{sections.provenance(result)}"
+
+
+def _pictures(pictures: Mapping[str, Path]) -> Iterator[str]:
+    """-> sheets and wide strips below each other, small pictures side by side."""
+    small = []
+    for caption, path in pictures.items():
+        width = read_image(path).shape[1]
+        if width > SMALL_PX:
+            yield picture_file(path, caption)
+        else:
+            small.append(picture_file(path, caption))
+    if small:
+        yield f"<div class='tiles'>{''.join(small)}</div>"
 
 
 def _breakdowns(result: Result, named: list[str]) -> Iterator[str]:
