@@ -8,7 +8,7 @@ from hpscli.cli.output import JsonOption, Output, pairs, table
 
 if TYPE_CHECKING:
     from hpscli.hooks import ProtocolSpec
-    from hpscli.metrics.effects import Effect, Row
+    from hpscli.run.explaining.effects import Effect, Row
 
 app = typer.Typer(
     help="Evaluation protocols: which people, joints, alignment and units make a number.",
@@ -89,9 +89,9 @@ def explain(
     """The rule step by step, how it differs from others, and by how many mm in a small example."""
     from dataclasses import asdict
 
-    from hpscli.metrics.effects import effects, in_words, rows, siblings
     from hpscli.metrics.protocols import sentences
     from hpscli.registry import get_registry
+    from hpscli.run.explaining.effects import effects, in_words, rows, siblings
 
     registry, show_ = get_registry(), Output(json)
     spec = registry.protocol(name)
@@ -135,7 +135,7 @@ def effects_(
     """One set of predictions under every protocol of a test set: what each makes of it, in mm."""
     from dataclasses import asdict
 
-    from hpscli.metrics.effects import markdown_table, rows
+    from hpscli.run.explaining.effects import markdown_table, rows
 
     found = rows([spec for spec in _of_testset(testset) if spec.body == "smpl"])
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from hpscli.errors import HpsError
 from hpscli.hooks import ProtocolSpec
-from hpscli.metrics.example import changed, example_values, has_example
 from hpscli.metrics.protocols import sentences
+from hpscli.run.explaining.example import changed, example_values, has_example
 
 FIGURES = ("mpjpe", "pa_mpjpe", "pve")  # in the table of differences
 FIELDS = ("gender", "joints", "root", "joints_from", "rule", "body")  # besides options and words

@@ -4,8 +4,9 @@ import pytest
 
 from hpscli.errors import UsageError
 from hpscli.hooks import ProtocolSpec
-from hpscli.metrics.effects import differing, effects, rows, siblings
-from hpscli.metrics.example import (
+from hpscli.registry import get_registry
+from hpscli.run.explaining.effects import differing, effects, rows, siblings
+from hpscli.run.explaining.example import (
     PEOPLE,
     WITHOUT_GENDER,
     WITHOUT_TRUTH,
@@ -13,7 +14,6 @@ from hpscli.metrics.example import (
     example_people,
     measured_example,
 )
-from hpscli.registry import get_registry
 
 
 def protocol(name: str) -> ProtocolSpec:
