@@ -87,6 +87,9 @@ def test_the_folder_of_a_submission_is_read_as_its_zip(tmp_path):
         assert of_folder.meta == of_zip.meta
         for name, values in of_zip.arrays.items():
             np.testing.assert_array_equal(of_folder.arrays[name], values)
+    (tmp_path / "out" / "predictions" / "somebody.pkl").write_bytes(b"")
+    with pytest.raises(InvalidData, match="somebody.pkl is not called"):
+        read(tmp_path / "out")
 
 
 def test_equal_predictions_make_equal_bytes_that_old_servers_read(tmp_path):

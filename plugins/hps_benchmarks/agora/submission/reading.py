@@ -61,13 +61,22 @@ def _entries(path: Path) -> Iterator[Entry]:
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
     if path.is_dir():
         for file in sorted(_folder(path).glob("*.pkl")):
-            if NAME.match(file.name):
-                yield file.name, file.read_bytes()
+            yield _named(file.name), file.read_bytes()
         return
     opened = open_zip(path, largest_bytes=MAX_BYTES, members=MAX_FILES)
-    wanted = [name for name in opened.names if NAME.match(PurePosixPath(name).name)]
+    wanted = [_named(name) for name in opened.names if name.endswith(".pkl")]
     yield from opened.contents(wanted)
     _refuse(opened, path)
+
+
+def _named(member: str) -> str:
+    """-> the same, if it is called as the official program demands."""
+    if not NAME.match(PurePosixPath(member).name):
+        raise InvalidData(
+            f"{member} is not called <image>_personId_<number>.pkl; AGORA's program stops there.",
+            "Rename it, or take it out.",
+        )
+    return member
 
 
 def _refuse(opened: Opened, path: Path) -> None:
