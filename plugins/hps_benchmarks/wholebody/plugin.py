@@ -234,7 +234,7 @@ def hps_goldens() -> list[GoldenSpec]:
     """-> what official evaluations returned on surrogate meshes."""
     return [
         GoldenSpec(
-            name="wholebody/parts",
+            name="metrics/wholebody",
             files=("goldens/ehf_agoraval.npz", "goldens/ehf_agoraval.json"),
             replay=f"{HERE}.goldens:replay_parts",
             summary="EHF and AGORA's validation people by OSX, Hand4Whole and SMPLer-X.",
@@ -242,7 +242,7 @@ def hps_goldens() -> list[GoldenSpec]:
             inputs=("gt_verts", "pred_verts", "R_cam", "*_regressor", "*_idx", "*_tips"),
         ),
         GoldenSpec(
-            name="wholebody/evaluation",
+            name="osx/evaluation",
             files=("goldens/evaluation.npz",),
             replay=f"{HERE}.goldens_osx:replay_evaluation",
             summary="EHF, AGORA and UBody by OSX, 3DPW by SMPLer-X, on meshes of full size.",
