@@ -1,15 +1,13 @@
 """Files of predicted hands, pred.json = [joints of all hands, vertices of all hands], alone or in a zip.
 
-A whole file has 210 MB of text. It is read in pieces: the brackets tell the shape, everything between
-them is numbers. What does not look like that is read again hand by hand, to say where it is wrong.
+What is not as regular as hands are (hpscli/run/hand_text.py) is read again hand by hand, to say where
+it is wrong.
 """
 
 import json
-import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,16 +17,13 @@ from numpy.typing import NDArray
 from hpscli.data.leaderboard.zips import DAMAGED, open_zip
 from hpscli.records import Finding
 from hpscli.run.freihand import MEMBER
+from hpscli.run.hand_text import regular_hands
 
 Array = NDArray[np.float64]
 
 LARGEST_BYTES = 4 << 30  # of text; HO-3D's third version has 1.1 GB
 MEMBERS = 1000
-PIECE = 8 << 20  # bytes of text
 START_BYTES = 1 << 16  # a hand of joints has 1.4 kB, one of vertices 50 kB
-DIGITS = b"0123456789+-.eE \t\r\n"
-SPACES = bytes.maketrans(b"[]", b"  ")
-POINT, HAND_END, SIDE_END = b"[,,]", b"]", b"]],[["
 NAMES = ("joints", "vertices")
 PACK = f"Pack it alone, without its folder: zip -j FILE.zip {MEMBER}"
 LAYOUT = "pred.json is [joints, vertices]: two lists with one entry per hand."
@@ -67,7 +62,7 @@ def read_hand_file(path: Path) -> HandFile:
         try:
             with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
                 _content(stream, found)
-        except (*DAMAGED, UnicodeDecodeError) as error:
+        except DAMAGED as error:
             words = " ".join(str(error).split())
             found.joints = found.vertices = None
             found.say(f"it cannot be unpacked ({words}).", "Make the zip again.", place=member)
@@ -100,77 +95,17 @@ def _member(names: tuple[str, ...], found: HandFile) -> str:
 
 def _content(stream: IO[bytes], found: HandFile) -> None:
     """The text of pred.json -> arrays, else findings."""
-    sides = _regular(stream)
+    sides = regular_hands(stream)
     if sides is not None:
         found.joints, found.vertices = sides
         return
     stream.seek(0)
-    _irregular(stream.read().decode("utf-8-sig"), found)
-
-
-def _regular(stream: IO[bytes]) -> tuple[Array, Array] | None:
-    """Text of two lists of hands of equal sizes -> (N,J,3), (M,V,3); None when it is anything else."""
-    numbers: list[Array] = []
-    shape, rest = BytesIO(), b""
-    while piece := stream.read(PIECE):
-        rest += piece
-        end = max(rest.rfind(b","), 0)
-        if not _take(rest[:end], shape, numbers):
-            return None
-        rest = rest[end:]
-    if not _take(rest, shape, numbers):
-        return None
-    text = shape.getvalue()
-    sides = text[1:-1].replace(POINT, b"p").split(SIDE_END.replace(POINT, b"p"))
-    if text[:2] != b"[[" or text[-2:] != b"]]" or len(sides) != 2:
-        return None
-    counts = [_counts(side) for side in (sides[0] + b"]]", b"[[" + sides[1])]
-    if counts[0] is None or counts[1] is None:
-        return None
-    flat = np.concatenate(numbers)
-    split = 3 * counts[0][0] * counts[0][1]
-    if len(flat) != split + 3 * counts[1][0] * counts[1][1]:
-        return None
-    return flat[:split].reshape(*counts[0], 3), flat[split:].reshape(*counts[1], 3)
-
-
-def _take(piece: bytes, shape: BytesIO, numbers: list[Array]) -> bool:
-    """Text that ends between two numbers -> its brackets and commas, its numbers; False: neither."""
-    marks = piece.translate(None, DIGITS)
-    if marks.strip(b"[],"):
-        return False
-    shape.write(marks)
-    text = piece.translate(SPACES).strip(b" ,\t\r\n")
-    if text:
-        try:
-            numbers.append(_numbers(text))
-        except ValueError:
-            return False
-    return True
-
-
-def _numbers(text: bytes) -> Array:
-    """ "0.1, 0.2" -> the numbers; ValueError for anything else."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", DeprecationWarning)
-        try:
-            found = np.fromstring(text.decode("ascii"), dtype=np.float64, sep=",")
-        except DeprecationWarning as error:
-            raise ValueError(str(error)) from None
-    if len(found) != text.count(b",") + 1:
-        raise ValueError("not one number between two commas")
-    return found
-
-
-def _counts(side: bytes) -> tuple[int, int] | None:
-    """[[p,p],[p,p]] -> 2 hands of 2 points; None when the hands differ."""
-    end = side.find(HAND_END)
-    hand = side[1 : end + 1]
-    points = hand.count(b"p")
-    hands = side.count(HAND_END) - 1
-    if not points or hand != b"[" + b",".join([b"p"] * points) + b"]":
-        return None
-    return (hands, points) if side == b"[" + b",".join([hand] * hands) + b"]" else None
+    try:
+        _irregular(stream.read().decode("utf-8-sig"), found)
+    except UnicodeDecodeError as error:
+        found.say(f"it is no text in UTF-8 (byte {error.start}).", LAYOUT)
+    except RecursionError:
+        found.say("its lists are nested without end.", LAYOUT)
 
 
 def _irregular(text: str, found: HandFile) -> None:
@@ -235,7 +170,10 @@ def _after(text: str, place: int) -> int:
     place = _blank(text, place)
     mark = text[place : place + 1]
     if mark == ",":
-        return _blank(text, place + 1)
+        place = _blank(text, place + 1)
+        if text[place : place + 1] == "]":
+            raise json.JSONDecodeError("Illegal trailing comma", text, place)
+        return place
     if mark != "]":
         raise json.JSONDecodeError("Expecting ',' or ']'", text, place)
     return place
