@@ -114,8 +114,8 @@ def open_subject(session: Session, choice: Choice) -> Opened:
 
 def _open_predictions(session: Session, path: Path) -> Opened:
     request, say = session.request, session.say
-    for option in ("baseline", "visualize", "boxes", "tta", "flip", "save_predictions"):
-        if getattr(request, option) and option != "baseline":
+    for option in ("visualize", "boxes", "tta", "flip", "save_predictions"):
+        if getattr(request, option):
             raise UsageError(
                 f"{path} holds predictions: there is no model for --{option.replace('_', '-')}.",
                 "Leave the option out, or name a checkpoint.",
