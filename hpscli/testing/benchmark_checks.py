@@ -10,7 +10,7 @@ import numpy as np
 
 from hpscli.body.joints import joint_set
 from hpscli.body.layer import load_body
-from hpscli.errors import HpsError
+from hpscli.errors import HpsError, MissingError
 from hpscli.hooks import PredictionFileSpec, ProtocolSpec, WriterSpec
 from hpscli.metrics.rules import Measured, PersonRule, Totals, is_set_rule, rule_of
 from hpscli.records import Finding
@@ -39,9 +39,21 @@ def check_protocol(spec: ProtocolSpec) -> list[Check]:
     rules: list[Any] = []
 
     def builds() -> tuple[str, str]:
-        rules.append(rule_of(spec, load_body(spec.body, source="free")))
         return _figure_complaint(spec, rules[0]), ", ".join(rules[0].figures)
 
+    try:
+        resolve(spec.rule)
+    except HpsError as error:
+        checks.add("rule", str(error))
+        return list(checks)
+    try:
+        rules.append(rule_of(spec, load_body(spec.body, source="free")))
+    except MissingError as error:  # of licensed arrays, which the free body has not
+        checks.skip("rule", str(error))
+        return list(checks)
+    except Exception as error:  # plugin code may raise anything
+        checks.add("rule", " ".join(f"{type(error).__name__}: {error}".split()))
+        return list(checks)
     if not checks.run("rule", builds):
         return list(checks)
     if is_set_rule(rules[0]):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpscli.errors import InvalidData
+from hpscli.errors import InvalidData, MissingError
 from hpscli.hooks import PredictionFileSpec, ProtocolSpec, Published, WriterSpec
 from hpscli.metrics.joint_rule import JointRule
 from hpscli.metrics.rules import Measured, People, Totals
@@ -194,6 +194,17 @@ def test_what_is_wrong_with_a_protocol_is_named(
     changes: Mapping[str, object], name: str, says: str
 ) -> None:
     assert says in verdicts(check_protocol(replace(PROTOCOL, **changes)))[name]
+
+
+class WantsALicence(JointRule):
+    def __init__(self, protocol: ProtocolSpec, body: object) -> None:
+        raise MissingError("the free body has no such regressor.")
+
+
+def test_a_rule_that_wants_licensed_arrays_is_not_judged() -> None:
+    checks = check_protocol(replace(PROTOCOL, rule=f"{HERE}:WantsALicence"))
+    assert verdicts(checks) == {}
+    assert [c.says for c in checks if not c.ran] == ["the free body has no such regressor."]
 
 
 def takes_all(file: Path) -> bool:
