@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpscli.run.hand_files import first_hands, read_hand_file
+from hpscli.run.hands.files import first_hands, read_hand_file
 
 HANDS = [
     [[[0.1, -2e-05, 3], [1.5, 0, -0.25]], [[4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]],

@@ -202,7 +202,7 @@ def test_numbers_come_back_to_the_last_bit_however_they_are_written(tmp_path: Pa
 def test_pieces_may_end_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     document = content(JOINTS[:2], VERTICES[:2, :5])
     for size in (1, 7, 64, 333):
-        monkeypatch.setattr("hpscli.run.hand_text.PIECE", size)
+        monkeypatch.setattr("hpscli.run.hands.text.PIECE", size)
         found = files.read(packed(tmp_path / "pred.zip", document))
         assert np.array_equal(found.arrays["vertices"], np.array(document[1]))
 

@@ -12,8 +12,8 @@ from hpscli.body.layer import Body
 from hpscli.errors import InvalidData, UsageError
 from hpscli.records import PredictionSet
 from hpscli.run.freihand import MEMBER
-from hpscli.run.hand_checks import finger_lengths
-from hpscli.run.hand_files import first_hands, read_hand_file
+from hpscli.run.hands.checks import finger_lengths
+from hpscli.run.hands.files import first_hands, read_hand_file
 
 Array = NDArray[np.float64]
 

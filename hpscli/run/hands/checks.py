@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpscli.run.freihand import MEMBER
-from hpscli.run.hand_files import HandFile
+from hpscli.run.hands.files import HandFile
 
 Array = NDArray[np.float64]
 

@@ -1,6 +1,6 @@
 """Files of predicted hands, pred.json = [joints of all hands, vertices of all hands], alone or in a zip.
 
-What is not as regular as hands are (hpscli/run/hand_text.py) is read again hand by hand, to say where
+What is not as regular as hands are (hpscli/run/hands/text.py) is read again hand by hand, to say where
 it is wrong.
 """
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hpscli.data.leaderboard.zips import DAMAGED, open_zip
 from hpscli.records import Finding
 from hpscli.run.freihand import MEMBER
-from hpscli.run.hand_text import regular_hands
+from hpscli.run.hands.text import regular_hands
 
 Array = NDArray[np.float64]
 

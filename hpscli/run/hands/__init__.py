@@ -1,0 +1,1 @@
+"""Files of predicted hands: read, checked, turned into predictions and back."""
