@@ -75,7 +75,7 @@ PUBLISHED: Mapping[str, tuple[Published, ...]] = {
         *_rows(
             EHF_OSX,
             OSX_TABLES,
-            note="of OSX's own crops: prepare osx-json with --reference osx",
+            note="of OSX's own crops: prepare osx-json with --as-reference",
         ),
         *_rows(EHF_EARLIER, OSX_TABLES, doubt="an earlier row, printed beside a later one"),
         *_rows(EHF_MULTI, MULTI_HMR),
@@ -85,7 +85,7 @@ PUBLISHED: Mapping[str, tuple[Published, ...]] = {
     "agora": _rows(
         AGORA_OSX,
         OSX_TABLES,
-        note="of OSX's own people and crops: prepare osx-json with --reference osx",
+        note="of OSX's own people and crops: prepare osx-json with --as-reference",
     ),
     "3dpw": _rows(
         PW3D_OSX,

@@ -89,7 +89,7 @@ class UBodyRule(PartsRule):
         if box is None or abs(box[2] / box[3] / aspect - 1) > ASPECT_TOLERANCE:
             raise InvalidData(
                 f"'{key}' is stored without OSX's 3:4 box, on which its rule of what counts depends.",
-                "Prepare UBody with --reference osx, or measure through the annotated lens: "
+                "Prepare UBody with --as-reference, or measure through the annotated lens: "
                 f"--protocol {self.protocol.beside}",
             )
         return patch_affines(np.asarray(box, np.float64))[1]

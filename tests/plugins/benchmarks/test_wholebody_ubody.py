@@ -106,7 +106,7 @@ def test_without_the_official_box_the_official_rule_says_what_to_do(tmp_path: Pa
     shards = write_people(tmp_path / "square", COUNT, kind="smplx", extra=square)
     with pytest.raises(InvalidData, match="3:4 box") as caught:
         measured(shards, "ubody/test@osx-v1")
-    assert "--reference osx" in caught.value.fix and "lens-v1" in caught.value.fix
+    assert "--as-reference" in caught.value.fix and "lens-v1" in caught.value.fix
 
 
 def test_a_hand_without_a_fit_is_the_mean_hand_officially_and_else_left_out(tmp_path: Path) -> None:
