@@ -17,6 +17,7 @@ from hpscli.data.labels import labels_of
 from hpscli.errors import UsageError
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.rules import Measured, Metric, People, Totals, is_set_rule, rule_of
+from hpscli.metrics.truth import Truth
 from hpscli.records import Prediction, Sample
 
 PEOPLE = 32
@@ -39,8 +40,8 @@ def measured_example(spec: ProtocolSpec) -> tuple[Measured, Totals]:
     """-> what a protocol's rule says about the example, and its figures."""
     refuse(spec)
     rule = rule_of(spec, example_body("neutral"))
-    if is_set_rule(rule):
-        raise UsageError(f"protocol '{spec.name}' looks at whole sets; the example is of people.")
+    if is_set_rule(rule) or not isinstance(getattr(rule, "truth", None), Truth):
+        raise UsageError(f"the example has no people for the rule of protocol '{spec.name}'.")
     rule.truth.bodies.update({(gender, "adult"): example_body(gender) for gender in SIZES})
     people = example_people(spec)
     found = Measured(keys=people.keys, values=rule.measure(people), meta=people.meta)
