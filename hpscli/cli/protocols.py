@@ -96,8 +96,9 @@ def explain(
     registry, show_ = get_registry(), Output(json)
     spec = registry.protocol(name)
     others = [registry.protocol(against)] if against else siblings(spec, registry.all("protocol"))
-    show_.say("example", "32 made-up people with free bodies; sizes of effects are illustrative")
     values = rows([spec, *others])
+    if values:
+        show_.say("example", "32 made-up people with free bodies; how large effects are differs")
     differences = effects(spec, others[0]) if against else []
     words = in_words(spec, others[0]) if against else {}
     said, published = sentences(spec), _published(spec)
@@ -224,6 +225,9 @@ def _draw_words(
 
 def _draw_effects(spec: "ProtocolSpec", other: "ProtocolSpec", found: "list[Effect]") -> None:
     print()
+    if not found:
+        print("Each has a rule of its own: no part of one can be put into the other.")
+        return
     columns = ("this alone", spec.name, other.name, *(f"{label} mm" for label in LABELS.values()))
     lines = [
         (

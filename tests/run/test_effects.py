@@ -45,6 +45,10 @@ def test_the_gender_of_the_truth_matters_and_the_aligned_error_knows_no_root() -
     assert found["options.average"]["pa_mpjpe"] < -0.5
 
 
+def test_protocols_with_rules_of_their_own_exchange_nothing() -> None:
+    assert effects(protocol("3dpw/test@spin-v1"), protocol("3dpw/test@challenge-v1")) == []
+
+
 def test_siblings_are_of_the_same_people_and_body() -> None:
     spec = protocol("3dpw/test@spin-v1")
     names = [other.name for other in siblings(spec, get_registry().all("protocol"))]

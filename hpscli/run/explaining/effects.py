@@ -9,7 +9,7 @@ from hpscli.metrics.protocols import sentences
 from hpscli.run.explaining.example import changed, example_values, has_example
 
 FIGURES = ("mpjpe", "pa_mpjpe", "pve")  # in the table of differences
-FIELDS = ("gender", "joints", "root", "joints_from", "rule", "body")  # besides options and words
+FIELDS = ("gender", "joints", "root", "joints_from", "body")  # besides options and words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +45,15 @@ def values(spec: ProtocolSpec) -> dict[str, float | None]:
 
 
 def effects(spec: ProtocolSpec, other: ProtocolSpec) -> list[Effect]:
-    """Two protocols -> each field in which they differ, and what it alone changes in the example."""
-    base, same_rule = values(spec), spec.rule == other.rule
-    found = []
+    """Two protocols of one rule -> each field in which they differ, and what it alone changes.
+
+    Rules of their own share no fields: nothing of one can be put into the other.
+    """
+    base, found = values(spec), []
+    if spec.rule != other.rule:
+        return []
     for field in differing(spec, other):
-        alone = {} if not same_rule else values(changed(spec, field, other))
+        alone = values(changed(spec, field, other))
         difference: dict[str, float | None] = {}
         for name in FIGURES:
             before, after = base.get(name), alone.get(name)
