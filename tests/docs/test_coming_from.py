@@ -1,4 +1,4 @@
-"""The pages for those who come from another project: every command of ours on them is run.
+"""The pages for those who come from another project, or submit: every command of ours is run.
 
 What needs licensed data is run with --dry-run. Where people in pictures are predicted, small models of
 ours stand in for the released files.
@@ -20,7 +20,7 @@ from hpscli.nn.checkpoints import build_model, save_checkpoint
 from hpscli.nn.files import CheckpointInfo
 
 HOWTO = Path(__file__).parents[2] / "docs" / "howto"
-PAGES = sorted(HOWTO.glob("coming-from-*.md"))
+PAGES = [*sorted(HOWTO.glob("coming-from-*.md")), HOWTO / "submit.md"]
 DRY = ("eval", "export-preds", "prepare", "train")
 SLOW = ("predict", "flops", "train", "models")
 SHORTENED = ("FILE", "DIR", "NAME", "IMAGE", "CHECKPOINT")  # of a line that only says a form
@@ -147,7 +147,7 @@ def test_a_line_of_ours_runs(page: Path, line: str, here: Path, capsys) -> None:
     if words[0] == "predict":
         words = [stand_in(word, here) if word.endswith(WEIGHTS) else word for word in words]
         words.append("--force")  # pages share names of folders
-    if words[0] in DRY and "--check" not in words and "list" not in words:
+    if words[0] in DRY and not {"--check", "list", "--dry-run"} & set(words):
         words.append("--dry-run")
     code = run(words)
     said = capsys.readouterr()
