@@ -17,7 +17,9 @@ PCK_JOINTS = (1, 2, 4, 5, 7, 8, 16, 17, 18, 19, 20, 21)  # hips to ankles, shoul
 PARTS = (0, 1, 2, 4, 5, 16, 17, 18, 19)  # root, upper and lower legs, upper and lower arms
 PCK_MM = 50.0
 AUC_THRESHOLDS_MM = np.arange(200.0)
+HALF_TURN = 180.0  # degrees
 RODRIGUES_RANGE = 100.0  # OpenCV takes a matrix with an entry beyond this for none at all
+NEARLY_HALF_TURN = 1e-3  # degrees; OpenCV's arc cosine is noise there, 1e-6 degrees of it
 SINGULAR = 1e-9  # the smallest share of its largest stretch that a matrix keeps in any direction
 MM_PER_M = 1000.0
 
@@ -76,7 +78,8 @@ def part_angles(prediction: ArrayLike, truth: ArrayLike, turns: ArrayLike | None
     """rotations (N,9,3,3), turns (N,3,3) before each prediction -> angles (N,9) degrees.
 
     As OpenCV's Rodrigues vectors are long: that of a matrix with NaN or with entries beyond 100 is
-    zero, and that of a singular matrix is whatever its SVD completes it with.
+    zero, that of a singular matrix is whatever its SVD completes it with, and the last digits of
+    half a turn are its own rounding.
     """
     first, second = np.asarray(prediction, np.float64), np.asarray(truth, np.float64)
     if turns is not None:
@@ -87,7 +90,8 @@ def part_angles(prediction: ArrayLike, truth: ArrayLike, turns: ArrayLike | None
     stretch = np.linalg.svd(between, compute_uv=False)
     singular = stretch[..., 2] <= SINGULAR * stretch[..., 0]
     angles = rotation_angles(between)
-    for place in np.argwhere(singular):
+    asked = singular | (angles > HALF_TURN - NEARLY_HALF_TURN)
+    for place in np.argwhere(asked):
         vector = cv2.Rodrigues(between[tuple(place)])[0]
         angles[tuple(place)] = np.degrees(np.linalg.norm(vector))
     angles[unread] = 0.0

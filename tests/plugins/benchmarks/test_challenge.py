@@ -103,6 +103,19 @@ def test_angles_are_the_lengths_of_opencvs_vectors(seed: int) -> None:
         assert found[frame, part] == pytest.approx(expected, abs=2e-5), (frame, part)
 
 
+def test_half_turns_have_the_rounding_of_opencvs_vectors() -> None:
+    true = rotations(90, 3).astype(np.float32).astype(np.float64).reshape(10, 9, 3, 3)
+    turned = (true @ np.diag([1.0, -1.0, -1.0])).astype(np.float32)
+    lengths = [
+        np.linalg.norm(cv2.Rodrigues(first @ second.T)[0])
+        for first, second in zip(
+            turned.astype(np.float64).reshape(-1, 3, 3), true.reshape(-1, 3, 3), strict=True
+        )
+    ]
+    found = score.part_angles(turned, true)
+    np.testing.assert_allclose(found.ravel(), np.degrees(lengths), rtol=1e-12)
+
+
 @settings(max_examples=20)
 @given(st.integers(0, 10_000), st.sampled_from(["any", "mirrored", "line", "zero", "point"]))
 def test_the_similarity_is_the_loops_one_by_one(seed: int, kind: str) -> None:
