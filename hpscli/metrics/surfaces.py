@@ -16,7 +16,7 @@ Counts = NDArray[np.int64]
 Single = NDArray[np.float32]
 
 CHUNK = 32  # pairs of surfaces prepared at once: they stay in the cache
-BLOCKS = 6  # slices of a surface; each is compared with what lies beside it
+BLOCKS = 4  # slices of a surface; each is compared with what lies beside it
 BORDERLINE = 512  # points decided in float64 at once, some MB
 ROUNDING = 2.0**-24  # of one operation in float32
 OPERATIONS = 16  # roundings of one squared distance, with room
