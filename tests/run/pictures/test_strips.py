@@ -18,9 +18,9 @@ from hpscli.nn.files import CheckpointInfo
 from hpscli.registry import get_registry
 from hpscli.render.images import read_image
 from hpscli.run.evaluate import evaluate
-from hpscli.run.gallery import write_gallery
-from hpscli.run.shown import shown_crop
-from hpscli.run.strips import TILE_PX, write_strips
+from hpscli.run.pictures.gallery import write_gallery
+from hpscli.run.pictures.shown import shown_crop
+from hpscli.run.pictures.strips import TILE_PX, write_strips
 from tests.run.people import oracle_model, parameters, tiny_model, write_people
 
 COUNT = 5

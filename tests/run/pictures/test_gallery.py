@@ -7,7 +7,7 @@ from hpscli.metrics.protocols import METRICS
 from hpscli.metrics.results import Result
 from hpscli.metrics.rules import metric
 from hpscli.render.pictures import draw_in_crop
-from hpscli.run.gallery import chosen_people
+from hpscli.run.pictures.gallery import chosen_people
 
 
 def result(values: np.ndarray) -> Result:

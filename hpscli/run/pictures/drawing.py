@@ -6,9 +6,9 @@ from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.results import Result
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.run.evaluating.request import Request
-from hpscli.run.gallery import write_gallery
 from hpscli.run.inference import preparation_of
-from hpscli.run.strips import EVERYBODY, write_strips
+from hpscli.run.pictures.gallery import write_gallery
+from hpscli.run.pictures.strips import EVERYBODY, write_strips
 
 
 def draw_people(

@@ -10,8 +10,8 @@ from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.results import Result
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.render.pictures import contact_sheet, draw_in_crop, write_image
-from hpscli.run.shown import chosen_or_first, shown_people
-from hpscli.run.shown import chosen_people as chosen_people
+from hpscli.run.pictures.shown import chosen_or_first, shown_people
+from hpscli.run.pictures.shown import chosen_people as chosen_people
 
 TILE_PX = 256
 

@@ -17,7 +17,7 @@ from hpscli.metrics.results import Result
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.render.pictures import render_mesh, write_image
 from hpscli.render.strips import stacked, strip
-from hpscli.run.shown import Shown, chosen_or_first, shown_people
+from hpscli.run.pictures.shown import Shown, chosen_or_first, shown_people
 
 Image = NDArray[np.uint8]
 
