@@ -9,7 +9,7 @@ from hpscli.cli.output import CropOption, JsonOption, Output, QuietOption, pairs
 from hpscli.errors import UsageError
 
 if TYPE_CHECKING:
-    from hpscli.run.session import Request
+    from hpscli.run.sessions.session import Request
 
 
 Tta = Annotated[
@@ -106,7 +106,7 @@ def evaluate(
 
         compare_results(output, named, out, force)
         return
-    from hpscli.run.session import Request
+    from hpscli.run.sessions.session import Request
 
     request = Request(
         checkpoint=_one_of(named),
@@ -158,7 +158,7 @@ def _one_of(named: list[str]) -> str:
 def _measure(output: Output, request: "Request") -> None:
     """Do what was asked, print and save."""
     from hpscli.cli.result_table import draw_result
-    from hpscli.run.session import run_request
+    from hpscli.run.sessions.session import run_request
 
     done = run_request(request, output.say, output.progress)
     if done is None:  # another process of the group has the word
@@ -174,7 +174,7 @@ def _measure_all(output: Output, request: "Request") -> None:
     """Every test set that is here; what failed is exit 4, after everything else was measured."""
     from hpscli.cli.result_table import draw_result
     from hpscli.errors import CheckFailed
-    from hpscli.run.evaluating.every import run_all
+    from hpscli.run.sessions.every import run_all
 
     found = run_all(request, output.say, output.progress)
     if found is None:
@@ -200,7 +200,7 @@ def _measure_all(output: Output, request: "Request") -> None:
 
 def _plan(output: Output, request: "Request") -> None:
     """--dry-run: what would be used, and what would be needed."""
-    from hpscli.run.evaluating.plan import plan
+    from hpscli.run.sessions.plan import plan
 
     found = plan(request)
 
@@ -214,7 +214,7 @@ def _plan(output: Output, request: "Request") -> None:
 
 def _hand_over(output: Output, request: "Request", words: str) -> None:
     """--slurm: the same as a job."""
-    from hpscli.run.evaluating.slurm import hand_over
+    from hpscli.run.sessions.slurm import hand_over
 
     job = hand_over(request, words)
     output.result("eval-job", job, lambda: pairs(list(job.items())))

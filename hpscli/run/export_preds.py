@@ -16,7 +16,6 @@ from hpscli.nn.checkpoints import LoadedModel, load_model
 from hpscli.records import Finding, PredictionSet
 from hpscli.registry import get_registry, resolve
 from hpscli.run.collecting import CollectJob, collect_on, joined
-from hpscli.run.evaluating.choice import Choice
 from hpscli.run.evaluating.collecting import collect
 from hpscli.run.evaluating.settings import Settings
 from hpscli.run.export_request import (
@@ -38,6 +37,7 @@ from hpscli.run.matching import keyed
 from hpscli.run.places import best_device, find_shards
 from hpscli.run.prediction_files import is_predictions, read_predictions
 from hpscli.run.processes import launched, process_group
+from hpscli.run.sessions.choice import Choice
 
 Say = Callable[[str, object], None]
 Progress = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]

@@ -12,10 +12,10 @@ from hpscli.metrics.protocols import belongs
 from hpscli.nn import sources
 from hpscli.nn.files import is_ours, read_info
 from hpscli.registry import Registry, get_registry
-from hpscli.run.evaluating.choice import Choice, latest_run
 from hpscli.run.inference import check_crop
 from hpscli.run.places import check_dtype, find_shards, shipped_checkpoint
 from hpscli.run.prediction_files import is_predictions
+from hpscli.run.sessions.choice import Choice, latest_run
 
 VIEWS = {"": "sc10_rot0", "flip": "sc10_rot0", "multiscale": "multisc"}  # --tta: in file names
 # METRO's, Graphormer's and FastMETRO's folders: checkpoint-EPOCH-STEP; ours: RUN@EPOCH

@@ -5,10 +5,10 @@ from pathlib import Path
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.results import Result
 from hpscli.nn.checkpoints import LoadedModel
-from hpscli.run.evaluating.request import Request
 from hpscli.run.inference import preparation_of
 from hpscli.run.pictures.gallery import write_gallery
 from hpscli.run.pictures.strips import EVERYBODY, write_strips
+from hpscli.run.sessions.request import Request
 
 
 def draw_people(

@@ -12,8 +12,8 @@ from hpscli.nn.files import read_info
 from hpscli.nn.options import adapted, adapted_by_name, complete_options
 from hpscli.nn.sources import FOLDER, find_checkpoint
 from hpscli.registry import Registry
-from hpscli.run.evaluating.request import ALL, Request
 from hpscli.run.places import RUNS, shipped_checkpoint
+from hpscli.run.sessions.request import ALL, Request
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,8 @@ from hpscli.metrics.rules import rule_of
 from hpscli.nn.checkpoints import LoadedModel, load_model
 from hpscli.records import PredictionSet
 from hpscli.registry import Registry, get_registry
-from hpscli.run.baseline import baseline
 from hpscli.run.evaluate import evaluate_predictions, evaluate_with, index_sha256
 from hpscli.run.evaluating.checks import check_shards, check_split
-from hpscli.run.evaluating.choice import Choice, chosen, chosen_figures, protocol_for
-from hpscli.run.evaluating.request import Request as Request
-from hpscli.run.evaluating.request import check as check
 from hpscli.run.evaluating.subject import names_of
 from hpscli.run.given_predictions import first as first_people
 from hpscli.run.given_predictions import kind_of
@@ -30,6 +26,10 @@ from hpscli.run.pictures.drawing import draw_people
 from hpscli.run.places import SHARDS, best_device, find_shards, new_result_file
 from hpscli.run.prediction_files import is_predictions, read_predictions
 from hpscli.run.processes import Job, evaluate_on, launched, process_group
+from hpscli.run.sessions.baseline import baseline
+from hpscli.run.sessions.choice import Choice, chosen, chosen_figures, protocol_for
+from hpscli.run.sessions.request import Request as Request
+from hpscli.run.sessions.request import check as check
 
 Say = Callable[[str, object], None]
 Progress = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]

@@ -9,10 +9,10 @@ from typing import Any
 
 from hpscli.data.preparing.jobs import minutes_of
 from hpscli.errors import MissingError, UsageError, did_you_mean
-from hpscli.run.evaluating.every import run_all
-from hpscli.run.evaluating.request import ALL, Request, check
 from hpscli.run.places import new_result_file
-from hpscli.run.session import run_request
+from hpscli.run.sessions.every import run_all
+from hpscli.run.sessions.request import ALL, Request, check
+from hpscli.run.sessions.session import run_request
 
 EXAMPLE = "--slurm partition=main,time=60,cpus=8,tasks=4"
 LOGS = ".jobs"  # beside the result

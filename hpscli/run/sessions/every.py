@@ -10,10 +10,10 @@ from hpscli.errors import HpsError, MissingError
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.results import samples_path
 from hpscli.registry import Registry
-from hpscli.run.evaluating.choice import all_protocols
-from hpscli.run.evaluating.request import Request
 from hpscli.run.places import find_shards, new_result_file
-from hpscli.run.session import Done, Opened, Progress, Say, evaluate_one, opened_session
+from hpscli.run.sessions.choice import all_protocols
+from hpscli.run.sessions.request import Request
+from hpscli.run.sessions.session import Done, Opened, Progress, Say, evaluate_one, opened_session
 
 FILE = "all.json"
 
