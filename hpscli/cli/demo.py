@@ -150,8 +150,8 @@ def _draw_people(run: Path, folder: Path, target: Path) -> Path:
         turntable,
         write_image,
     )
-    from hpscli.run.boxes import read_coco_boxes
     from hpscli.run.predict import predict_image
+    from hpscli.run.predicting.boxes import read_coco_boxes
 
     model = load_model(str(run))
     images = sorted(folder.glob("*.jpg"))

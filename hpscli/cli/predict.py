@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hpscli.nn.checkpoints import LoadedModel
-    from hpscli.run.images import Detector, Done, Plan
+    from hpscli.run.predicting.images import Detector, Done, Plan
 
 SAVE = "overlay,turntable,json,npz,glb"
 
@@ -51,10 +51,10 @@ def predict(
     Without a box or a detector the whole image is one person. A broken image is named, the rest goes
     on, and the exit code is 5.
     """
-    from hpscli.run.images import Plan, list_images
     from hpscli.run.inference import check_crop, said_crop
     from hpscli.run.predict import check_hand
-    from hpscli.run.save import parse_kinds
+    from hpscli.run.predicting.images import Plan, list_images
+    from hpscli.run.predicting.save import parse_kinds
 
     output = Output(json, quiet)
     if fov and focal:
@@ -85,7 +85,7 @@ def predict(
 
 def _predict_all(output: Output, model: "LoadedModel", images: list[Path], plan: "Plan") -> None:
     """Every image, then the table; ends with an error when some images failed."""
-    from hpscli.run.images import failures, predict_images
+    from hpscli.run.predicting.images import failures, predict_images
 
     done: list[Done] = []
     with output.progress("images", len(images), "images") as advance:
@@ -104,7 +104,7 @@ def _typed_boxes(
     """-> boxes by image from --bbox or --boxes; at most one of the three ways may be used."""
     import numpy as np
 
-    from hpscli.run.boxes import parse_box, read_coco_boxes
+    from hpscli.run.predicting.boxes import parse_box, read_coco_boxes
 
     if sum(map(bool, (typed, coco, detector))) > 1:
         raise UsageError("--bbox, --boxes and --detector exclude each other.", "Use one of them.")

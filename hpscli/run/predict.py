@@ -17,8 +17,8 @@ from hpscli.metrics.errors import require_finite
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.records import Batch, Camera, Prediction
 from hpscli.render.pictures import read_image
-from hpscli.run.boxes import check_boxes
 from hpscli.run.inference import Crop, Dtype, mesh_of, predict_batch, preparation_of
+from hpscli.run.predicting.boxes import check_boxes
 
 Floats = NDArray[np.float64]
 Image = NDArray[np.uint8]

@@ -11,7 +11,7 @@ from hpscli.data.people import Layout, recropped
 from hpscli.data.preparation import BOX_MARGIN, crop_window
 from hpscli.data.sample import decode_image
 from hpscli.errors import UsageError
-from hpscli.run.boxes import read_coco_boxes
+from hpscli.run.predicting.boxes import read_coco_boxes
 from tests.data.people import person
 
 

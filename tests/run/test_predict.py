@@ -17,7 +17,7 @@ from hpscli.errors import InvalidData, UsageError
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.records import Camera, Prediction
 from hpscli.run.predict import predict_image
-from hpscli.run.save import overlay
+from hpscli.run.predicting.save import overlay
 from tests.run.people import oracle_model, parameters, tiny_model
 
 HEIGHT, WIDTH, FOCAL = 240, 320, 400.0

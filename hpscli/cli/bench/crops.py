@@ -65,7 +65,7 @@ def measure(
 
     from hpscli.data.crop_difference import crop_difference
     from hpscli.data.preparation import METRO_DEMO
-    from hpscli.run.boxes import check_boxes, parse_box
+    from hpscli.run.predicting.boxes import check_boxes, parse_box
 
     size = (image.shape[0], image.shape[1])
     if bbox:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hpscli.run.images import exif_focal_mm
+from hpscli.run.predicting.images import exif_focal_mm
 
 
 @pytest.fixture

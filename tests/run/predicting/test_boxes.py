@@ -8,7 +8,7 @@ import pytest
 
 from hpscli.data.preparation import BOX_MARGIN, crop_window
 from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
-from hpscli.run.boxes import parse_box, read_coco_boxes
+from hpscli.run.predicting.boxes import parse_box, read_coco_boxes
 
 
 def test_a_typed_box_is_read() -> None:

@@ -13,10 +13,10 @@ from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.render.images import SUFFIXES
 from hpscli.render.pictures import read_image
-from hpscli.run.boxes import BoxOutside
 from hpscli.run.inference import Crop, Dtype
 from hpscli.run.predict import Image, predict_image
-from hpscli.run.save import about_image, in_front, save_people
+from hpscli.run.predicting.boxes import BoxOutside
+from hpscli.run.predicting.save import about_image, in_front, save_people
 
 FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)  # what "35 mm equivalent" refers to (CIPA DCG-001)
 EXIF_IFD, FOCAL_35MM = 0x8769, 0xA405  # Exif 2.3, tag FocalLengthIn35mmFilm
