@@ -1,11 +1,17 @@
 """The corners of the papers' averages: nobody, one point, a batch without joints."""
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from hps_benchmarks.bodies import score
 from hps_benchmarks.bodies.families import HMR2, METRO, MMHUMAN3D, SPIN, Family
+from hps_benchmarks.bodies.goldens import replay_protocols
 from hps_benchmarks.bodies.options import BodyOptions
+from hpscli.testing.goldens import ReplayOptions
 
 RANDOM = np.random.RandomState(4)
 TRUTH = RANDOM.randn(9, 24, 3) * 0.3
@@ -63,3 +69,25 @@ def test_distances_that_mmhuman3d_divides_by_zero_for_are_nan() -> None:
         away = score.official_distances(predicted, truth, how)
         assert np.isnan(away).all(axis=1).tolist() == [False, True, False]
     assert np.isfinite(score.official_distances(predicted, truth, "none")).all()
+
+
+def test_a_tie_at_a_threshold_falls_where_the_precision_of_the_points_puts_it() -> None:
+    truth = (np.random.RandomState(0).randn(50, 17, 3) * 300).astype(np.float32)
+    predicted = truth + np.float32([150, 0, 0])
+    away = score.official_distances(predicted, truth, "none")
+    official = np.linalg.norm(predicted - truth, axis=-1) < 150
+    assert 0 < official.sum() < official.size
+    np.testing.assert_array_equal(away < 150, official)
+
+
+def test_metros_runs_are_read_from_their_names(reference: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "goldens"
+    folder.mkdir()
+    stored = reference / "metrics" / "goldens" / "body_protocols"
+    shutil.copy(stored.with_suffix(".npz"), folder)
+    printed = json.loads(stored.with_suffix(".json").read_text(encoding="utf-8"))
+    printed["MeshTransformer_batch5"] = printed.pop("MeshTransformer_batch7")
+    printed["MeshGraphormer_of_tomorrow"] = printed["MeshGraphormer"]
+    (folder / "body_protocols.json").write_text(json.dumps(printed), encoding="utf-8")
+    wrong = [check.name for check in replay_protocols(tmp_path, ReplayOptions()) if not check.ok]
+    assert wrong == [f"MeshGraphormer_of_tomorrow.{name}" for name in ("mPVE", "mPJPE", "PAmPJPE")]
