@@ -47,7 +47,7 @@ def unchanged(count: int) -> Changes:
 
 DRAWS = 19  # numbers that one sample takes from the generator, whatever the settings
 ERASE_SIDES = (0.1, 0.5)  # sides of an erased rectangle, in parts of the window
-SCALE_LIMIT = ROTATION_LIMIT = 2.0  # normal draws are clipped here: +-2 standard deviations
+DRAW_LIMIT = 2.0  # normal draws are clipped here: +-2 standard deviations
 
 
 def draw(generator: np.random.Generator, settings: Augment, count: int = 1) -> Changes:
@@ -78,7 +78,7 @@ def draw(generator: np.random.Generator, settings: Augment, count: int = 1) -> C
 def _clipped_normal(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Two uniform draws -> normal with deviation 1/2, clipped to -1..1 (Box-Muller)."""
     normal = np.sqrt(-2.0 * np.log1p(-first)) * np.cos(2.0 * np.pi * second)
-    return np.clip(normal / SCALE_LIMIT, -1.0, 1.0)  # type: ignore[no-any-return]
+    return np.clip(normal / DRAW_LIMIT, -1.0, 1.0)  # type: ignore[no-any-return]
 
 
 def paint(crop: np.ndarray, changes: Changes, index: int, out: np.ndarray) -> None:

@@ -34,11 +34,11 @@ def check_shards(people: EvalSet, protocol: ProtocolSpec, body: Body, limit: int
         raise UsageError(
             f"the people in {where} were made with {made_with} bodies, the model's body is "
             f"{body.source}: an error between the two means nothing.",
-            _same_bodies(people, made_with, body),
+            _same_bodies(people, made_with),
         )
 
 
-def _same_bodies(people: EvalSet, made_with: str, body: Body) -> str:
+def _same_bodies(people: EvalSet, made_with: str) -> str:
     """-> what to type so that people and model are of the same body files."""
     index = people.index
     again = f"hps prepare {index.dataset} --split {index.split or 'SPLIT'}"

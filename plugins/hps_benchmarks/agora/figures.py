@@ -39,10 +39,10 @@ def figures(track: str) -> Mapping[str, Figure]:
     found: dict[str, Figure] = {}
     for start, whose in (("", ""), ("kid", "children: ")):
         if not start:
-            found |= {name: _share(name, name.capitalize(), DETECTION[name]) for name in DETECTION}
+            found |= {name: _share(name.capitalize(), DETECTION[name]) for name in DETECTION}
         else:
             found |= {
-                f"kid_{name}": _share(name, f"kid {name}", f"children: {meaning}")
+                f"kid_{name}": _share(f"kid {name}", f"children: {meaning}")
                 for name, meaning in DETECTION.items()
             }
         for column in COLUMNS:
@@ -56,5 +56,5 @@ def figures(track: str) -> Mapping[str, Figure]:
     return found
 
 
-def _share(name: str, label: str, meaning: str) -> Figure:
+def _share(label: str, meaning: str) -> Figure:
     return Figure(label=label, meaning=meaning, unit="", smaller_is_better=False)

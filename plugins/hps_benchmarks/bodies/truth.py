@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hps_benchmarks.bodies.joints import PLACES, THROUGH
+from hps_benchmarks.bodies.joints import PLACES
 from hps_benchmarks.bodies.options import BodyOptions
 from hps_benchmarks.bodies.score import Joints
-from hpscli.body.joints import joint_set
 from hpscli.body.layer import Body
 from hpscli.errors import InvalidData
 from hpscli.metrics.rules import People
@@ -107,8 +106,3 @@ def predicted_joints(body: Body, people: People, name: str) -> Array:
     own = prediction.joints.get(body.joint_set)
     points = body.regress(prediction.vertices, name, joints=own)
     return np.asarray(points.double().cpu().numpy(), np.float64)
-
-
-def known_sets() -> tuple[str, ...]:
-    """-> the joint sets that labels may be in."""
-    return tuple(name for name in (*PLACES, *THROUGH) if joint_set(name))

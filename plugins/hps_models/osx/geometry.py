@@ -16,7 +16,6 @@ CELL_PX = PICTURE[0] / BODY_GRID[1]  # 16 px of the encoder's picture, in both d
 BODY_JOINTS, HAND_JOINTS, FACE_JOINTS = 25, 20, 72
 
 FOCAL_PX = 5000.0  # of the encoder's picture
-CENTRE_PX = (PICTURE[1] / 2, PICTURE[0] / 2)  # x, y
 CAMERA_SIZE = 2.5  # metres that fill the picture where the camera is farthest: k of the translation
 FARTHEST = math.sqrt(FOCAL_PX**2 * CAMERA_SIZE**2 / (PICTURE[0] * PICTURE[1]))  # 56.38 m
 DEPTH_EPSILON = 1e-4  # added to the depth before dividing by it

@@ -70,7 +70,7 @@ def _evaluated(
     track: str, golden: Golden, said: Any, posed: tuple[Any, Any, Any], arrays: Any
 ) -> Iterator[ArrayCheck]:
     joints, vertices, official = posed
-    true_joints, true_vertices = _truth(track, golden, said, official, vertices)
+    true_joints, true_vertices = _truth(golden, said, official, vertices)
     kid = np.array([person["kid"] for person in said["people"]])
     matching = match_official(
         list(arrays[MATCHED].astype(np.float64)),
@@ -108,7 +108,7 @@ def _evaluated(
     yield from averages_checks("result", averages, said["result"], ROUNDED)
 
 
-def _truth(track: str, golden: Golden, said: Any, official: Any, vertices: Any) -> tuple[Any, Any]:
+def _truth(golden: Golden, said: Any, official: Any, vertices: Any) -> tuple[Any, Any]:
     """-> true joints and vertices by the rule in the golden: the prediction, and noise."""
     scale, seed = _rule(said["gt_rule"])
     draw = np.random.RandomState(seed)

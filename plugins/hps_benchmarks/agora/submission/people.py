@@ -20,7 +20,6 @@ MATCHED = "joints2d.agora"  # px of the 4K picture; people with fewer joints rep
 COEFFICIENTS = ("betas", "expression", "transl")
 VERTICES = {"smpl": 6890, "smplx": 10475}
 COUNTS = {"smpl": 24, "smplx": 127}  # joints in space that are looked at
-PREDICT = "Write it as hps does: hps export-preds agora"
 
 
 @dataclass(frozen=True)

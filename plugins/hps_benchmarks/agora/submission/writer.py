@@ -97,7 +97,7 @@ def people(detections: Detections, body: Body, form: Form) -> Iterator[tuple[str
     for start in range(0, len(detections), CHUNK):
         rows = list(range(start, min(start + CHUNK, len(detections))))
         part = taken(detections.given, rows)
-        moved = translations(part, body)
+        moved = translations(part)
         files = [detections.files[row] for row in rows]
         if form.mesh:
             joints, vertices = meshes.of(rows)
@@ -166,7 +166,7 @@ def _parameters(people: PredictionSet, body: Body, form: Form) -> dict[str, Arra
     arrays, count = people.arrays, len(people)
     for name, joints in PARAMETERS[form.track].items():
         if form.matrices or f"{FROM_MEAN}{name}" not in arrays:
-            matrices = _matrices(arrays, name, joints, count, body)
+            matrices = _matrices(arrays, name, joints, count)
             found[name] = matrices if form.matrices else _vectors(matrices, name, body)
         else:
             found[name] = np.asarray(arrays[f"{FROM_MEAN}{name}"])
@@ -176,7 +176,7 @@ def _parameters(people: PredictionSet, body: Body, form: Form) -> dict[str, Arra
     return found
 
 
-def _matrices(arrays: Mapping[str, Array], name: str, joints: int, count: int, body: Body) -> Array:
+def _matrices(arrays: Mapping[str, Array], name: str, joints: int, count: int) -> Array:
     """-> rotations (n,joints,3,3); what nobody predicted is at rest."""
     if f"{PARAMETER}{name}" in arrays:
         return np.asarray(arrays[f"{PARAMETER}{name}"]).reshape(count, joints, 3, 3)
@@ -189,7 +189,7 @@ def _vectors(matrices: Array, name: str, body: Body) -> Array:
     return np.asarray(flat - mean_hand(body, name)) if name in HANDS else flat
 
 
-def translations(people: PredictionSet, body: Body) -> Array:
+def translations(people: PredictionSet) -> Array:
     """-> (n,1,3) metres from the body's origin to the camera; errors do not depend on it."""
     arrays = people.arrays
     if f"{PARAMETER}transl" in arrays:
