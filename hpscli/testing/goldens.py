@@ -267,7 +267,8 @@ def compare(
         difference = np.where((got == expected) | both_nan, 0.0, np.abs(got - expected))
     worst = float(np.max(difference, initial=0.0))
     if unit == "relative":
-        worst /= max(float(np.max(np.abs(expected), initial=0.0)), 1e-12)
+        magnitudes = np.abs(expected[np.isfinite(expected)])
+        worst /= max(float(np.max(magnitudes, initial=0.0)), 1e-12)
     return ArrayCheck(
         name=name,
         worst=worst,

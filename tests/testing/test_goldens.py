@@ -164,6 +164,8 @@ def test_relative_differences_are_of_the_largest_number() -> None:
 def test_nan_where_a_number_should_be_is_a_failure_but_nan_equals_nan() -> None:
     assert not compare("x", [np.nan], [1.0], 1.0).ok
     assert compare("x", [np.nan, 1.0], [np.nan, 1.0], 1e-9).ok
+    assert compare("x", [np.nan, 1.0], [np.nan, 1.0], 1e-9, "relative").ok
+    assert not compare("x", [np.nan, 1.1], [np.nan, 1.0], 1e-9, "relative").ok
 
 
 def test_another_shape_is_a_failure_that_says_so() -> None:
