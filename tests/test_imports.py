@@ -23,17 +23,18 @@ ALLOWED: dict[str, set[str]] = {
     "plugin_files": {"errors"},
     "registry": {"errors", "hooks", "plugin_files"},
     "mistakes": {"errors"},
+    "slurm": {"errors"},
     "recipe": {"errors", "mistakes"},
     "body": BASE | {"body"},
     "metrics": BASE | {"body", "metrics", "registry"},
     "render": BASE | {"body", "render"},
     "export": BASE | {"body", "export"},
-    "data": BASE | {"body", "data", "recipe", "render", "registry", "cards"},
+    "data": BASE | {"body", "data", "recipe", "render", "registry", "cards", "slurm"},
     "nn": BASE | {"body", "nn", "registry", "recipe"},
     "train": BASE
     | {"data", "body", "metrics", "render", "nn", "recipe", "registry", "run", "train"},
     "run": BASE
-    | {"data", "body", "metrics", "render", "nn", "recipe", "registry", "export", "run"},
+    | {"data", "body", "metrics", "render", "nn", "recipe", "registry", "export", "run", "slurm"},
     "testing": BASE
     | {"data", "body", "metrics", "render", "nn", "recipe", "registry", "export", "run", "train"}
     | {"testing", "cards"},

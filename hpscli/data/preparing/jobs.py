@@ -7,7 +7,7 @@ shards end. The last step makes what is missing, compares keys across jobs, and 
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from hpscli.data.preparing.making import Making, shards_in_order, whole_shard
 from hpscli.data.preparing.places import place_of
 from hpscli.data.remote import is_remote
 from hpscli.data.sources import Source
-from hpscli.errors import HpsError, MissingError, UsageError, did_you_mean
+from hpscli.errors import HpsError
 from hpscli.hooks import DatasetSpec
+from hpscli.slurm import common_parameters, minutes_of, refused, settings_of, submitit_package
 
 TIMEOUTS = 100  # times that a job may run out of time and be queued again
 EXAMPLE = "--slurm partition=main,time=4:00:00,cpus=8,array=40"
@@ -47,35 +48,7 @@ class Cluster:
 
 def cluster_of(words: str) -> Cluster:
     """ "partition=main,time=60" -> the cluster's settings, typed."""
-    known = {entry.name: entry.default for entry in fields(Cluster)}
-    values: dict[str, Any] = {}
-    for word in filter(None, words.split(",")):
-        name, equals, text = word.strip().partition("=")
-        if name not in known or not equals:
-            raise UsageError(
-                f"--slurm {word}: {f'no setting {name!r}' if equals else 'not name=value'}.",
-                did_you_mean(name, known) or f"For example: {EXAMPLE}",
-            )
-        if isinstance(known[name], int) and not (text.isdigit() and int(text) > 0):
-            raise UsageError(
-                f"--slurm {word}: not a whole number above 0.", f"For example: {EXAMPLE}"
-            )
-        values[name] = int(text) if isinstance(known[name], int) else text
-    minutes_of(values.get("time", "1"))
-    return Cluster(**values)
-
-
-def minutes_of(text: str) -> int:
-    """Slurm's way to write a time -> minutes, rounded up."""
-    form = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):(\d\d):(\d\d)|(\d+))", text)
-    if form is None or (form[1] and form[5]):
-        raise UsageError(
-            f"--slurm time={text} is no time.", "time=90 (minutes), time=4:00:00, time=1-12:00:00"
-        )
-    if form[5]:
-        return int(form[5])
-    days, hours, minutes, seconds = (int(number or 0) for number in form.groups()[:4])
-    return days * 1440 + hours * 60 + minutes + math.ceil(seconds / 60)
+    return settings_of(Cluster, words, EXAMPLE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +114,7 @@ class Stretch:
 
     def checkpoint(self) -> Any:
         """Stopped by the cluster: the same again, which goes on behind the shards that are whole."""
-        return _submitit().helpers.DelayedSubmission(self)
+        return submitit_package().helpers.DelayedSubmission(self)
 
 
 @dataclass(frozen=True)
@@ -157,7 +130,7 @@ class Ending:
 
     def checkpoint(self) -> Any:
         """Stopped by the cluster: the same again."""
-        return _submitit().helpers.DelayedSubmission(self)
+        return submitit_package().helpers.DelayedSubmission(self)
 
 
 @dataclass(frozen=True)
@@ -209,7 +182,7 @@ def submit(order: Order, cluster: Cluster, people: int, *, wait: bool) -> Submis
     finally:
         place.close()
     logs = _log_folder(order.out)
-    submitit = _submitit()
+    submitit = submitit_package()
     try:
         executor = submitit.AutoExecutor(
             folder=logs, cluster=cluster.executor, slurm_max_num_timeout=TIMEOUTS
@@ -225,10 +198,7 @@ def submit(order: Order, cluster: Cluster, people: int, *, wait: bool) -> Submis
         last = executor.submit(Ending(order, cluster.cpus))
         return Submission(people, jobs, last, logs)
     except (submitit.core.utils.FailedJobError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise MissingError(
-            f"the jobs could not be handed over: {reason}", "Is this a login node of the cluster?"
-        ) from None
+        raise refused("jobs", error) from None
 
 
 def wait_for(submission: Submission, advance: Callable[[int], None]) -> None:
@@ -247,20 +217,15 @@ def wait_for(submission: Submission, advance: Callable[[int], None]) -> None:
 
 def _parameters(cluster: Cluster, order: Order) -> dict[str, Any]:
     """-> what submitit is told about each job."""
-    found: dict[str, Any] = {
+    return {
         "name": f"prepare-{order.spec.name}",
         "timeout_min": minutes_of(cluster.time),
         "cpus_per_task": cluster.cpus,
         "nodes": 1,
         "tasks_per_node": 1,
         "slurm_array_parallelism": cluster.nodes,
+        **common_parameters(cluster),
     }
-    if cluster.mem_gb:
-        found["mem_gb"] = cluster.mem_gb
-    for name in ("partition", "account", "qos"):
-        if value := getattr(cluster, name):
-            found[f"slurm_{name}"] = value
-    return found
 
 
 def _log_folder(out: str) -> Path:
@@ -270,15 +235,3 @@ def _log_folder(out: str) -> Path:
         return Path.cwd() / f".{name}.jobs"
     folder = Path(out).absolute()
     return folder.with_name(f".{folder.name}.jobs")
-
-
-def _submitit() -> Any:
-    try:
-        import submitit
-        import submitit.helpers
-    except ImportError:
-        raise MissingError(
-            "jobs are handed to Slurm by the package submitit, which is not here.",
-            "pip install 'hps[slurm]'",
-        ) from None
-    return submitit

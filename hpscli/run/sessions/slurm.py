@@ -3,16 +3,16 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hpscli.data.preparing.jobs import minutes_of
-from hpscli.errors import MissingError, UsageError, did_you_mean
+from hpscli.errors import UsageError
 from hpscli.run.places import new_result_file
 from hpscli.run.sessions.every import run_all
 from hpscli.run.sessions.request import ALL, Request, check
 from hpscli.run.sessions.session import run_request
+from hpscli.slurm import common_parameters, minutes_of, refused, settings_of, submitit_package
 
 EXAMPLE = "--slurm partition=main,time=60,cpus=8,tasks=4"
 LOGS = ".jobs"  # beside the result
@@ -44,33 +44,12 @@ class Job:
         }
         if self.gpus:
             found["gpus_per_node"] = self.gpus
-        if self.mem_gb:
-            found["mem_gb"] = self.mem_gb
-        for name in ("partition", "account", "qos"):
-            if value := getattr(self, name):
-                found[f"slurm_{name}"] = value
-        return found
+        return {**found, **common_parameters(self)}
 
 
 def job_of(words: str) -> Job:
     """ "partition=main,time=60" -> the job's settings, typed."""
-    known = {entry.name: entry.default for entry in fields(Job)}
-    values: dict[str, Any] = {}
-    for word in filter(None, words.split(",")):
-        name, equals, text = word.strip().partition("=")
-        if name not in known or not equals:
-            raise UsageError(
-                f"--slurm {word}: {f'no setting {name!r}' if equals else 'not name=value'}.",
-                did_you_mean(name, known) or f"For example: {EXAMPLE}",
-            )
-        number = isinstance(known[name], int)
-        if number and not (text.isdigit() and int(text) > 0):
-            raise UsageError(
-                f"--slurm {word}: not a whole number above 0.", f"For example: {EXAMPLE}"
-            )
-        values[name] = int(text) if number else text
-    minutes_of(values.get("time", "1"))
-    return Job(**values)
+    return settings_of(Job, words, EXAMPLE)
 
 
 @dataclass(frozen=True)
@@ -96,17 +75,14 @@ def hand_over(request: Request, words: str) -> dict[str, str]:
     job = job_of(words)
     file = new_result_file(request.out, request.checkpoint or "latest").absolute()
     logs = file.parent / LOGS
-    submitit = _submitit()
+    submitit = submitit_package()
     out = file.parent if request.testset == ALL else file
     try:
         executor = submitit.AutoExecutor(folder=logs, cluster=job.executor)
         executor.update_parameters(**job.parameters())
         submitted = executor.submit(Evaluation(replace(request, out=out)))
     except (submitit.core.utils.FailedJobError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise MissingError(
-            f"the job could not be handed over: {reason}", "Is this a login node of the cluster?"
-        ) from None
+        raise refused("job", error) from None
     return {
         "job": str(submitted.job_id),
         "log": str(Path(submitted.paths.stderr)),
@@ -122,14 +98,3 @@ def _say(label: str, text: object) -> None:
 def _progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     _say(label, f"{total} {unit}")
     yield lambda count: None
-
-
-def _submitit() -> Any:
-    try:
-        import submitit
-    except ImportError:
-        raise MissingError(
-            "jobs are handed to Slurm by the package submitit, which is not here.",
-            "pip install 'hps[slurm]'",
-        ) from None
-    return submitit

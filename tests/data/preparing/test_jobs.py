@@ -13,13 +13,13 @@ from hpscli.data.preparing.jobs import (
     Stretch,
     cluster_of,
     count_people,
-    minutes_of,
     stretches,
     submit,
     wait_for,
 )
 from hpscli.data.preparing.places import place_of
 from hpscli.errors import HpsError, MissingError, UsageError
+from hpscli.slurm import minutes_of
 from tests.data.people import contents
 from tests.data.people import spec as made_up
 from tests.data.preparing.pictures import spec, write_pictures
