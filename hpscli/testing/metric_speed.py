@@ -45,7 +45,7 @@ class MetricSpeed:
 def measure(specs: Sequence[SpeedSpec], least: float = 0.0) -> Iterator[MetricSpeed]:
     """Rows to measure -> what came out, one after the other; least: instead of each row's own."""
     for spec in specs:
-        with one_thread():
+        with one_core():
             yield measure_one(spec, least)
 
 
@@ -110,18 +110,16 @@ def worst_difference(name: str, found: Mapping[str, Any], expected: Mapping[str,
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def one_core() -> Iterator[None]:
     """One thread for whatever is loaded from here on, and for PyTorch."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
-    import torch
+    from hpscli.nn.threads import one_thread
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     try:
-        yield
+        with one_thread():
+            yield
     finally:
-        torch.set_num_threads(threads)
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)

@@ -4,12 +4,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
 import torch
+
+from hpscli.nn.threads import one_thread
 
 Item = TypeVar("Item")
 Ready = TypeVar("Ready")
@@ -73,23 +74,12 @@ def one_after_another(
 ) -> Iterator[Done]:
     """-> the same as `overlapped`, by the plain loop."""
     for item in items:
-        with _one_thread_here():
+        with one_thread():  # as beside the network
             ready = read(item)
         answer = network(ready)
-        with _one_thread_here():
+        with one_thread():
             done = measure(answer)
         yield done
-
-
-@contextmanager
-def _one_thread_here() -> Iterator[None]:
-    """One thread of torch, as beside the network: with more, sums come in another order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def timed(

@@ -1,7 +1,6 @@
 """Replays of official PARE: networks through the public path, losses through the model's own."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from hps_models.pare.losses import PARTS, pare_losses
 from hpscli.body.layer import Body
 from hpscli.nn.checkpoints import load_model
+from hpscli.nn.threads import one_thread
 from hpscli.records import Batch, Prediction
 from hpscli.testing.goldens import (
     ArrayCheck,
@@ -83,20 +83,9 @@ def replay_pare_mmhuman3d(folder: Path, options: ReplayOptions) -> Iterator[Arra
 def replay_pare_resnet50_softargmax(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
     """goldens/pare_resnet50_softargmax.npz: features sampled where each joint is expected."""
     golden = read_golden(folder, "goldens/pare_resnet50_softargmax.npz")
-    with one_thread():
+    with one_thread():  # as the golden was made: tiny sampled numbers show the order of every sum
         checks = list(outputs(golden, filled(folder, "pare_resnet50_softargmax", options), options))
     yield from checks
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """As the golden was made: rotations of tiny sampled numbers show the order of every sum."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def filled(folder: Path, manifest: str, options: ReplayOptions) -> dict[str, Tensor]:
