@@ -13,6 +13,7 @@ from hps_benchmarks.challenge.tables import joint_table, part_table, sequence_ta
 from hpscli.body.layer import Body, matrices
 from hpscli.errors import InvalidData
 from hpscli.hooks import ProtocolSpec
+from hpscli.metrics.curves import area
 from hpscli.metrics.errors import require_finite
 from hpscli.metrics.rules import Curve, Figure, Measured, Metric, People, Totals, metric
 from hpscli.metrics.truth import Truth, check_protocol, predicted_points
@@ -123,7 +124,7 @@ class ChallengeRule:
         found = score.scores(errors, plain, turned)
         curve = score.pck_curve(errors.pck_errors_mm)
         if self.strict:
-            found["AUC"] = float(score.auc_by_trapezoids(curve))
+            found["AUC"] = float(area(curve, score.AUC_THRESHOLDS_MM))
         sequences = sequence_table(measured, counted)
         tables = {"joints": joint_table(errors), **sequences}
         if plain is not None and turned is not None:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hpscli.errors import InvalidData
 from hpscli.metrics.angles import rotation_angles
+from hpscli.metrics.curves import area, hit_shares
 
 Array = NDArray[np.float64]
 
@@ -100,8 +101,8 @@ def part_angles(prediction: ArrayLike, truth: ArrayLike, turns: ArrayLike | None
 
 def pck_curve(errors_mm: ArrayLike) -> Array:
     """errors (N,12) mm -> share of joints within each of the thresholds 0..199 mm (200,)."""
-    values = np.sort(np.asarray(errors_mm, np.float64).ravel())
-    return np.searchsorted(values, AUC_THRESHOLDS_MM, side="right") / max(len(values), 1)
+    together = hit_shares(np.reshape(errors_mm, (1, -1)), AUC_THRESHOLDS_MM)
+    return np.asarray(together[0], np.float64)
 
 
 def pck(errors_mm: ArrayLike) -> float:
@@ -121,20 +122,13 @@ def auc_by_quadrature(curve: Array) -> float:
     places = AUC_THRESHOLDS_MM / AUC_THRESHOLDS_MM.max()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", integrate.IntegrationWarning)
-        area = integrate.quad(lambda x: np.interp(x, places, curve), 0.0, 1.0)[0]
-    return float(area)
-
-
-def auc_by_trapezoids(curves: Array) -> Array:
-    """shares (...,200) -> exact area under the lines between them (...)."""
-    inner = curves[..., 1:-1].sum(axis=-1) + (curves[..., 0] + curves[..., -1]) / 2
-    return np.asarray(inner / (len(AUC_THRESHOLDS_MM) - 1), np.float64)
+        found = integrate.quad(lambda x: np.interp(x, places, curve), 0.0, 1.0)[0]
+    return float(found)
 
 
 def person_auc(errors_mm: Array) -> Array:
     """errors (N,12) mm -> each person's share of the area (N,), by trapezoids."""
-    hits = errors_mm[:, None, :] <= AUC_THRESHOLDS_MM[None, :, None]
-    return auc_by_trapezoids(hits.mean(axis=2))
+    return area(hit_shares(errors_mm, AUC_THRESHOLDS_MM), AUC_THRESHOLDS_MM)
 
 
 def scores(

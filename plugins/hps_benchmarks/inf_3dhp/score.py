@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hpscli.errors import InvalidData
+from hpscli.metrics.curves import hit_shares
+from hpscli.metrics.errors import auc as nearer_shares
 
 Array = NDArray[np.float64]
 
@@ -111,17 +113,16 @@ def row(name: str, errors_mm: ArrayLike) -> Row:
     )
 
 
-def auc(errors_mm: Array) -> Array:
+def auc(errors_mm: ArrayLike) -> Array:
     """errors (...) mm -> percent of the 31 thresholds 0, 5 ... 150 mm that they are below (...)."""
-    below = len(AUC_THRESHOLDS_MM) - np.searchsorted(AUC_THRESHOLDS_MM, errors_mm, side="right")
-    return np.asarray(100.0 * below / len(AUC_THRESHOLDS_MM), np.float64)
+    return nearer_shares(errors_mm, AUC_THRESHOLDS_MM)
 
 
 def pck_curve(errors_mm: Array) -> Array:
     """errors (N,17) mm -> percent of the grouped joints below each threshold (31,)."""
-    values = np.sort(errors_mm[:, list(GROUPED)].ravel())
-    below = np.searchsorted(values, AUC_THRESHOLDS_MM, side="left")
-    return np.asarray(100.0 * below / max(len(values), 1), np.float64)
+    grouped = errors_mm[:, list(GROUPED)].reshape(1, -1)
+    shares = hit_shares(grouped, AUC_THRESHOLDS_MM, inclusive=False)
+    return np.asarray(100.0 * shares[0], np.float64)
 
 
 def sequence_rows(errors_mm: Sequence[ArrayLike]) -> list[Row]:

@@ -17,6 +17,7 @@ from hpscli.body.layer import load_body
 from hpscli.cli.app import run
 from hpscli.data.evalset import EvalSet
 from hpscli.errors import InvalidData, UsageError
+from hpscli.metrics.curves import area
 from hpscli.metrics.results import Result, read_result
 from hpscli.records import PredictionSet
 from hpscli.registry import get_registry
@@ -155,7 +156,7 @@ def test_a_joint_at_fifty_millimetres_is_a_hit_and_the_quadrature_is_near_the_tr
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         quadrature = score.auc_by_quadrature(curve)
-    assert quadrature == pytest.approx(float(score.auc_by_trapezoids(curve)), abs=1e-5)
+    assert quadrature == pytest.approx(float(area(curve, score.AUC_THRESHOLDS_MM)), abs=1e-5)
     assert score.person_auc(errors).shape == (1,)
     assert score.pck_curve(np.array([[0.0, 199.0, 200.0, 3.5]])).tolist()[::199] == [0.25, 0.75]
 
