@@ -1,6 +1,7 @@
 """What is meant when the user does not say: shards, checkpoint, device, place of results."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,7 +32,33 @@ def find_shards(protocol: ProtocolSpec, given: str, registry: Registry) -> tuple
     raise MissingError(
         f"no shards of {protocol.testset}/{protocol.split} ({protocol.body}): {prepared} has no "
         f"{INDEX}.",
-        f"Make them: {prepare_line(protocol, registry)}\nor say where they are: --shards PATH",
+        f"{_how_to_make(protocol, registry)}\nor say where they are: --shards PATH",
+    )
+
+
+def training_shards(protocol: ProtocolSpec, given: str, registry: Registry) -> str:
+    """-> where the training people are: as given; "mean": where `hps prepare` puts them."""
+    if given != "mean":
+        return given
+    training = replace(protocol, name=f"{protocol.name.split('/')[0]}/train@", split="train")
+    folder = SHARDS / training.name.split("@")[0]
+    if not (folder / INDEX).is_file():
+        raise MissingError(
+            f"no training people for --baseline mean: {folder} has no {INDEX}.",
+            f"Make them: {prepare_line(training, registry)}\n"
+            "or say where they are: --baseline SHARDS",
+        )
+    return str(folder)
+
+
+def _how_to_make(protocol: ProtocolSpec, registry: Registry) -> str:
+    """-> what to type, or where to read when no data set has the name of the test set."""
+    if protocol.testset in registry.names("dataset"):
+        return f"Make them: {prepare_line(protocol, registry)}"
+    folder = SHARDS / protocol.name.split("@")[0]
+    return (
+        f"No data set of hps is called {protocol.testset}: prepare its files by their form\n"
+        f"(hps datasets list, spin-npz for example) with --out {folder}"
     )
 
 

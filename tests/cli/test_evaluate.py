@@ -202,6 +202,18 @@ def test_what_cannot_be_done_is_said_in_one_message(
     assert shown.err.count("error") == 1 and shown.out == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [("photo.png", b"\x89PNG", "hps predict photo.png"), ("mine.json", b"{}", "info predictions")],
+)
+def test_a_file_that_is_no_checkpoint_is_told_what_else_it_may_be(
+    here: Path, capsys, name: str, content: bytes, said: str
+) -> None:
+    Path(name).write_bytes(content)
+    assert run(["eval", name, "--testset", "synthetic"]) == 5
+    assert said in capsys.readouterr().err
+
+
 def test_a_checkpoint_that_is_not_there_is_exit_3(here: Path, capsys) -> None:
     assert run(["eval", "none.safetensors", "--testset", "synthetic"]) == 3
 

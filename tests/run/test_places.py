@@ -15,6 +15,7 @@ from hpscli.run.places import (
     new_result_file,
     prepare_line,
     shipped_checkpoint,
+    training_shards,
 )
 from tests.run.people import write_people
 
@@ -82,6 +83,24 @@ def test_what_is_missing_is_told_with_the_command_that_makes_it() -> None:
     assert prepare_line(SPEC, generated) == line
     hands = replace(SPEC, name="here-hands/test@mano21-v1", body="mano")
     assert prepare_line(hands, generated).endswith("--body mano --out shards/here-hands/test")
+
+
+def test_what_is_missing_of_a_test_set_without_a_data_set_names_no_command_that_fails() -> None:
+    with pytest.raises(MissingError) as raised:
+        find_shards(SPEC, "", registry())
+    assert "hps prepare here" not in raised.value.fix
+    assert "--out shards/here/test" in raised.value.fix
+
+
+def test_training_people_are_found_or_made_where_prepare_puts_them() -> None:
+    generated = registry(("dataset", replace(HERE, needs_root=False)))
+    assert training_shards(SPEC, "", generated) == ""
+    assert training_shards(SPEC, "mine", generated) == "mine"
+    with pytest.raises(MissingError) as raised:
+        training_shards(SPEC, "mean", generated)
+    assert "hps prepare here --split train --out shards/here/train" in raised.value.fix
+    write_people(Path("shards/here/train"), 2)
+    assert training_shards(SPEC, "mean", generated) == "shards/here/train"
 
 
 def test_the_first_weights_that_ship_are_the_default() -> None:

@@ -13,11 +13,11 @@ from hpscli.nn.options import adapted, adapted_by_name, complete_options, preset
 from hpscli.nn.sources import find_checkpoint
 from hpscli.registry import Registry, get_registry
 from hpscli.run.evaluating.checks import check_split
-from hpscli.run.places import find_shards, new_result_file
+from hpscli.run.places import find_shards, new_result_file, training_shards
 from hpscli.run.prediction_files import is_predictions, read_predictions
 from hpscli.run.sessions.choice import all_protocols, chosen, protocol_for
 from hpscli.run.sessions.request import ALL, Request, check
-from hpscli.run.sessions.session import pick_device, standing, training_shards
+from hpscli.run.sessions.session import pick_device, standing
 
 
 @dataclass
@@ -126,7 +126,7 @@ def _people(request: Request, registry: Registry, spec: ProtocolSpec, found: Pla
         people = EvalSet(shards, limit=request.limit)
         check_split(people, spec, registry)
         found.lines.append(("shards", f"{shards}   {len(people)} people   {remark}".rstrip()))
-        if train := training_shards(request, spec):
+        if train := training_shards(spec, request.baseline, registry):
             EvalSet(train, limit=1)
     except MissingError as error:
         found.need(error)

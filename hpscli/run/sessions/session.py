@@ -9,7 +9,7 @@ from typing import TypeVar
 from hpscli.body.layer import Body, load_body
 from hpscli.data.evalset import EvalSet
 from hpscli.data.shards import refuse_crops
-from hpscli.errors import UsageError
+from hpscli.errors import InvalidData, UsageError
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.results import Result, samples_path, write_result
 from hpscli.metrics.rules import rule_of
@@ -23,7 +23,7 @@ from hpscli.run.given_predictions import first as first_people
 from hpscli.run.given_predictions import kind_of
 from hpscli.run.inference import said_crop
 from hpscli.run.pictures.drawing import draw_people
-from hpscli.run.places import SHARDS, best_device, find_shards, new_result_file
+from hpscli.run.places import best_device, find_shards, new_result_file, training_shards
 from hpscli.run.prediction_files import is_predictions, read_predictions
 from hpscli.run.processes import Job, evaluate_on, launched, process_group
 from hpscli.run.sessions.baseline import baseline
@@ -103,13 +103,25 @@ def open_subject(session: Session, choice: Choice) -> Opened:
     if path.exists() and is_predictions(path, session.registry):
         return _open_predictions(session, path)
     say("loading", choice.name)
-    model = load_model(choice.name, device=session.device, body_source=request.body_source)
+    try:
+        model = load_model(choice.name, device=session.device, body_source=request.body_source)
+    except InvalidData as error:
+        if not path.is_file():
+            raise
+        raise InvalidData(error.problem, f"{error.fix}\n{_other_use(path)}".strip()) from error
     why = f"   {choice.why}" if choice.why else ""
     trained = f"   step {model.info.step}, epoch {model.info.epoch}" if model.info.step else ""
     sha256 = f"   (sha256 {model.sha256[:12]}...)" if model.sha256 else ""
     say("checkpoint", f"{model.name}{why}   model {model.spec.name}{trained}{sha256}")
     say("body", f"{model.body.kind}, {model.body.source}")
     return Opened(name=choice.name, body=model.body, models=names_of(model), model=model)
+
+
+def _other_use(path: Path) -> str:
+    """-> what a file that is no checkpoint may have been meant as."""
+    if path.suffix.lower() in (".png", ".jpg", ".jpeg"):
+        return f"People in a picture: hps predict {path}"
+    return "A file of predictions was not recognised either: hps info predictions lists their forms"
 
 
 def _open_predictions(session: Session, path: Path) -> Opened:
@@ -155,7 +167,7 @@ def evaluate_one(
         refuse_crops(people.index, spec)
     check_split(people, spec, session.registry)
     figures = chosen_figures(request.metrics, dict(rule_of(spec, found.body).figures))
-    train = training_shards(request, spec)
+    train = training_shards(spec, request.baseline, session.registry)
     if train:
         check_shards(EvalSet(train, limit=1), spec, found.body, limit=1)
     _say_protocol(spec, request, people, remark, say)
@@ -252,12 +264,6 @@ def _baseline(
     mean = baseline(train, shards, spec, body, limit=limit)
     plain = {name: {"value": m.value, "unit": m.unit, "n": m.n} for name, m in mean.items()}
     return {"shards": train, "index_sha256": index_sha256(train), "metrics": plain}
-
-
-def training_shards(request: Request, spec: ProtocolSpec) -> str:
-    """-> where the people of --baseline are; "mean": where `hps prepare` puts them."""
-    prepared = str(SHARDS / spec.name.split("/")[0] / "train")
-    return prepared if request.baseline == "mean" else request.baseline
 
 
 def pick_device(request: Request, local_rank: int = 0) -> str:
