@@ -224,7 +224,11 @@ def _factor(moved: Array, goal: Array) -> Array:
 def require_finite(name: str, values: ArrayLike, keys: Sequence[str]) -> None:
     """values (N,...) of people `keys` -> an error that names the people with NaN or infinity."""
     array = np.asarray(values)
-    bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+    refuse_people(name, ~np.isfinite(array.reshape(len(array), -1)).all(axis=1), keys)
+
+
+def refuse_people(name: str, bad: Mask, keys: Sequence[str]) -> None:
+    """bad (N,), whose values are NaN or infinite, of people `keys` -> an error if there is anybody."""
     if bad.any():
         people = [key for key, is_bad in zip(keys, bad, strict=True) if is_bad]
         raise InvalidData(
