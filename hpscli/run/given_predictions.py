@@ -30,15 +30,15 @@ def kind_of(predictions: PredictionSet, bodies: Sequence[str]) -> str:
     return bodies[0]
 
 
-def in_order(predictions: PredictionSet, keys: Sequence[str]) -> PredictionSet:
-    """Predictions in any order -> those of `keys`, in that order; without keys as they are."""
+def rows_of(predictions: PredictionSet, keys: Sequence[str]) -> NDArray[np.int64]:
+    """-> where the prediction of each of `keys` stands (N,); without keys they are in that order."""
     if not predictions.keys:
         if len(predictions) != len(keys):
             raise InvalidData(
                 f"there are {len(predictions)} predictions, and {len(keys)} people in the shards.",
                 "Give predictions for exactly these people, in their order.",
             )
-        return replace(predictions, keys=tuple(keys))
+        return np.arange(len(keys))
     places = {key: place for place, key in enumerate(predictions.keys)}
     if missing := [key for key in keys if key not in places]:
         raise InvalidData(
@@ -46,7 +46,14 @@ def in_order(predictions: PredictionSet, keys: Sequence[str]) -> PredictionSet:
             f"'{missing[0]}'.",
             "Predict all of them, or take a part: --limit N",
         )
-    rows = np.array([places[key] for key in keys], int)
+    return np.array([places[key] for key in keys], np.int64)
+
+
+def in_order(predictions: PredictionSet, keys: Sequence[str]) -> PredictionSet:
+    """Predictions in any order -> those of `keys`, in that order; without keys as they are."""
+    rows = rows_of(predictions, keys)
+    if not predictions.keys:
+        return replace(predictions, keys=tuple(keys))
     return replace(
         predictions,
         keys=tuple(keys),

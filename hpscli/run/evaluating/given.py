@@ -8,10 +8,10 @@ import torch
 from hpscli.body.layer import Body, complete
 from hpscli.data.evalset import EvalSet
 from hpscli.data.labels import labels_of
-from hpscli.errors import InvalidData
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.rules import People
 from hpscli.records import Prediction, PredictionSet
+from hpscli.run.given_predictions import rows_of
 from hpscli.run.matching import keyed
 
 # Joints in pixels are no part of what a model says; rules find them in a prediction's extras.
@@ -29,23 +29,7 @@ def given_people(
     """-> the people in shards with what was predicted about them elsewhere; no picture is opened."""
     keys = people.keys
     predictions = keyed(predictions, keys, (sample.meta for sample in people))
-    if predictions.keys:
-        places = {key: place for place, key in enumerate(predictions.keys)}
-        if missing := [key for key in keys if key not in places]:
-            raise InvalidData(
-                f"{len(missing)} of {len(keys)} people are not in the predictions, first "
-                f"'{missing[0]}'.",
-                "Predict all of them, or measure a part: --limit N",
-            )
-        rows = np.array([places[key] for key in keys], int)
-    elif len(predictions) != len(keys):
-        raise InvalidData(
-            f"the file holds {len(predictions)} predictions, {people.location} holds {len(keys)} "
-            "people.",
-            "Give predictions for exactly the test list, in its order.",
-        )
-    else:
-        rows = np.arange(len(keys))
+    rows = rows_of(predictions, keys)
     mirrored = predictions.about.get("left_hands") == "mirrored"  # in files of ours
     for start in range(0, len(keys), chunk):
         mine = rows[start : start + chunk]
