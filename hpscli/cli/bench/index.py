@@ -24,7 +24,7 @@ def index(
 ) -> None:
     """Count, write, resume, open and draw from made-up people: the peak memory of each step."""
     from hpscli.errors import CheckFailed
-    from hpscli.testing.index_memory import STEPS, measure
+    from hpscli.testing.speed.index_memory import STEPS, measure
 
     show = Output(json, quiet)
     with tempfile.TemporaryDirectory(prefix="hps-bench-", dir=Path.cwd()) as temporary:

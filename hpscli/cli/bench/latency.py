@@ -8,7 +8,7 @@ from hpscli.cli.output import JsonOption, Output, QuietOption, pairs, table
 
 if TYPE_CHECKING:
     from hpscli.nn.loaded import LoadedModel
-    from hpscli.testing.latency import Stage, Timing
+    from hpscli.testing.speed.latency import Stage, Timing
 
 FORMS = 8  # about so many, for the bar of progress
 SMALL_SHARE = 0.03  # parts of parts that take less of the whole are not shown
@@ -36,7 +36,7 @@ def latency(
     import torch
 
     from hpscli.errors import CheckFailed
-    from hpscli.testing import latency as measuring
+    from hpscli.testing.speed import latency as measuring
 
     show = Output(json, quiet)
     sizes, loaded = _sizes(batch), _network(model, device)
@@ -120,7 +120,7 @@ def _row(count: int, timings: "list[Timing]", stages: "list[Stage]") -> dict[str
 
 
 def _draw(document: dict[str, Any]) -> None:
-    from hpscli.testing.latency import MIXED, OURS, PLAIN
+    from hpscli.testing.speed.latency import MIXED, OURS, PLAIN
 
     pairs([(key, document[key]) for key in ("model", "threads", "device", "torch")])
     rows = []
@@ -138,7 +138,7 @@ def _draw(document: dict[str, Any]) -> None:
 
 
 def _draw_stages(batch: dict[str, Any]) -> None:
-    from hpscli.testing.latency import OURS, PLAIN
+    from hpscli.testing.speed.latency import OURS, PLAIN
 
     whole = batch["stages"][-1][OURS]
     rows = []

@@ -8,7 +8,7 @@ import typer
 from hpscli.cli.output import JsonOption, Output, QuietOption, table
 
 if TYPE_CHECKING:
-    from hpscli.testing.metric_speed import MetricSpeed
+    from hpscli.testing.speed.metrics import MetricSpeed
 
 
 def metrics(
@@ -27,7 +27,7 @@ def metrics(
     """Time metrics of whole test sets, arrays in memory, one thread: ours and a plain loop."""
     from hpscli.errors import CheckFailed, unknown_name
     from hpscli.registry import get_registry
-    from hpscli.testing.metric_speed import measure
+    from hpscli.testing.speed.metrics import measure
 
     show = Output(json, quiet)
     specs = get_registry().all("speed")

@@ -16,7 +16,7 @@ def prepare(
 ) -> None:
     """Pictures to shards, against decoding + resizing + encoding the same bytes on one core."""
     from hpscli.errors import CheckFailed
-    from hpscli.testing.prepare_speed import measure
+    from hpscli.testing.speed.preparing import measure
 
     show = Output(json)
     found = list(measure(count, side_px))

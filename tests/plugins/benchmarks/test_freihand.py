@@ -23,8 +23,8 @@ from hpscli.registry import get_registry, resolve
 from hpscli.run.evaluate import evaluate, evaluate_predictions
 from hpscli.run.evaluating.collecting import collect
 from hpscli.run.evaluating.settings import Settings
-from hpscli.testing.metric_speed import worst_difference
-from hpscli.testing.plain_hands import made_hands
+from hpscli.testing.speed.metrics import worst_difference
+from hpscli.testing.speed.plain_hands import made_hands
 from tests.plugins.benchmarks.hand_files import posed_hands
 from tests.run.people import oracle_model, write_people
 

@@ -16,8 +16,8 @@ from hpscli.metrics.results import Result
 from hpscli.records import PredictionSet
 from hpscli.registry import get_registry, resolve
 from hpscli.run.evaluate import evaluate_predictions
-from hpscli.testing.metric_speed import worst_difference
-from hpscli.testing.plain_hands import made_hands
+from hpscli.testing.speed.metrics import worst_difference
+from hpscli.testing.speed.plain_hands import made_hands
 from tests.plugins.benchmarks.hand_files import posed_hands
 from tests.run.people import write_people
 

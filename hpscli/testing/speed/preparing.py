@@ -89,7 +89,7 @@ def people(root: Path, split: str, *, count: int) -> Iterator[Person]:
 
 SPEC = DatasetSpec(
     name="bench-prepare",
-    people="hpscli.testing.prepare_speed:people",
+    people="hpscli.testing.speed.preparing:people",
     splits=("train",),
     summary="Generated pictures",
     licence="CC0-1.0",

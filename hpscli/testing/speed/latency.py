@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from hpscli.body.hierarchy import Hierarchy
-from hpscli.testing.plain import FORMS
+from hpscli.testing.speed.plain import FORMS
 
 OURS, PLAIN, LAYOUT = "as loaded", "plain", "channels last"
 MIXED, COMPILED = "bf16", "torch.compile"

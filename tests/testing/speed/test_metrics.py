@@ -10,7 +10,7 @@ import pytest
 from hpscli.cli.app import run
 from hpscli.errors import InvalidData
 from hpscli.hooks import SpeedSpec
-from hpscli.testing.metric_speed import measure_one, worst_difference
+from hpscli.testing.speed.metrics import measure_one, worst_difference
 
 PEOPLE = 40
 

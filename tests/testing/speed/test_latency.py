@@ -10,8 +10,8 @@ from torch import nn
 
 from hpscli.cli.app import run
 from hpscli.nn.checkpoints import build_model
-from hpscli.testing.latency import OURS, PLAIN, measure, random_images, stages, used_forms
-from hpscli.testing.plain import (
+from hpscli.testing.speed.latency import OURS, PLAIN, measure, random_images, stages, used_forms
+from hpscli.testing.speed.plain import (
     explicit_attention,
     nothing_remembered,
     sparse_products,

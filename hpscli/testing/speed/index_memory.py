@@ -55,7 +55,7 @@ def people(root: Path, split: str, *, count: int) -> Iterator[Person]:
 
 SPEC = DatasetSpec(
     name="bench-index",
-    people="hpscli.testing.index_memory:people",
+    people="hpscli.testing.speed.index_memory:people",
     splits=("train",),
     summary="Made-up people",
     licence="CC0-1.0",
