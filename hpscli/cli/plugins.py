@@ -9,7 +9,7 @@ from hpscli.cli.output import JsonOption, Output, table
 
 if TYPE_CHECKING:
     from hpscli.registry import Plugin
-    from hpscli.testing.checks import Check
+    from hpscli.testing.conformance.checks import Check
 
 app = typer.Typer(
     help="Plugins: packages that bring models, data sets, protocols, writers, commands.",

@@ -19,10 +19,10 @@ from hpscli.nn.foreign import open_foreign, recognise
 from hpscli.nn.official.counts import count_all
 from hpscli.nn.options import adapted, complete_options
 from hpscli.registry import get_registry, resolve
-from hpscli.testing.checks import Checks, require
+from hpscli.testing.conformance.checks import Checks, require
+from hpscli.testing.conformance.layouts import check_layouts
+from hpscli.testing.conformance.models import check_model
 from hpscli.testing.goldens import read_manifest
-from hpscli.testing.layout_checks import check_layouts
-from hpscli.testing.model_checks import check_model
 from tests.plugins.family_people import people, weights_of
 
 MODELS = {spec.name: spec for spec in get_registry().all("model")}

@@ -9,7 +9,7 @@ from hpscli.body.rotations import axis_angle_to_matrix
 from hpscli.nn.checkpoints import build_model
 from hpscli.records import Batch
 from hpscli.registry import resolve
-from hpscli.testing.model_checks import check_model
+from hpscli.testing.conformance.models import check_model
 
 TERMS = ("keypoints2d", "keypoints3d", "pose", "betas", "vertices")
 

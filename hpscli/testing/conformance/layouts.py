@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hpscli.hooks import Layout, ModelSpec
 from hpscli.registry import resolve
-from hpscli.testing.checks import Checks
+from hpscli.testing.conformance.checks import Checks
 
 if TYPE_CHECKING:
     from torch import nn

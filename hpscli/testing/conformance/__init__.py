@@ -9,10 +9,14 @@ from typing import Any
 
 from hpscli.errors import UsageError, did_you_mean
 from hpscli.registry import Plugin, get_registry, resolve
-from hpscli.testing.benchmark_checks import check_prediction_file, check_protocol, check_writer
-from hpscli.testing.checks import Check, Checks, require
-from hpscli.testing.dataset_checks import check_dataset
-from hpscli.testing.model_checks import check_model
+from hpscli.testing.conformance.benchmarks import (
+    check_prediction_file,
+    check_protocol,
+    check_writer,
+)
+from hpscli.testing.conformance.checks import Check, Checks, require
+from hpscli.testing.conformance.datasets import check_dataset
+from hpscli.testing.conformance.models import check_model
 
 __all__ = [
     "Check",

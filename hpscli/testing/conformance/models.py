@@ -10,9 +10,9 @@ from hpscli.errors import HpsError
 from hpscli.hooks import ModelSpec
 from hpscli.records import Prediction
 from hpscli.registry import get_registry, resolve
-from hpscli.testing.checks import Check, Checks, option_complaint
-from hpscli.testing.layout_checks import check_layouts
-from hpscli.testing.prediction_checks import output_complaint, unit_complaint
+from hpscli.testing.conformance.checks import Check, Checks, option_complaint
+from hpscli.testing.conformance.layouts import check_layouts
+from hpscli.testing.conformance.predictions import output_complaint, unit_complaint
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -17,7 +17,7 @@ from hpscli.metrics.joint_rule import JointRule
 from hpscli.metrics.rules import Measured, People, Totals
 from hpscli.records import Finding, PredictionSet
 from hpscli.testing import check_plugin, check_prediction_file, check_protocol, check_writer
-from hpscli.testing.checks import Check
+from hpscli.testing.conformance.checks import Check
 
 HERE = __name__
 

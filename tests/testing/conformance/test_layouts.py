@@ -11,8 +11,8 @@ import torch
 from hpscli.nn import layouts
 from hpscli.nn.layouts import Row
 from hpscli.registry import get_registry
-from hpscli.testing.checks import Check, Checks
-from hpscli.testing.layout_checks import check_layouts
+from hpscli.testing.conformance.checks import Check, Checks
+from hpscli.testing.conformance.layouts import check_layouts
 from tests.nn.stick_family import MODEL, NAME, installed, rows
 
 Rows = Callable[[Mapping[str, Any]], list[Row]]

@@ -13,7 +13,7 @@ from hpscli.errors import CheckFailed, UsageError
 from hpscli.hooks import DatasetSpec, ModelSpec, Weights
 from hpscli.records import Prediction, Sample
 from hpscli.testing import check_dataset, check_model, check_plugin, require
-from hpscli.testing.checks import Check, Checks
+from hpscli.testing.conformance.checks import Check, Checks
 
 
 class Sound(nn.Module):

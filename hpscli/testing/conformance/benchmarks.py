@@ -15,8 +15,8 @@ from hpscli.hooks import PredictionFileSpec, ProtocolSpec, WriterSpec
 from hpscli.metrics.rules import Measured, PersonRule, Totals, is_set_rule, rule_of
 from hpscli.records import Finding
 from hpscli.registry import BODIES, get_registry, resolve
-from hpscli.testing.checks import Check, Checks, option_complaint
-from hpscli.testing.made_people import made_people, made_predictions, moved
+from hpscli.testing.conformance.checks import Check, Checks, option_complaint
+from hpscli.testing.conformance.made_people import made_people, made_predictions, moved
 
 PEOPLE = 3
 WRITE_POSITIONAL, CHECK_POSITIONAL = 3, 1  # predictions, out, body; file

@@ -13,7 +13,7 @@ from hpscli.errors import HpsError
 from hpscli.hooks import DatasetSpec
 from hpscli.records import Sample
 from hpscli.registry import get_registry, resolve
-from hpscli.testing.checks import Check, Checks, option_complaint
+from hpscli.testing.conformance.checks import Check, Checks, option_complaint
 
 POSITIONAL = 2  # root and split
 
