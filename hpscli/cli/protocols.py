@@ -15,10 +15,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-Name = Annotated[str, typer.Argument(help="A protocol, as `hps protocols list` names it.")]
+Name = Annotated[str, typer.Argument(help="As in `hps protocols list`, or short: 3dpw@spin.")]
 TESTSET = "Only those of this data set (3dpw), or list (3dpw/test)."
 LABELS = {"mpjpe": "MPJPE", "pa_mpjpe": "PA-MPJPE", "pve": "PVE"}
-MARKS = "markdown: the table of docs/explanation/protocols.md"
+MARKS = "As in docs/explanation/protocols.md."
 
 
 @app.command("list")
@@ -52,7 +52,8 @@ def list_(
                     spec.joints,
                     " ".join(
                         METRICS[name].label if name in METRICS else name for name in spec.metrics
-                    ),
+                    )
+                    or "its own",
                     " ".join(spec.models),
                     spec.default,
                 )
@@ -60,23 +61,33 @@ def list_(
             ],
         )
 
-    Output(json).result("protocols", {"protocols": rows}, draw)
+    output = Output(json)
+    output.result("protocols", {"protocols": rows}, draw)
+    output.next("hps protocols show NAME     the rule, its figures, what others published")
 
 
 @app.command()
 def show(name: Name, json: JsonOption = False) -> None:
     """One protocol in English, and what others published under it."""
+    from hpscli.metrics.protocol_names import protocol_named
     from hpscli.metrics.protocols import document, sentences
     from hpscli.registry import get_registry
 
-    spec = get_registry().protocol(name)
-    said, published = sentences(spec), _published(spec)
+    spec = protocol_named(get_registry(), name)
+    said, published, figures = sentences(spec), _published(spec), _figures(spec)
 
     def draw() -> None:
-        pairs([("protocol", spec.name), ("", spec.summary), *said.items(), *_about(spec).items()])
+        about = {"figures": " ".join(figures), **_about(spec)}
+        pairs([("protocol", spec.name), ("", spec.summary), *said.items(), *about.items()])
         _draw_published(published)
 
-    whole = {**document(spec), "default": spec.default, "english": said, "published": published}
+    whole = {
+        **document(spec),
+        "default": spec.default,
+        "english": said,
+        "figures": list(figures),
+        "published": published,
+    }
     Output(json).result("protocol", whole, draw)
 
 
@@ -89,13 +100,16 @@ def explain(
     """The rule step by step, how it differs from others, and by how many mm in a small example."""
     from dataclasses import asdict
 
+    from hpscli.metrics.protocol_names import protocol_named
     from hpscli.metrics.protocols import sentences
     from hpscli.registry import get_registry
     from hpscli.run.explaining.effects import effects, in_words, rows, siblings
 
     registry, show_ = get_registry(), Output(json)
-    spec = registry.protocol(name)
-    others = [registry.protocol(against)] if against else siblings(spec, registry.all("protocol"))
+    spec = protocol_named(registry, name)
+    others = (
+        [protocol_named(registry, against)] if against else siblings(spec, registry.all("protocol"))
+    )
     values = rows([spec, *others])
     if values:
         show_.say("example", "32 made-up people with free bodies; how large effects are differs")
@@ -136,9 +150,15 @@ def effects_(
     """One set of predictions under every protocol of a test set: what each makes of it, in mm."""
     from dataclasses import asdict
 
+    from hpscli.errors import UsageError
     from hpscli.run.explaining.effects import markdown_table, rows
 
     found = rows([spec for spec in _of_testset(testset) if spec.body == "smpl"])
+    if not found:
+        raise UsageError(
+            f"the example is people of SMPL with joints in 3D; no rule of '{testset}' measures those.",
+            f"What a rule does: hps protocols list --testset {testset}, hps protocols explain NAME",
+        )
 
     def draw() -> None:
         if markdown:
@@ -164,6 +184,21 @@ def _of_testset(testset: str) -> "list[ProtocolSpec]":
     return found
 
 
+def _figures(spec: "ProtocolSpec") -> tuple[str, ...]:
+    """-> the names of a protocol's figures, as --metrics takes them."""
+    from hpscli.errors import MissingError
+
+    if spec.metrics:
+        return tuple(spec.metrics)
+    from hpscli.body.layer import load_body
+    from hpscli.metrics.rules import rule_of
+
+    try:
+        return tuple(rule_of(spec, load_body(spec.body, source="free")).figures)
+    except MissingError:  # the rule wants licensed arrays
+        return ()
+
+
 def _about(spec: "ProtocolSpec") -> dict[str, str]:
     """-> where the rule was read, whose it is, what lies beside it."""
     known = {
@@ -182,6 +217,7 @@ def _published(spec: "ProtocolSpec") -> list[dict[str, Any]]:
             "model": p.model,
             "label": p.label,
             "metric": p.metric,
+            "tta": p.tta,
             "value": p.value,
             "source": p.source,
             "doubt": p.doubt,

@@ -44,6 +44,44 @@ def test_a_near_miss_is_suggested(capsys: pytest.CaptureFixture) -> None:
     assert "Did you mean 'synthetic/test@smpl24-v1'?" in capsys.readouterr().err
 
 
+def test_a_short_name_that_means_one_protocol_is_enough(capsys: pytest.CaptureFixture) -> None:
+    for name in ("3dpw@spin", "3dpw/test@spin", "3dpw@spin-v1"):
+        assert run(["protocols", "show", name, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["name"] == "3dpw/test@spin-v1"
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "one"),
+    [
+        ("freihand", "is a test set", "freihand/test@corrected-v1"),
+        ("spin", "is the name of several protocols", "h36m/validation-p2@spin-v1"),
+        ("h36m@spin", "is the name of several protocols", "h36m/validation-p1@spin-v1"),
+    ],
+)
+def test_a_name_of_several_protocols_is_answered_with_them(
+    capsys: pytest.CaptureFixture, name: str, said: str, one: str
+) -> None:
+    assert run(["protocols", "show", name]) == 2
+    shown = capsys.readouterr().err
+    assert said in shown and one in shown
+
+
+def test_figures_of_a_rule_of_its_own_are_shown_by_the_names_that_metrics_takes(
+    capsys: pytest.CaptureFixture,
+) -> None:
+    assert run(["protocols", "show", "freihand/test@official-v1", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert len(document["figures"]) == 12 and "xyz_al_mean3d" in document["figures"]
+    assert {row["tta"] for row in document["published"]} == {"", "multiscale"}
+
+
+def test_a_test_set_that_the_example_says_nothing_about_is_no_empty_table(
+    capsys: pytest.CaptureFixture,
+) -> None:
+    assert run(["protocols", "effects", "--testset", "freihand"]) == 2
+    assert "hps protocols explain NAME" in capsys.readouterr().err
+
+
 def test_list_can_be_of_one_test_set(capsys: pytest.CaptureFixture) -> None:
     assert run(["protocols", "list", "--testset", "h36m/validation-p1", "--json"]) == 0
     names = [p["name"] for p in json.loads(capsys.readouterr().out)["protocols"]]
