@@ -220,10 +220,10 @@ def find_protocol(
     return sorted(fitting, key=lambda p: not p.default)[0]
 
 
-def places(spec: ProtocolSpec) -> tuple[str, str, str]:
-    """-> what `--testset` may call it: "3dpw", "3dpw/test"; of another data set its own name."""
+def places(spec: ProtocolSpec) -> tuple[str, ...]:
+    """-> what `--testset` may call it: "3dpw", "3dpw/test", its whole name; else its own data set."""
     before = spec.name.partition("@")[0]
-    return spec.testset, before, before.partition("/")[0]
+    return spec.testset, before, before.partition("/")[0], spec.name
 
 
 def short_names(spec: ProtocolSpec) -> tuple[str, str]:

@@ -68,6 +68,8 @@ def test_without_weights_for_the_body_the_error_says_what_to_type(here: Path, ca
 def test_a_short_name_of_a_protocol_is_enough(here: Path, capsys) -> None:
     found = document(capsys, "--testset", "3dpw", "--protocol", "spin", "--dry-run")
     assert "3dpw/test@spin-v1" in json.dumps(found)
+    found = document(capsys, "--testset", "3dpw/test@pare-v1", "--dry-run")  # as lists show it
+    assert "3dpw/test@pare-v1" in json.dumps(found)
     assert run(["eval", "--testset", "3dpw", "--protocol", "spim"]) == 2
     assert "Did you mean 'spin'?" in capsys.readouterr().err
     assert run(["eval", "--testset", "synthetic", "--protocol", "nothing"]) == 2
