@@ -59,6 +59,12 @@ def export_preds(
 
     output = Output(json, quiet)
     if writer == LIST:
+        if check is not None or checkpoint:
+            raise UsageError(
+                "which leaderboard?",
+                f"hps export-preds NAME {f'--check {check}' if check else '...'}"
+                "     (names: hps export-preds list)",
+            )
         _list(output)
         return
     request = ExportRequest(
@@ -184,7 +190,10 @@ def _export(output: Output, request: "ExportRequest") -> None:
     if free:
         output.say("note", FREE)
     _fail(done.findings, done.spec, done.file)
-    output.next(f"upload it: {done.spec.homepage}")
+    if free:
+        output.next("hps assets import FILE     your licensed body; then again with a model of it")
+    else:
+        output.next(f"upload it: {done.spec.homepage}")
 
 
 FREE = "made with the free body, whose mesh is not the leaderboard's: for trying out, not to submit"

@@ -50,7 +50,9 @@ def test_the_file_has_its_usual_name_and_is_checked(here: Path, capsys) -> None:
     digest = hashlib.sha256(Path("ckpt0-sc10_rot0-pred.zip").read_bytes()).hexdigest()
     assert f"sha256      {digest}" in said.err
     assert "made with the free body" in said.err
-    assert "https://toy.example" in said.err
+    assert "hps assets import" in said.err and "upload" not in said.err
+    assert run(["export-preds", "toy", "--check", "ckpt0-sc10_rot0-pred.zip"]) == 0
+    assert "upload it: https://toy.example" in capsys.readouterr().err
 
 
 def test_json_is_one_document_that_says_all(here: Path, capsys) -> None:
@@ -115,6 +117,11 @@ def test_an_unknown_leaderboard_names_the_nearest(here: Path, capsys) -> None:
     assert "Did you mean 'toy'?" in capsys.readouterr().err
     assert run(["export-preds", "list", "--json"]) == 0
     assert "toy" in [w["name"] for w in json.loads(capsys.readouterr().out)["leaderboards"]]
+
+
+def test_a_file_without_its_leaderboard_is_not_passed_over(here: Path, capsys) -> None:
+    assert run(["export-preds", "--check", "mine.zip"]) == 2
+    assert "hps export-preds NAME --check mine.zip" in capsys.readouterr().err
 
 
 def test_nothing_is_overwritten_without_force(here: Path, capsys) -> None:

@@ -49,7 +49,8 @@ def detections_of(predictions: PredictionSet, body: Body) -> Detections:
     ):
         raise InvalidData(
             "nothing says in which picture each prediction is.",
-            "AGORA's people are matched in pictures: meta needs image_path.",
+            "AGORA matches people in pictures: each needs image_path in its meta, as people have "
+            "that `hps prepare agora` makes.",
         )
     if len(wanted) < len(predictions):
         predictions = taken(predictions, wanted)
