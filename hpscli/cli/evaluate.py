@@ -102,7 +102,7 @@ def evaluate(
     output = Output(json, quiet)
     named = [*(given or ()), *([checkpoint] if checkpoint else ())]
     if compare:
-        from hpscli.cli.comparing import compare_results
+        from hpscli.cli.evaluating.comparing import compare_results
 
         compare_results(output, named, out, force)
         return
@@ -157,7 +157,7 @@ def _one_of(named: list[str]) -> str:
 
 def _measure(output: Output, request: "Request") -> None:
     """Do what was asked, print and save."""
-    from hpscli.cli.result_table import draw_result
+    from hpscli.cli.evaluating.table import draw_result
     from hpscli.run.sessions.session import run_request
 
     done = run_request(request, output.say, output.progress)
@@ -172,7 +172,7 @@ def _measure(output: Output, request: "Request") -> None:
 
 def _measure_all(output: Output, request: "Request") -> None:
     """Every test set that is here; what failed is exit 4, after everything else was measured."""
-    from hpscli.cli.result_table import draw_result
+    from hpscli.cli.evaluating.table import draw_result
     from hpscli.errors import CheckFailed
     from hpscli.run.sessions.every import run_all
 

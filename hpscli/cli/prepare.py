@@ -107,7 +107,7 @@ def prepare(
             show_missing(show, spec, root, split)
         raise
     if spec.poses:
-        from hpscli.cli.prepare_poses import prepare_motions
+        from hpscli.cli.preparing.poses import prepare_motions
 
         place = str(out or Path("shards") / spec.name / split)
         motions = partial(prepare_motions, show, spec, root, split, place, options=values)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hpscli.cli.app import run
-from hpscli.cli.result_table import against
+from hpscli.cli.evaluating.table import against
 from hpscli.metrics.results import read_result
 from tests.run.people import tiny_checkpoint, write_people
 
