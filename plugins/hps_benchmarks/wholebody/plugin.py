@@ -1,6 +1,7 @@
 """Protocols and goldens of whole bodies: EHF, AGORA's validation people, UBody, 3DPW, Human3.6M."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from hps_benchmarks.wholebody.published import PUBLISHED
@@ -53,8 +54,6 @@ def _says(**more: str) -> dict[str, str]:
 
 def _pair(name: str, corrected: str, official: ProtocolSpec, **changed: Any) -> list[ProtocolSpec]:
     """An official protocol -> itself, and beside it the one that has a number for everybody."""
-    from dataclasses import replace
-
     before = official.name.partition("@")[0]
     other = f"{before}@{corrected}"
     says = {**official.says, "mean": f"{MEAN}; {WITH_NUMBER}", **changed.pop("says", {})}
@@ -236,7 +235,7 @@ def hps_goldens() -> list[GoldenSpec]:
         GoldenSpec(
             name="metrics/wholebody",
             files=("goldens/ehf_agoraval.npz", "goldens/ehf_agoraval.json"),
-            replay=f"{HERE}.goldens:replay_parts",
+            replay=f"{HERE}.goldens.parts:replay_parts",
             summary="EHF and AGORA's validation people by OSX, Hand4Whole and SMPLer-X.",
             source="reference/metrics/SPEC.md, 12",
             inputs=("gt_verts", "pred_verts", "R_cam", "*_regressor", "*_idx", "*_tips"),
@@ -244,7 +243,7 @@ def hps_goldens() -> list[GoldenSpec]:
         GoldenSpec(
             name="osx/evaluation",
             files=("goldens/evaluation.npz",),
-            replay=f"{HERE}.goldens_osx:replay_evaluation",
+            replay=f"{HERE}.goldens.osx:replay_evaluation",
             summary="EHF, AGORA and UBody by OSX, 3DPW by SMPLer-X, on meshes of full size.",
             source="reference/osx/SPEC.md, 8",
             options=EVALUATION_SEEDS,

@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hps_benchmarks.wholebody.goldens import Array, compare_errors
+from hps_benchmarks.wholebody.goldens.parts import Array, compare_errors
 from hps_benchmarks.wholebody.part_errors import Parts, joint_errors, vertex_errors
 from hps_benchmarks.wholebody.plugin import EHF_ROTATION, EVALUATION_SEEDS
 from hps_benchmarks.wholebody.smplerx_3dpw import shared_joint_errors

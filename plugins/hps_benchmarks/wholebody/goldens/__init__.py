@@ -1,0 +1,1 @@
+"""What official evaluations returned, computed again."""
