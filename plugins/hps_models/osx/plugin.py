@@ -114,7 +114,12 @@ def hps_models() -> list[ModelSpec]:
 @hookimpl
 def hps_goldens() -> list[GoldenSpec]:
     """-> networks, losses with gradients, single functions, crops."""
-    goldens = [
+    return [*_networks(), *_functions(), *_pictures()]
+
+
+def _networks() -> list[GoldenSpec]:
+    """-> whole networks, their noise, their losses."""
+    whole = [
         GoldenSpec(
             name=f"osx/{name.replace('_', '-')}",
             files=(f"goldens/net_{name}.npz", f"keys/{name}.json"),
@@ -127,7 +132,7 @@ def hps_goldens() -> list[GoldenSpec]:
         for name in NETWORKS
     ]
     return [
-        *goldens,
+        *whole,
         GoldenSpec(
             name="osx/noise",
             files=(
@@ -149,6 +154,12 @@ def hps_goldens() -> list[GoldenSpec]:
             options={"image_seed": 0, **BODY_SEEDS},
             inputs=("*/in/*", *HOW_IT_WAS_MADE),
         ),
+    ]
+
+
+def _functions() -> list[GoldenSpec]:
+    """-> what networks are made of, one by one."""
+    return [
         GoldenSpec(
             name="osx/units",
             files=("goldens/units.npz",),
@@ -166,6 +177,12 @@ def hps_goldens() -> list[GoldenSpec]:
             },
             inputs=("*_in", "*_in_*", "msda_ref", "restore_center", "restore_size", "roi_boxes"),
         ),
+    ]
+
+
+def _pictures() -> list[GoldenSpec]:
+    """-> crops, and what the authors' loaders make of data sets."""
+    return [
         GoldenSpec(
             name="osx/preprocess",
             files=("goldens/preprocess.npz",),
