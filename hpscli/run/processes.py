@@ -1,6 +1,5 @@
 """One evaluation on several processes: started here, or found in the environment of a launcher."""
 
-import json
 import os
 import re
 import tempfile
@@ -8,20 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.distributed as distributed
-from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, spawn
 
-from hpscli import errors
-from hpscli.errors import HpsError, MissingError, UsageError
+from hpscli.errors import HpsError, UsageError
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.results import Result, read_result, write_result
 from hpscli.nn.checkpoints import load_model
 from hpscli.run.evaluate import Settings, evaluate_with
+from hpscli.run.spawning import begin, spawn_together, told_to_the_parent
 
-RESULT, PROBLEM = "result.json", "problem.json"
+RESULT = "result.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,37 +36,21 @@ class Job:
 
 def evaluate_on(processes: int, job: Job) -> Result:
     """Start `processes` processes, evaluate together -> the same Result as one process gives."""
-    if job.device == "cuda" and processes > torch.cuda.device_count():
-        raise MissingError(
-            f"{processes} GPUs asked for, {torch.cuda.device_count()} found.",
-            "Ask for fewer: --gpus N, or use the CPU: --processes N",
-        )
     with tempfile.TemporaryDirectory(prefix="hps-eval-") as folder:
-        place = Path(folder)
-        try:
-            spawn(_work, (processes, job, folder), nprocs=processes)  # type: ignore[no-untyped-call]
-        except (ProcessRaisedException, ProcessExitedException):
-            if not (place / PROBLEM).exists():
-                raise
-            raise _problem(place / PROBLEM) from None
-        return read_result(place / RESULT)
+        spawn_together(_work, processes, job, job.device, Path(folder))
+        return read_result(Path(folder) / RESULT)
 
 
 def _work(rank: int, world: int, job: Job, folder: str) -> None:
-    """One process of a group; what a user did wrong is handed to the parent as a file."""
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // world))
-    device = f"cuda:{rank}" if job.device == "cuda" else job.device
-    with process_group(device, rank, world, f"file://{folder}/meeting"):
-        try:
-            result = run_job(job, device)
-            if rank == 0:
-                write_result(Path(folder) / RESULT, result)
-        except HpsError as error:  # told before the group ends, which ends the others
-            document = {"kind": type(error).__name__, "problem": error.problem, "fix": error.fix}
-            part = Path(folder) / f"{PROBLEM}.{rank}"
-            part.write_text(json.dumps(document), encoding="utf-8")
-            part.replace(Path(folder) / PROBLEM)
-            raise
+    """One process of a group; what went wrong is told before the group ends, which ends the others."""
+    device = begin(rank, world, job.device)
+    with (
+        process_group(device, rank, world, f"file://{folder}/meeting"),
+        told_to_the_parent(Path(folder), rank),
+    ):
+        result = run_job(job, device)
+        if rank == 0:
+            write_result(Path(folder) / RESULT, result)
 
 
 def run_job(job: Job, device: str) -> Result:
@@ -137,9 +118,3 @@ def first_node(nodes: str) -> str:
     if found is None:
         raise UsageError(f"SLURM_STEP_NODELIST is {nodes!r}, which names no node.")
     return found[1] + (found[2] or "") + (found[3] or "")
-
-
-def _problem(path: Path) -> HpsError:
-    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    kind: type[HpsError] = getattr(errors, document["kind"], HpsError)
-    return kind(document["problem"], document["fix"])
