@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from hpscli.body.layer import Body
 from hpscli.hooks import ProtocolSpec
+from hpscli.metrics import tensor_points, tensors
 from hpscli.metrics.errors import distances, require_finite
 from hpscli.metrics.protocols import (
     METRICS,
@@ -17,7 +18,8 @@ from hpscli.metrics.protocols import (
     root_indices,
 )
 from hpscli.metrics.rules import Figure, Measured, People, Totals, mean_metrics
-from hpscli.metrics.truth import Truth, check_protocol, predicted_points
+from hpscli.metrics.tensor_points import TensorPoints
+from hpscli.metrics.truth import Truth, check_protocol, predicted_tensors
 
 Array = NDArray[np.float64]
 
@@ -35,8 +37,14 @@ class JointRule:
         }
 
     def measure(self, people: People) -> dict[str, Array]:
-        """B people -> {metric: (B,)}, joint_errors_mm (B,J)."""
-        points = predicted_points(self.protocol, self.body, people.prediction)
+        """B people -> {metric: (B,)}, joint_errors_mm (B,J); on a GPU if they are there."""
+        points = predicted_tensors(self.protocol, self.body, people.prediction)
+        if tensors.stay_there(points.joints):
+            return self.measure_tensors(people, points)
+        return self.measure_arrays(people, points.numpy())
+
+    def measure_arrays(self, people: People, points: Points) -> dict[str, Array]:
+        """People and their predicted points -> as `measure`, by NumPy."""
         require_finite("the prediction", points.joints, people.keys)
         if points.vertices is not None:
             require_finite("the predicted mesh", points.vertices, people.keys)
@@ -45,6 +53,18 @@ class JointRule:
             **measure(self.protocol, points, true),
             "joint_errors_mm": joint_distances_mm(self.protocol, points, true),
         }
+
+    def measure_tensors(self, people: People, points: TensorPoints) -> dict[str, Array]:
+        """As `measure_arrays`, where the points lie; only the errors come back from there."""
+        tensors.require_finite("the prediction", points.joints, people.keys)
+        if points.vertices is not None:
+            tensors.require_finite("the predicted mesh", points.vertices, people.keys)
+        true = self.truth.tensors(people.targets, people.present, people.meta)
+        found = {
+            **tensor_points.measure(self.protocol, points, true),
+            "joint_errors_mm": tensor_points.joint_distances_mm(self.protocol, points, true),
+        }
+        return {name: values.cpu().numpy() for name, values in found.items()}
 
     def total(self, measured: Measured) -> Totals:
         """-> the mean of each metric."""

@@ -38,6 +38,11 @@ class Similarity:
         return turned + self.target[:, None]
 
 
+def stay_there(points: Tensor) -> bool:
+    """-> whether points are measured where they lie; on a CPU NumPy measures them."""
+    return points.device.type != "cpu"
+
+
 def distances(prediction: Tensor, truth: Tensor) -> Tensor:
     """prediction (N,P,3), truth (N,P,3) -> Euclidean distances (N,P)."""
     first, second = _pair(prediction, truth)

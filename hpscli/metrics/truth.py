@@ -14,6 +14,7 @@ from hpscli.body.layer import PARAMETERS, Body, BodyOutput, load_body, matrices
 from hpscli.errors import InvalidData, UsageError
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.protocols import Points, metric_kind
+from hpscli.metrics.tensor_points import TensorPoints
 from hpscli.records import Prediction
 
 GENDERS = ("male", "female")
@@ -35,6 +36,11 @@ class Truth:
         on_mesh = any(metric_kind(name).on_vertices for name in self.protocol.metrics)
         return on_mesh or not own_joints_suffice(self.protocol, self.body)
 
+    @property
+    def device(self) -> torch.device:
+        """-> where people are posed."""
+        return self.body.template.device
+
     def points(
         self,
         targets: Mapping[str, Tensor],
@@ -42,6 +48,15 @@ class Truth:
         meta: Sequence[Mapping[str, Any]],
     ) -> Points:
         """targets (B,...) of a batch -> joints (B,J,3), mask (B,J), vertices (B,V,3) or NaN."""
+        return self.tensors(targets, present, meta).numpy()
+
+    def tensors(
+        self,
+        targets: Mapping[str, Tensor],
+        present: Mapping[str, Tensor],
+        meta: Sequence[Mapping[str, Any]],
+    ) -> TensorPoints:
+        """As `points`, float64, on the device where people are posed."""
         count = len(meta)
         joints, mask = self._annotated_joints(targets, present, count)
         vertices = self._annotated_vertices(targets, present, count)
@@ -51,15 +66,16 @@ class Truth:
             rows = np.flatnonzero(posed & np.array([kind == (gender, age) for kind in kinds]))
             if not len(rows):
                 continue
-            output, joints[rows] = self._posed(targets, rows, gender, age)
-            mask[rows] = True
+            places = torch.from_numpy(rows).to(self.device)
+            output, points = self._posed(targets, rows, gender, age)
+            joints[places], mask[places] = points.double(), True
             if vertices is not None:
-                vertices[rows] = output.vertices.double().cpu().numpy()
-        return Points(joints, vertices, mask)
+                vertices[places] = output.vertices.double()
+        return TensorPoints(joints, vertices, mask)
 
     def _posed(
         self, targets: Mapping[str, Tensor], rows: NDArray[np.int64], gender: str, age: str
-    ) -> tuple[BodyOutput, NDArray[np.float64]]:
+    ) -> tuple[BodyOutput, Tensor]:
         """-> the posed body of these rows, and its joints in the protocol's set."""
         body, wanted = self._body(gender, age), self.protocol.joints
         output = self._output(targets, rows, gender, age)
@@ -68,7 +84,7 @@ class Truth:
                 points, _ = convert(output.joints, body.joint_set, wanted)
             else:
                 points = from_mesh(self.protocol, body, output.vertices, output.joints)
-        return output, points.double().cpu().numpy()
+        return output, points
 
     def _output(
         self, targets: Mapping[str, Tensor], rows: NDArray[np.int64], gender: str, age: str
@@ -91,26 +107,27 @@ class Truth:
 
     def _annotated_joints(
         self, targets: Mapping[str, Tensor], present: Mapping[str, Tensor], count: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        size = len(joint_set(self.protocol.joints).joints)
-        joints, mask = np.zeros((count, size, 3)), np.zeros((count, size), bool)
+    ) -> tuple[Tensor, Tensor]:
         name = f"keypoints3d.{self.protocol.joints}"
         if name in targets:
-            values = targets[name].double().cpu().numpy()
-            joints = values[..., :3].copy()
-            mask = (values[..., 3] > 0) & present[name].cpu().numpy()[:, None]
-        return joints, mask
+            values = targets[name].double().to(self.device)
+            known = (values[..., 3] > 0) & present[name].to(self.device)[:, None]
+            return values[..., :3].clone(), known
+        size = len(joint_set(self.protocol.joints).joints)
+        joints = torch.zeros(count, size, 3, dtype=torch.float64, device=self.device)
+        return joints, torch.zeros(count, size, dtype=torch.bool, device=self.device)
 
     def _annotated_vertices(
         self, targets: Mapping[str, Tensor], present: Mapping[str, Tensor], count: int
-    ) -> NDArray[np.float64] | None:
+    ) -> Tensor | None:
         if not self.needs_mesh:
             return None
-        vertices = np.full((count, len(self.body.get_buffer("v_template")), 3), np.nan)
+        shape = count, len(self.body.template), 3
+        vertices = torch.full(shape, torch.nan, dtype=torch.float64, device=self.device)
         name = f"vertices.{self.protocol.body}"
         if name in targets:
-            rows = present[name].cpu().numpy()
-            vertices[rows] = targets[name].double().cpu().numpy()[rows]
+            rows = present[name].to(self.device)
+            vertices[rows] = targets[name].to(self.device).double()[rows]
         return vertices
 
     def _has_parameters(
@@ -204,6 +221,11 @@ def from_mesh(protocol: ProtocolSpec, body: Body, vertices: Tensor, own: Tensor 
 
 def predicted_points(protocol: ProtocolSpec, body: Body, prediction: Prediction) -> Points:
     """A complete prediction -> the protocol's points, made as the true ones are."""
+    return predicted_tensors(protocol, body, prediction).numpy()
+
+
+def predicted_tensors(protocol: ProtocolSpec, body: Body, prediction: Prediction) -> TensorPoints:
+    """As `predicted_points`, on the device of the prediction."""
     wanted, vertices = protocol.joints, prediction.vertices
     own = prediction.joints.get(body.joint_set)
     if protocol.joints_from == "model" and wanted in prediction.joints:
@@ -214,8 +236,7 @@ def predicted_points(protocol: ProtocolSpec, body: Body, prediction: Prediction)
         joints = from_mesh(protocol, body, vertices, own)
     else:
         raise InvalidData(f"the model gives no joints for protocol '{protocol.name}'.")
-    mesh = None if vertices is None else vertices.double().cpu().numpy()
-    return Points(joints.double().cpu().numpy(), mesh)
+    return TensorPoints(joints, vertices)
 
 
 def check_protocol(protocol: ProtocolSpec, body: Body) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hps_benchmarks.bodies import joints as sets
 from hps_benchmarks.bodies import score
@@ -13,6 +14,7 @@ from hps_benchmarks.bodies.truth import True3D, predicted_joints, true_people
 from hpscli.body.layer import Body
 from hpscli.errors import InvalidData
 from hpscli.hooks import ProtocolSpec
+from hpscli.metrics import tensors
 from hpscli.metrics.breakdown import breakdown, joint_table
 from hpscli.metrics.errors import require_finite
 from hpscli.metrics.protocols import METRICS
@@ -89,30 +91,35 @@ class BodyRule:
         vertices = self._predicted_mesh(people)
         if vertices is None:
             return {name: np.full(len(people), np.nan) for name in MESH}
-        require_finite("the predicted mesh", vertices, people.keys)
-        truth = true.vertices
+        tensors.require_finite("the predicted mesh", vertices, people.keys)
+        truth = true.vertices.double()
         if self.options.centred_mesh:
-            vertices = vertices - score.pelvis(score.Joints(points, self.protocol.joints))
-            truth = truth - true.pelvis
-        return score.mesh_values(vertices, truth, true.has_mesh)
+            pelvis = score.pelvis(score.Joints(points, self.protocol.joints))
+            vertices = vertices - torch.from_numpy(pelvis).to(vertices.device)
+            truth = truth - true.pelvis.double()
+        if tensors.stay_there(vertices):
+            return score.mesh_values_there(vertices, truth, true.has_mesh)
+        return score.mesh_values(vertices.numpy(), truth.numpy(), true.has_mesh)
 
-    def _predicted_mesh(self, people: People) -> Array | None:
-        """-> the predicted vertices (B,V,3), posed with the true gender where the rule says so."""
+    def _predicted_mesh(self, people: People) -> Tensor | None:
+        """-> the predicted vertices (B,V,3), float64, posed with the true gender if the rule says so."""
         prediction = people.prediction
         if not self.options.reposed:
             found = prediction.vertices
-            return None if found is None else np.asarray(found.double().cpu().numpy(), np.float64)
+            return None if found is None else found.double()
         if "body_pose" not in prediction.parameters:
             return None
         genders = np.array(self.truth.genders(people.meta))
         given = {name: value.float() for name, value in prediction.parameters.items()}
-        whole = np.zeros((len(people), len(self.body.template), 3))
+        device = given["body_pose"].device
+        size = len(people), len(self.body.template), 3
+        whole = torch.zeros(size, dtype=torch.float64, device=device)
         for gender in np.unique(genders).tolist():
             rows = np.flatnonzero(genders == gender)
-            chosen = torch.from_numpy(rows).to(given["body_pose"].device)
+            chosen = torch.from_numpy(rows).to(device)
             with torch.no_grad():
                 posed = self.truth.body_of(gender)({n: v[chosen] for n, v in given.items()})
-            whole[rows] = posed.vertices.double().cpu().numpy()
+            whole[chosen] = posed.vertices.double()
         return whole
 
     def total(self, measured: Measured) -> Totals:

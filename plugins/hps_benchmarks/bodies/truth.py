@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hps_benchmarks.bodies.joints import PLACES
 from hps_benchmarks.bodies.options import BodyOptions
@@ -24,8 +25,8 @@ class True3D:
     """Of B people: joints by the set that each was read in; vertices (B,V,3) and their pelvis."""
 
     groups: tuple[tuple[NDArray[np.int64], Joints], ...]  # rows of people, and their joints
-    vertices: Array
-    pelvis: Array  # (B,1,3)
+    vertices: Tensor  # where they were posed, as is
+    pelvis: Tensor  # (B,1,3)
     has_mesh: Mask  # (B,)
 
 
@@ -48,8 +49,7 @@ def true_people(options: BodyOptions, truth: Truth, people: People, predicted: s
     if options.otherwise and len(rows):
         points = body.regress(vertices[rows], options.otherwise, joints=own[rows])
         groups.append((rows, Joints(points.double().cpu().numpy(), options.otherwise)))
-    as_numbers = vertices.double().cpu().numpy(), pelvis.double().cpu().numpy()
-    return True3D(tuple(groups), *as_numbers, has_mesh)
+    return True3D(tuple(groups), vertices, pelvis, has_mesh)
 
 
 def inside_picture(people: People) -> Mask:
