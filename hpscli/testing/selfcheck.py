@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hpscli.errors import HpsError, MissingError, UsageError
 from hpscli.hooks import GoldenSpec
 from hpscli.registry import get_registry, resolve
+from hpscli.testing.numbered_goldens import as_known, numbered
 
 if TYPE_CHECKING:
     from hpscli.testing.goldens import ArrayCheck, ReplayOptions
@@ -50,7 +51,8 @@ def find(path: Path, only: Iterable[str] = ()) -> Found:
         raise MissingError(f"there is no {path}.", "Give a folder with goldens/*.npz in it.")
     folder = _reference_folder(path)
     known: list[GoldenSpec] = get_registry().all("golden")
-    specs = [spec for spec in known if _present(folder, spec)]
+    others = numbered(folder, _unknown(path if path.is_file() else folder, known), known)
+    specs = [*(spec for spec in known if _present(folder, spec)), *others]
     if path.is_file():
         specs = [spec for spec in specs if Path(spec.files[0]).name == path.name]
     if not specs:
@@ -65,8 +67,8 @@ def find(path: Path, only: Iterable[str] = ()) -> Found:
             f"--only {' '.join(patterns)} matches no golden in {path}.",
             "There are: " + ", ".join(spec.name for spec in specs),
         )
-    unknown = () if path.is_file() else tuple(_unknown(folder, known))
-    return Found(folder, tuple(chosen), unknown)
+    left = () if path.is_file() else _unknown(folder, [*known, *others])
+    return Found(folder, tuple(chosen), tuple(sorted({file.name for file in left})))
 
 
 def replay(spec: GoldenSpec, folder: Path, options: "ReplayOptions") -> Replayed:
@@ -75,7 +77,8 @@ def replay(spec: GoldenSpec, folder: Path, options: "ReplayOptions") -> Replayed
 
     checks: list[ArrayCheck] = []
     try:
-        checks.extend(resolve(spec.replay)(folder, dataclasses.replace(options, case=spec.case)))
+        with as_known(spec, folder) as place:
+            checks.extend(resolve(spec.replay)(place, dataclasses.replace(options, case=spec.case)))
     except HpsError as error:
         checks.append(_failure(str(error)))
     except Exception as error:  # a replay runs a plugin's network: anything may happen
@@ -110,9 +113,10 @@ def _matches(spec: GoldenSpec, patterns: list[str]) -> bool:
     return any(fnmatch(name, pattern) for name in names for pattern in patterns)
 
 
-def _unknown(folder: Path, known: list[GoldenSpec]) -> list[str]:
-    """-> files beside the goldens that no registered kind names."""
+def _unknown(folder: Path, known: list[GoldenSpec]) -> list[Path]:
+    """A folder, or one file -> files beside the goldens that no registered kind names."""
     named = {Path(file).name for spec in known for file in spec.files}
     places = [folder / name for name in (GOLDENS, EXPECTED) if (folder / name).is_dir()]
-    files = (file for place in places or [folder] for file in place.rglob("*"))
-    return sorted({f.name for f in files if f.suffix in SUFFIXES and f.name not in named})
+    files = [file for place in places or [folder] for file in place.rglob("*")]
+    files = [folder] if folder.is_file() else files
+    return sorted(f for f in files if f.suffix in SUFFIXES and f.name not in named)
