@@ -89,6 +89,16 @@ class Comparison:
         return f"{people}; paired bootstrap, {RESAMPLES} draws, {drawn}"
 
 
+def told_apart(results: Sequence[Result]) -> list[str]:
+    """Results -> of each the settings in which they differ, in words: "tta flip", "tta none"."""
+    names = dict.fromkeys(name for one in results for name in one.settings if name != "batch")
+    unlike = [n for n in names if len({str(one.settings.get(n) or "none") for one in results}) > 1]
+    return [
+        ", ".join(f"{name} {one.settings.get(name) or 'none'}" for name in unlike)
+        for one in results
+    ]
+
+
 def compare(first: Result, second: Result, *, resamples: int = RESAMPLES) -> Comparison:
     """Two results -> second minus first in each shared figure, over the people that both measured."""
     _comparable(first, second)

@@ -29,6 +29,14 @@ def test_two_and_more_results_are_compared(results: Path, capsys) -> None:
     assert "people drawn one by one: no videos are known" in said
 
 
+def test_results_of_one_checkpoint_say_what_sets_them_apart(results: Path, capsys) -> None:
+    flipped = result(settings={**result().settings, "tta": "flip"})
+    write_result(results / "d.json", flipped)
+    assert run(["eval", "--compare", "a.json", "d.json", "--out", "page.html"]) == 0
+    assert "(tta none)" in (said := capsys.readouterr().out) and "(tta flip)" in said
+    assert "tta flip" in Path("page.html").read_text(encoding="utf-8")
+
+
 def test_the_option_may_stand_before_or_after_the_files(results: Path, capsys) -> None:
     assert run(["eval", "a.json", "b.json", "--compare", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hpscli.errors import UsageError
-from hpscli.metrics.comparison import bootstrap_intervals, compare, videos_of
+from hpscli.metrics.comparison import bootstrap_intervals, compare, told_apart, videos_of
 from hpscli.metrics.protocols import METRICS
 from hpscli.metrics.results import Result
 from hpscli.metrics.rules import Metric, mean_metrics
@@ -134,6 +134,12 @@ def test_the_whole_of_3dpw_takes_a_moment() -> None:
 def test_what_differs_in_rules_is_not_compared(field: str, value: object, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         compare(result(), result(**{field: value}))
+
+
+def test_results_of_one_checkpoint_are_told_apart_by_their_settings() -> None:
+    flipped = result(settings={"batch": 8, "dtype": "fp32", "tta": "flip", "limit": 0})
+    assert told_apart((result(), flipped)) == ["tta none", "tta flip"]
+    assert told_apart((result(), result())) == ["", ""]
 
 
 def test_results_without_common_people_are_not_compared() -> None:

@@ -117,6 +117,8 @@ def _numbers(difference: "Difference") -> tuple[str, str, str, str]:
 
 def _draw(first: "Result", others: "Sequence[Result]", found: "Sequence[Comparison]") -> None:
     """One table for each of the others."""
+    from hpscli.metrics.comparison import told_apart
+
     for letter, other, one in zip("BCDEFGHIJKLMNOPQRSTUVWXYZ", others, found, strict=False):
         rows = [
             (
@@ -128,10 +130,11 @@ def _draw(first: "Result", others: "Sequence[Result]", found: "Sequence[Comparis
             )
             for d in one.differences
         ]
-        title = (
-            f"A {first.checkpoint['name']}   {letter} {other.checkpoint['name']}   "
-            f"{first.protocol['name']}"
-        )
+        names = [
+            f"{result.checkpoint['name']}{f' ({settings})' if settings else ''}"
+            for result, settings in zip((first, other), told_apart((first, other)), strict=True)
+        ]
+        title = f"A {names[0]}   {letter} {names[1]}   {first.protocol['name']}"
         columns = ("", "A", letter, f"{letter} - A", "95 % interval", "", "people", "")
         table(columns, rows, title=title)
         print(one.says)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpscli.atomic import write_atomically
-from hpscli.metrics.comparison import Comparison, Difference
+from hpscli.metrics.comparison import Comparison, Difference, told_apart
 from hpscli.metrics.results import Result
 from hpscli.render.page import Markup, Number, document, facts, shown, table
 from hpscli.run.report import charts, sections
@@ -40,7 +40,9 @@ def _parts(
     yield f"<p class='soft'>{escape(str(first.protocol.get('summary', '')))}</p>"
     yield from sections.marks(first)
     named = dict(zip(LETTERS, others, strict=False))
-    yield facts({"A": who(first), **{letter: who(other) for letter, other in named.items()}})
+    settings = told_apart((first, *named.values()))
+    each = zip("A" + LETTERS, (first, *named.values()), settings, strict=False)
+    yield facts({letter: who(result, unlike) for letter, result, unlike in each})
     for (letter, other), one in zip(named.items(), found, strict=False):
         yield f"<h2>{letter} against A</h2>"
         yield table(
@@ -53,11 +55,12 @@ def _parts(
     yield f"<h2>Protocol</h2>{sections.protocol(first, {})}"
 
 
-def who(result: Result) -> Markup:
-    """-> a result's checkpoint and its hash."""
+def who(result: Result, settings: str = "") -> Markup:
+    """-> a result's checkpoint and its hash, and what sets it apart."""
     name = result.checkpoint.get("name") or result.model
     sha256 = str(result.checkpoint.get("sha256", ""))
-    return Markup(f"{escape(str(name))} <code>{escape(sha256[:16])}</code> {escape(result.time)}")
+    words = escape("   ".join(part for part in (settings, result.time) if part))
+    return Markup(f"{escape(str(name))} <code>{escape(sha256[:16])}</code> {words}")
 
 
 def _row(difference: Difference, letter: str) -> tuple[object, ...]:

@@ -34,6 +34,8 @@ def marks(result: Result) -> Iterator[str]:
         )
     if limit := result.settings.get("limit"):
         yield _mark(f"Only the first {limit} people: the figures are not those of the test set.")
+    if tta := result.settings.get("tta") or ("flip" if result.settings.get("flip") else ""):
+        yield _mark(f"Every prediction is made of several views of the person (--tta {tta}).")
     held = "/".join(str(result.data.get(word, "")) for word in ("dataset", "split"))
     wanted = "/".join(str(result.protocol.get(word, "")) for word in ("testset", "split"))
     if held.strip("/") and held != wanted:
@@ -158,6 +160,7 @@ def people(result: Result, metric: str) -> Iterator[str]:
     label = kind.label or metric
     lines = {"mean": float(known.mean()), "median": float(np.median(known))}
     said = f"Dashed: mean {lines['mean']:.4g}. Dotted: median {lines['median']:.4g}."
+    said += " The last bar holds everybody beyond it too."
     yield "<div class='charts'>"
     yield f"<figure>{charts.histogram(values, label, kind.unit, lines)}"
     yield f"<figcaption>{said}</figcaption></figure>"

@@ -96,6 +96,7 @@ def test_it_says_rules_hashes_standing_and_licence() -> None:
     [
         ({"body": {"kind": "smpl", "source": "free"}}, "Made with the free body"),
         ({"settings": {"limit": 5}}, "Only the first 5 people"),
+        ({"settings": {"tta": "flip"}}, "several views of the person (--tta flip)"),
         (
             {"data": {"dataset": "coco", "split": "test"}},
             "people are of coco/test, not of synthetic",
