@@ -35,6 +35,8 @@ bench: $(STAMP)
 	$(BIN)/hps bench startup
 	$(BIN)/hps bench data --least 0.6
 	$(BIN)/hps bench synthetic
+	$(BIN)/hps bench metrics --check
+	$(BIN)/hps bench eval --least 0.9
 
 docs: $(STAMP)
 	$(BIN)/python tools/build_reference.py
