@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from hpscli.hooks import WriterSpec
     from hpscli.records import Finding
-    from hpscli.run.export_request import ExportRequest
+    from hpscli.run.exporting.request import ExportRequest
 
 LIST = "list"
 
@@ -55,7 +55,7 @@ def export_preds(
 
     A violation ends with exit code 4; a warning is what may cost points all the same.
     """
-    from hpscli.run.export_request import ExportRequest
+    from hpscli.run.exporting.request import ExportRequest
 
     output = Output(json, quiet)
     if writer == LIST:
@@ -127,8 +127,8 @@ def _list(output: Output) -> None:
 def _check(output: Output, request: "ExportRequest", file: Path) -> None:
     """Findings about a file that exists."""
     from hpscli.registry import get_registry
-    from hpscli.run.export_preds import check_file
-    from hpscli.run.export_request import writer_named
+    from hpscli.run.exporting.export_preds import check_file
+    from hpscli.run.exporting.request import writer_named
 
     spec = writer_named(get_registry(), request.writer)
     if request.source:
@@ -145,7 +145,7 @@ def _check(output: Output, request: "ExportRequest", file: Path) -> None:
 def _announce(output: Output, request: "ExportRequest") -> None:
     """What would be done, and what is missing for it; nothing is predicted or written."""
     from hpscli.cli.output import pairs
-    from hpscli.run.export_request import plan
+    from hpscli.run.exporting.request import plan
 
     found = plan(request)
     output.result("leaderboard-plan", found, lambda: pairs(_shown(found)))
@@ -163,7 +163,7 @@ def _shown(plan: dict[str, Any]) -> list[tuple[str, object]]:
 
 def _export(output: Output, request: "ExportRequest") -> None:
     """Write, check, tell."""
-    from hpscli.run.export_preds import export
+    from hpscli.run.exporting.export_preds import export
 
     done = export(request, output.say, output.progress)
     if done is None:  # another process of the group has the word

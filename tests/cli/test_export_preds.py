@@ -12,7 +12,7 @@ from hpscli.registry import get_registry
 from tests.run.people import tiny_checkpoint, write_people
 
 COUNT = 6
-PLUGIN = Path(__file__).parents[1] / "run" / "writer_plugin.py"
+PLUGIN = Path(__file__).parents[1] / "run" / "exporting" / "writer_plugin.py"
 
 
 @pytest.fixture(scope="module")

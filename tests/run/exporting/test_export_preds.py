@@ -13,11 +13,11 @@ from hpscli.data.evalset import EvalSet
 from hpscli.errors import InvalidData, MissingError, UsageError
 from hpscli.records import PredictionSet
 from hpscli.registry import get_registry
-from hpscli.run.collecting import CollectJob, collect_on, joined
 from hpscli.run.evaluating.collecting import collect
 from hpscli.run.evaluating.settings import Settings
-from hpscli.run.export_preds import Exported, export
-from hpscli.run.export_request import ExportRequest, epoch_in
+from hpscli.run.exporting.collecting import CollectJob, collect_on, joined
+from hpscli.run.exporting.export_preds import Exported, export
+from hpscli.run.exporting.request import ExportRequest, epoch_in
 from hpscli.run.given_predictions import in_order
 from hpscli.run.prediction_files import write_predictions
 from tests.run.people import tiny_checkpoint, tiny_model, write_people

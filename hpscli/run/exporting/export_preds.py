@@ -15,10 +15,10 @@ from hpscli.hooks import ProtocolSpec, WriterSpec
 from hpscli.nn.checkpoints import LoadedModel, load_model
 from hpscli.records import Finding, PredictionSet
 from hpscli.registry import get_registry, resolve
-from hpscli.run.collecting import CollectJob, collect_on, joined
 from hpscli.run.evaluating.collecting import collect
 from hpscli.run.evaluating.settings import Settings
-from hpscli.run.export_request import (
+from hpscli.run.exporting.collecting import CollectJob, collect_on, joined
+from hpscli.run.exporting.request import (
     ExportRequest,
     check,
     check_body,

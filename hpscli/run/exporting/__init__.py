@@ -1,0 +1,1 @@
+"""From a model, or a file of predictions, to the file that a leaderboard takes."""
