@@ -19,8 +19,8 @@ from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.truth import predicted_points
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.records import Prediction, Sample
-from hpscli.run.freihand import HAND_JOINTS, hand_joints
 from hpscli.run.fusion import REFERENCE, fuse, views
+from hpscli.run.hands.freihand import HAND_JOINTS, hand_joints
 from hpscli.run.inference import Dtype, mesh_of, predict_batch, preparation_of
 
 AUGMENTATIONS = {

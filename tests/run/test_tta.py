@@ -16,8 +16,8 @@ from hpscli.nn.checkpoints import build_model
 from hpscli.nn.files import CheckpointInfo
 from hpscli.nn.loaded import LoadedModel
 from hpscli.records import Prediction, Sample
-from hpscli.run.freihand import HAND_JOINTS, MESH_JOINTS
 from hpscli.run.fusion import fuse, views
+from hpscli.run.hands.freihand import HAND_JOINTS, MESH_JOINTS
 from hpscli.run.tta import check_tta, predict_views, predicted_views
 from tests.run.people import oracle_model, parameters, write_people
 

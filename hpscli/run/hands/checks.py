@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hpscli.run.freihand import MEMBER
 from hpscli.run.hands.files import HandFile
+from hpscli.run.hands.freihand import MEMBER
 
 Array = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hpscli.data.leaderboard.zips import DAMAGED, open_zip
 from hpscli.records import Finding
-from hpscli.run.freihand import MEMBER
+from hpscli.run.hands.freihand import MEMBER
 from hpscli.run.hands.text import regular_hands
 
 Array = NDArray[np.float64]

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from hpscli.body.layer import Body
 from hpscli.errors import InvalidData, UsageError
 from hpscli.records import PredictionSet
-from hpscli.run.freihand import MEMBER
 from hpscli.run.hands.checks import finger_lengths
 from hpscli.run.hands.files import first_hands, read_hand_file
+from hpscli.run.hands.freihand import MEMBER
 
 Array = NDArray[np.float64]
 

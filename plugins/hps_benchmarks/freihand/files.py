@@ -4,9 +4,9 @@ from pathlib import Path
 
 from hpscli.body.layer import Body
 from hpscli.records import Finding, PredictionSet
-from hpscli.run.freihand import HAND_JOINTS, MESH_JOINTS, write_freihand
 from hpscli.run.hands.checks import Rules, check_hands
 from hpscli.run.hands.files import read_hand_file
+from hpscli.run.hands.freihand import HAND_JOINTS, MESH_JOINTS, write_freihand
 from hpscli.run.hands.predictions import is_hand_file, points_for_file, read_hands
 
 RULES = Rules(

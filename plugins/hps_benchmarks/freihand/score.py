@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from hpscli.metrics.hand_rule import HandRule, curve_lines, f_lines
 from hpscli.metrics.hand_scores import NO_MESH, Program
-from hpscli.run.freihand import MESH_JOINTS
+from hpscli.run.hands.freihand import MESH_JOINTS
 
 PROGRAM = Program(aligned_joints="xyz_al")
 

@@ -8,9 +8,9 @@ from hps_benchmarks.ho3d.score import JOINTS
 from hpscli.body.layer import Body
 from hpscli.errors import UsageError
 from hpscli.records import Finding, PredictionSet
-from hpscli.run.freihand import write_freihand
 from hpscli.run.hands.checks import Rules, check_hands
 from hpscli.run.hands.files import read_hand_file
+from hpscli.run.hands.freihand import write_freihand
 from hpscli.run.hands.predictions import OPENGL, is_hand_file, points_for_file, read_hands
 
 COUNTS = {"v2": 11524, "v3": 20137}

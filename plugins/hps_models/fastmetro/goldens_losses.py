@@ -18,7 +18,7 @@ from hpscli.nn.mesh.surface import edge_lengths, face_edges, slant
 from hpscli.nn.mesh.target import mesh_levels, template_joints
 from hpscli.nn.mesh.weightings import FASTMETRO
 from hpscli.records import Prediction
-from hpscli.run.freihand import freihand_points
+from hpscli.run.hands.freihand import freihand_points
 from hpscli.testing.goldens import ArrayCheck, ReplayOptions, compare, read_golden
 from hpscli.testing.mesh_goldens import gradients, label_batch, prediction_of
 

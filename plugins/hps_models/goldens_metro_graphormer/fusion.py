@@ -13,8 +13,8 @@ import torch
 
 from hps_models.goldens_metro_graphormer.networks import surrogate
 from hpscli.nn.mesh.space import mesh_space
-from hpscli.run.freihand import MEMBER, freihand_points, write_freihand
 from hpscli.run.fusion import REFERENCE, fuse, views
+from hpscli.run.hands.freihand import MEMBER, freihand_points, write_freihand
 from hpscli.testing.goldens import ArrayCheck, ReplayOptions, compare, locate, read_golden
 
 METRES = 1e-5  # float64 on both sides; SPEC 9 gives 1e-4 for networks

@@ -14,7 +14,7 @@ from hps_benchmarks.freihand.plugin import hps_writers
 from hpscli.errors import InvalidData
 from hpscli.records import Finding
 from hpscli.registry import get_registry
-from hpscli.run.freihand import write_freihand
+from hpscli.run.hands.freihand import write_freihand
 from hpscli.run.prediction_files import read_predictions
 from tests.plugins.benchmarks.hand_files import (
     Damage,

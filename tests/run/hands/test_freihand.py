@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hpscli.errors import InvalidData
-from hpscli.run.freihand import freihand_json, freihand_points, write_freihand
+from hpscli.run.hands.freihand import freihand_json, freihand_points, write_freihand
 
 DRAW = np.random.RandomState(0)
 JOINTS = DRAW.standard_normal((2, 21, 3)).astype(np.float32)
