@@ -173,6 +173,8 @@ def evaluate_one(
     _say_protocol(spec, request, people, remark, say)
     if found.model is not None:
         say("crop", said_crop(found.model, request.crop))
+    if request.tta == "multiscale" and found.body.kind != "mano":
+        say("note", "multiscale is Mesh Graphormer's for hands; of bodies nobody published with it")
     file = new_result_file(out or request.out, found.name)
     if not request.force and (file.exists() or samples_path(file).exists()):
         raise UsageError(f"{file} exists already.", "Choose another name, or add --force.")
