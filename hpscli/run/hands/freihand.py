@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpscli.atomic import write_atomically
+from hpscli.data.leaderboard.zips import DATE
 from hpscli.errors import InvalidData
 from hpscli.records import Prediction
 
@@ -25,8 +26,6 @@ MESH_JOINTS = "metro_hand21"  # the same joints as METRO's rows regress them (mi
 MEMBER = "pred.json"
 JOINTS, VERTICES = 21, 778  # of one hand; joints in FreiHAND's order, as METRO's hand21
 HANDS = 64  # that are turned into text at once
-# The member's date, so that equal predictions make equal files.
-DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def hand_joints(prediction: Prediction, body: Body) -> Tensor:
