@@ -9,7 +9,7 @@ from hpscli.cli.output import CropOption, JsonOption, Output, QuietOption, pairs
 from hpscli.errors import UsageError
 
 if TYPE_CHECKING:
-    from hpscli.run.sessions.session import Request
+    from hpscli.run.sessions.request import Request
 
 
 Tta = Annotated[
@@ -106,7 +106,7 @@ def evaluate(
 
         compare_results(output, named, out, force)
         return
-    from hpscli.run.sessions.session import Request
+    from hpscli.run.sessions.request import Request
 
     request = Request(
         checkpoint=_one_of(named),

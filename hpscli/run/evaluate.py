@@ -16,19 +16,13 @@ from hpscli.metrics.rules import Measured, PersonRule, SetRule, Totals, is_set_r
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.records import PredictionSet
 from hpscli.run.evaluating.boxes import detections, with_boxes
-from hpscli.run.evaluating.checks import check_shards as check_shards
-from hpscli.run.evaluating.checks import index_sha256 as index_sha256
-from hpscli.run.evaluating.collecting import SAVED, Collected
-from hpscli.run.evaluating.collecting import collect as collect
-from hpscli.run.evaluating.given import given_people as given_people
-from hpscli.run.evaluating.measuring import measure_share as measure_share
-from hpscli.run.evaluating.measuring import people_of as people_of
-from hpscli.run.evaluating.result import make_result as make_result
-from hpscli.run.evaluating.result import published as published
-from hpscli.run.evaluating.settings import Settings as Settings
-from hpscli.run.evaluating.subject import Subject as Subject
-from hpscli.run.evaluating.subject import subject_of as subject_of
-from hpscli.run.evaluating.subject import subject_of_file as subject_of_file
+from hpscli.run.evaluating.checks import check_shards
+from hpscli.run.evaluating.collecting import SAVED, Collected, collect
+from hpscli.run.evaluating.given import given_people
+from hpscli.run.evaluating.measuring import measure_share
+from hpscli.run.evaluating.result import make_result
+from hpscli.run.evaluating.settings import Settings
+from hpscli.run.evaluating.subject import subject_of, subject_of_file
 from hpscli.run.gather import (
     gather_people,
     gather_predictions,

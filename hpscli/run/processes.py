@@ -15,7 +15,8 @@ from hpscli.errors import HpsError, UsageError
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.results import Result, read_result, write_result
 from hpscli.nn.checkpoints import load_model
-from hpscli.run.evaluate import Settings, evaluate_with
+from hpscli.run.evaluate import evaluate_with
+from hpscli.run.evaluating.settings import Settings
 from hpscli.run.spawning import begin, spawn_together, told_to_the_parent
 
 RESULT = "result.json"

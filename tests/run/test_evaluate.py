@@ -18,7 +18,9 @@ from hpscli.metrics.rules import Measured, metric
 from hpscli.metrics.truth import Truth
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.registry import get_registry
-from hpscli.run.evaluate import evaluate, published, subject_of
+from hpscli.run.evaluate import evaluate
+from hpscli.run.evaluating.result import published
+from hpscli.run.evaluating.subject import subject_of
 from hpscli.run.gather import in_order
 from hpscli.run.sessions.baseline import baseline
 from tests.run.people import oracle_model, parameters, tiny_model, write_people

@@ -9,7 +9,8 @@ import pytest
 from hpscli.errors import InvalidData, MissingError, UsageError
 from hpscli.records import PredictionSet
 from hpscli.registry import get_registry
-from hpscli.run.evaluate import Settings, evaluate
+from hpscli.run.evaluate import evaluate
+from hpscli.run.evaluating.settings import Settings
 from hpscli.run.gather import gather_predictions
 from hpscli.run.prediction_files import read_ours
 from hpscli.run.processes import SRUN, Job, evaluate_on, first_node, launched, meeting_place

@@ -16,8 +16,8 @@ from hpscli.metrics.rules import rule_of
 from hpscli.nn.checkpoints import LoadedModel, load_model
 from hpscli.records import PredictionSet
 from hpscli.registry import Registry, get_registry
-from hpscli.run.evaluate import evaluate_predictions, evaluate_with, index_sha256
-from hpscli.run.evaluating.checks import check_shards, check_split
+from hpscli.run.evaluate import evaluate_predictions, evaluate_with
+from hpscli.run.evaluating.checks import check_shards, check_split, index_sha256
 from hpscli.run.evaluating.subject import names_of
 from hpscli.run.given_predictions import first as first_people
 from hpscli.run.given_predictions import kind_of
@@ -28,8 +28,7 @@ from hpscli.run.prediction_files import is_predictions, read_predictions
 from hpscli.run.processes import Job, evaluate_on, launched, process_group
 from hpscli.run.sessions.baseline import baseline
 from hpscli.run.sessions.choice import Choice, chosen, chosen_figures, protocol_for
-from hpscli.run.sessions.request import Request as Request
-from hpscli.run.sessions.request import check as check
+from hpscli.run.sessions.request import Request, check
 
 Say = Callable[[str, object], None]
 Progress = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
