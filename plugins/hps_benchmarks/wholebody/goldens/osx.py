@@ -26,17 +26,18 @@ def replay_evaluation(folder: Path, options: ReplayOptions) -> Iterator[ArrayChe
     golden = read_golden(folder, "goldens/evaluation.npz")
     parts = surrogate_parts(options)
     turn, _ = cv2.Rodrigues(np.array(EHF_ROTATION))
-    predicted, bare = _pair(_seed(options, "ehf_seed"), turn)
+    predicted, bare = _people(_seed(options, "ehf_seed"), len(golden["ehf_mpvpe_all"]), turn)
     true = np.stack([np.dot(turn, mesh.T).T for mesh in bare])
     yield compare("ehf_pred_rows", predicted[0, :SHOWN_ROWS], golden["ehf_pred_rows"], 1e-6, "m")
     yield compare("ehf_gt_rows", bare[0, :SHOWN_ROWS], golden["ehf_gt_rows"], 1e-6, "m")
     ehf = vertex_errors(predicted, true, parts) | joint_errors(predicted, true, parts)
     yield from compare_errors(golden, "ehf_", ehf, mixed=True)
     for name in ("agora_val", "agora_test"):
-        errors = vertex_errors(*_pair(_seed(options, f"{name}_seed")), parts)
+        count = len(golden[f"{name}_mpvpe_all"])
+        errors = vertex_errors(*_people(_seed(options, f"{name}_seed"), count), parts)
         yield from compare_errors(golden, f"{name}_", errors, mixed=False)
     yield from compare_errors(golden, "ubody_", _ubody(golden, parts, options), mixed=False)
-    yield from compare_errors(golden, "pw3d_smplerx_", _pw3d(parts, options), mixed=False)
+    yield from compare_errors(golden, "pw3d_smplerx_", _pw3d(golden, parts, options), mixed=False)
 
 
 def surrogate_parts(options: ReplayOptions) -> Parts:
@@ -55,9 +56,9 @@ def surrogate_parts(options: ReplayOptions) -> Parts:
     )
 
 
-def _pair(seed: int, turn: Array | None = None) -> tuple[Array, Array]:
-    """-> predicted and true meshes (2,10475,3) float32 of two samples in a row."""
-    made = [_meshes(number, turn) for number in (seed, seed + 1)]
+def _people(seed: int, count: int, turn: Array | None = None) -> tuple[Array, Array]:
+    """-> predicted and true meshes (N,10475,3) float32 of samples whose seeds follow each other."""
+    made = [_meshes(number, turn) for number in range(seed, seed + count)]
     predicted, true = (np.stack(side) for side in zip(*made, strict=True))
     return predicted, true
 
@@ -75,9 +76,9 @@ def _meshes(seed: int, turn: Array | None) -> tuple[Array, Array]:
 
 
 def _ubody(golden: Mapping[str, Any], parts: Parts, options: ReplayOptions) -> dict[str, Array]:
-    predicted, true = _pair(_seed(options, "ubody_seed"))
+    count = len(golden["ubody_mpvpe_all"])
+    predicted, true = _people(_seed(options, "ubody_seed"), count)
     placed = true + np.array(TRUE_TRANSLATION, np.float32)
-    count = len(placed)
     moved = np.tile(np.array(PREDICTED_TRANSLATION, np.float32), (count, 1))
     affines = np.stack([golden[f"ubody_in/{number}/bb2img_trans"] for number in range(count)])
     seen = seen_in_patch(placed, moved, parts, affines, np.tile(PICTURE_PX, (count, 1)))
@@ -85,10 +86,10 @@ def _ubody(golden: Mapping[str, Any], parts: Parts, options: ReplayOptions) -> d
     return errors | joint_errors(predicted, placed, parts, seen=seen)
 
 
-def _pw3d(parts: Parts, options: ReplayOptions) -> dict[str, Array]:
+def _pw3d(golden: Mapping[str, Any], parts: Parts, options: ReplayOptions) -> dict[str, Array]:
     predicted, true = [], []
     first = _seed(options, "pw3d_seed")
-    for seed in (first, first + 1):
+    for seed in range(first, first + len(golden["pw3d_smplerx_mpjpe_body"])):
         draw = np.random.RandomState(seed)
         true.append(draw.standard_normal((SMPL_VERTICES, 3)) * 0.3)
         mesh = draw.standard_normal((VERTICES, 3)) * 0.3
