@@ -69,10 +69,11 @@ def test_any_matrix_is_turned_as_well_as_an_array(first: np.ndarray, truth: np.n
 
 
 @pytest.mark.parametrize("kind", STRETCHES)
-@pytest.mark.parametrize("masked", [False, True])
-def test_aligned_errors_are_those_of_arrays(kind: str, masked: bool) -> None:
-    first, truth = people(STRETCHES[kind])
-    mask = np.random.RandomState(1).rand(40, 14) > 0.2 if masked else None
+@settings(deadline=None, max_examples=20, derandomize=True)  # a mirrored body may have two answers
+@given(st.integers(0, 10000), st.booleans())
+def test_aligned_errors_are_those_of_arrays(kind: str, seed: int, masked: bool) -> None:
+    first, truth = people(STRETCHES[kind], seed)
+    mask = np.random.RandomState(seed).rand(40, 14) > 0.2 if masked else None
     ours = tensors.pa_mpjpe(of(first), of(truth), of(mask))
     assert ours.dtype == torch.float64
     np.testing.assert_allclose(ours, errors.pa_mpjpe(first, truth, mask), **CLOSE)
