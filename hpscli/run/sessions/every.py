@@ -13,7 +13,8 @@ from hpscli.registry import Registry
 from hpscli.run.places import find_shards, new_result_file
 from hpscli.run.sessions.choice import all_protocols
 from hpscli.run.sessions.request import Request
-from hpscli.run.sessions.session import Done, Opened, Progress, Say, evaluate_one, opened_session
+from hpscli.run.sessions.saying import Say
+from hpscli.run.sessions.session import Done, Opened, Progress, evaluate_one, opened_session
 
 FILE = "all.json"
 

@@ -17,7 +17,8 @@ from hpscli.run.places import find_shards, new_result_file, training_shards
 from hpscli.run.prediction_files import is_predictions, read_predictions
 from hpscli.run.sessions.choice import all_protocols, chosen, protocol_for
 from hpscli.run.sessions.request import ALL, Request, check
-from hpscli.run.sessions.session import pick_device, standing
+from hpscli.run.sessions.saying import standing
+from hpscli.run.sessions.session import pick_device
 
 
 @dataclass

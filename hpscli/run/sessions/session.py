@@ -29,8 +29,8 @@ from hpscli.run.processes import Job, evaluate_on, launched, process_group
 from hpscli.run.sessions.baseline import baseline
 from hpscli.run.sessions.choice import Choice, chosen, chosen_figures, protocol_for
 from hpscli.run.sessions.request import Request, check
+from hpscli.run.sessions.saying import Say, say_protocol
 
-Say = Callable[[str, object], None]
 Progress = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
 Done = tuple[Result, Path, ProtocolSpec]
 T = TypeVar("T")
@@ -169,7 +169,7 @@ def evaluate_one(
     train = training_shards(spec, request.baseline, session.registry)
     if train:
         check_shards(EvalSet(train, limit=1), spec, found.body, limit=1)
-    _say_protocol(spec, request, people, remark, say)
+    say_protocol(spec, request, people, remark, say)
     if found.model is not None:
         say("crop", said_crop(found.model, request.crop))
     if request.tta == "multiscale" and found.body.kind != "mano":
@@ -271,35 +271,3 @@ def pick_device(request: Request, local_rank: int = 0) -> str:
     """-> cpu, cuda or cuda:N; the best there is unless said otherwise."""
     asked = request.device or ("cuda" if request.gpus else "cpu" if request.processes else "")
     return best_device(asked, local_rank)
-
-
-def _say_protocol(
-    spec: ProtocolSpec, request: Request, people: EvalSet, remark: str, say: Say
-) -> None:
-    root = " and ".join(spec.root) or "no"
-    say("protocol", f"{spec.name}   {len(people)} people, {spec.joints}, {root} root")
-    say("", f"{standing(spec)}{f'   licence: {spec.licence}' if spec.licence else ''}")
-    augmented = request.settings.augmentation
-    words = f"flip {'on' if augmented == 'flip' else 'off'}"
-    words += f" · {augmented}" if augmented not in ("", "flip") else ""
-    box = f"the boxes of {request.boxes}" if request.boxes else "the annotated box"
-    part = f" · only the first {len(people)}" if request.limit else ""
-    say("", f"crop {spec.crop_scale:g} x {box} · {words} · {request.dtype}{part}")
-    say("shards", f"{people.location}   {remark}".rstrip())
-    held = f"{people.index.dataset}/{people.index.split}"
-    if held != f"{spec.testset}/{spec.split}":
-        say("note", f"these are people of {held}; the figures are not those of {spec.name}")
-
-
-STANDINGS = {
-    "official": "official: the rule of the benchmark's or the paper's own program",
-    "corrected": "corrected: the official rule without its mistakes",
-    "reconstruction": "reconstruction: no official program can run this",
-    "ours": "a protocol of hps: nobody else publishes numbers under it",
-}
-
-
-def standing(spec: ProtocolSpec) -> str:
-    """-> what a protocol's numbers may be set beside, in a line."""
-    line = STANDINGS.get(spec.standing, spec.standing)
-    return f"{line} (beside it: {spec.beside})" if spec.beside else line
