@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpscli.metrics.breakdown import breakdown, joint_table
+from hpscli.metrics.results.breakdown import breakdown, joint_table
 from hpscli.metrics.rules import Figure, Measured
 from hpscli.metrics.sequences import acceleration_errors, runs
 

@@ -9,16 +9,16 @@ from hpscli.cli.output import Output, table
 from hpscli.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
-    from hpscli.metrics.comparison import Comparison, Difference
     from hpscli.metrics.results import Result
+    from hpscli.metrics.results.comparison import Comparison, Difference
 
 RUNS = Path("runs")  # where `hps train` and `hps eval` write
 
 
 def compare_results(output: Output, places: Sequence[str], out: Path | None, force: bool) -> None:
     """Result files or run folders -> differences with intervals; a page too when `out` is given."""
-    from hpscli.metrics.comparison import compare
     from hpscli.metrics.results import read_result
+    from hpscli.metrics.results.comparison import compare
 
     if len(places) < 2:
         raise UsageError(
@@ -117,7 +117,7 @@ def _numbers(difference: "Difference") -> tuple[str, str, str, str]:
 
 def _draw(first: "Result", others: "Sequence[Result]", found: "Sequence[Comparison]") -> None:
     """One table for each of the others."""
-    from hpscli.metrics.comparison import told_apart
+    from hpscli.metrics.results.comparison import told_apart
 
     for letter, other, one in zip("BCDEFGHIJKLMNOPQRSTUVWXYZ", others, found, strict=False):
         rows = [

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpscli.atomic import write_atomically
-from hpscli.metrics.comparison import Comparison, Difference, told_apart
 from hpscli.metrics.results import Result
+from hpscli.metrics.results.comparison import Comparison, Difference, told_apart
 from hpscli.render.page import Markup, Number, document, facts, shown, table
 from hpscli.run.report import charts, sections
 

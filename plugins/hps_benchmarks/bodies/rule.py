@@ -15,9 +15,9 @@ from hpscli.body.layer import Body
 from hpscli.errors import InvalidData
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics import tensors
-from hpscli.metrics.breakdown import breakdown, joint_table
 from hpscli.metrics.errors import require_finite
 from hpscli.metrics.protocols import METRICS
+from hpscli.metrics.results.breakdown import breakdown, joint_table
 from hpscli.metrics.rules import Figure, Measured, People, Totals, metric
 from hpscli.metrics.sequences import acceleration_errors
 from hpscli.metrics.truth import Truth, check_protocol

@@ -1,6 +1,6 @@
 """The page of a comparison."""
 
-from hpscli.metrics.comparison import compare
+from hpscli.metrics.results.comparison import compare
 from hpscli.run.report.comparing import comparison_html
 from tests.run.report.results import JOINTS, joints, result
 from tests.run.report.test_report import checked, text

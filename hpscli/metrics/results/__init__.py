@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hpscli.atomic import write_atomically
 from hpscli.errors import BAD_RECORD, InvalidData, MissingError, UsageError
-from hpscli.metrics.result_document import fields_of
+from hpscli.metrics.results.document import fields_of
 from hpscli.metrics.rules import Curve, Metric, Table
 
 SCHEMA = "hps/eval/1"

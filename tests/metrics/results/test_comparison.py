@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from hpscli.errors import UsageError
-from hpscli.metrics.comparison import bootstrap_intervals, compare, told_apart, videos_of
 from hpscli.metrics.protocols import METRICS
 from hpscli.metrics.results import Result
+from hpscli.metrics.results.comparison import bootstrap_intervals, compare, told_apart, videos_of
 from hpscli.metrics.rules import Metric, mean_metrics
 
 KEYS = tuple(f"person-{i:03}" for i in range(80))

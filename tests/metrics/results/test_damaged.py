@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from hpscli.errors import HpsError
-from hpscli.metrics.comparison import compare
 from hpscli.metrics.results import read_result, write_result
+from hpscli.metrics.results.comparison import compare
 from hpscli.run.report import report_html
 from hpscli.run.report.comparing import comparison_html
 from tests.run.report.results import ACTIONS, CURVE, JOINTS, joints, result
