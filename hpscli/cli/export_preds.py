@@ -168,7 +168,7 @@ def _export(output: Output, request: "ExportRequest") -> None:
     done = export(request, output.say, output.progress)
     if done is None:  # another process of the group has the word
         return
-    free = done.body.get("source") == "free"
+    free, given = done.body.get("source") == "free", bool(done.about.get("format"))
     document = {
         "writer": done.spec.name,
         "file": str(done.file),
@@ -188,14 +188,15 @@ def _export(output: Output, request: "ExportRequest") -> None:
     )
     output.say("sha256", done.sha256)
     if free:
-        output.say("note", FREE)
+        output.say("note", LACKING if given else FREE)
     _fail(done.findings, done.spec, done.file)
-    if free:
+    if free and not given:
         output.next("hps assets import FILE     your licensed body; then again with a model of it")
     else:
         output.next(f"upload it: {done.spec.homepage}")
 
 
+LACKING = "the free body stands in for what the file of predictions lacks, if anything"
 FREE = "made with the free body, whose mesh is not the leaderboard's: for trying out, not to submit"
 
 

@@ -98,3 +98,13 @@ def test_the_examples_are_taken_and_short_ones_name_their_count(
     if code:
         (problem,) = broken
         assert {"freihand": "3960", "ho3d": "11524 or 20137"}[writer] in problem
+
+
+def test_a_file_made_elsewhere_is_not_said_to_be_the_free_body_s(
+    reference: Path, tmp_path: Path, capsys
+) -> None:
+    file = reference / "metrics" / "submissions" / "agora_smplx_rotmat_predictions.zip"
+    out = tmp_path / "predictions.zip"
+    assert run(["export-preds", "agora", "--checkpoint", str(file), "--out", str(out)]) == 0
+    said = capsys.readouterr().err
+    assert "stands in for what the file of predictions lacks" in said and "upload it" in said
