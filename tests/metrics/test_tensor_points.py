@@ -14,7 +14,7 @@ from hpscli.metrics.rules import People
 from hpscli.metrics.tensor_points import TensorPoints
 from hpscli.records import Prediction
 from hpscli.registry import get_registry
-from tests.plugins.benchmarks.body_people import COUNT, body, people, prediction, samples
+from tests.plugins.benchmarks.bodies.people import COUNT, body, people, prediction, samples
 
 PROTOCOL = get_registry().protocol("synthetic/test@smpl24-v1")
 EVERY = replace(PROTOCOL, metrics=tuple(METRICS))

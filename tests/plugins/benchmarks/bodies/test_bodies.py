@@ -11,7 +11,14 @@ from hpscli.metrics.protocols import find_protocol
 from hpscli.metrics.rules import rule_of
 from hpscli.records import Prediction
 from hpscli.registry import get_registry
-from tests.plugins.benchmarks.body_people import COUNT, body, measured, people, prediction, samples
+from tests.plugins.benchmarks.bodies.people import (
+    COUNT,
+    body,
+    measured,
+    people,
+    prediction,
+    samples,
+)
 
 OURS = [
     spec

@@ -19,7 +19,7 @@ from hpscli.errors import InvalidData, UsageError
 from hpscli.registry import get_registry
 from hpscli.run.evaluate import evaluate, evaluate_predictions
 from hpscli.run.prediction_files import read_predictions
-from tests.plugins.benchmarks.agora_people import crowd, write_picture, write_shards
+from tests.plugins.benchmarks.agora.people import crowd, write_picture, write_shards
 from tests.run.people import tiny_checkpoint, tiny_model
 
 PICTURES = [3, 1, 12]  # of the last one text sorts person 10 before person 2

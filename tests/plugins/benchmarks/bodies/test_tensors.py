@@ -6,7 +6,7 @@ import torch
 
 from hps_benchmarks.bodies import score
 from hpscli.metrics import tensors
-from tests.plugins.benchmarks.body_people import COUNT, measured, prediction, samples
+from tests.plugins.benchmarks.bodies.people import COUNT, measured, prediction, samples
 
 RULES = tuple(f"3dpw/test@{rule}-v1" for rule in ("metro", "pare", "mmhuman3d", "hmr2", "hps"))
 

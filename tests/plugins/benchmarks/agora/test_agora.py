@@ -27,7 +27,7 @@ from hpscli.errors import InvalidData, MissingError, UsageError
 from hpscli.registry import get_registry
 from hpscli.testing.goldens import ReplayOptions
 from hpscli.testing.selfcheck import find, replay
-from tests.plugins.benchmarks.agora_people import crowd
+from tests.plugins.benchmarks.agora.people import crowd
 
 OPEN = np.ones(9, bool)
 

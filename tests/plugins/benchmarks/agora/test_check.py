@@ -16,7 +16,7 @@ from hpscli.data.containers.pickles import loads_pickle
 from hpscli.data.leaderboard.pickles import numpy1_pickle
 from hpscli.data.leaderboard.zips import write_zip
 from hpscli.records import Finding
-from tests.plugins.benchmarks.agora_people import crowd
+from tests.plugins.benchmarks.agora.people import crowd
 
 Entries = dict[str, Any]
 FIRST = "ag_validationset_bfh_00000_personId_0.pkl"
