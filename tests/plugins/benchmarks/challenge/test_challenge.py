@@ -22,7 +22,7 @@ from hpscli.metrics.results import Result, read_result
 from hpscli.records import PredictionSet
 from hpscli.registry import get_registry
 from hpscli.run.evaluate import evaluate, evaluate_predictions
-from tests.plugins.benchmarks.threedpw_people import write_threedpw
+from tests.plugins.benchmarks.challenge.people import write_threedpw
 from tests.run.people import oracle_model, parameters, tiny_checkpoint
 
 OFFICIAL, CORRECTED = "3dpw/test@challenge-v1", "3dpw/test@challenge-corrected-v1"
