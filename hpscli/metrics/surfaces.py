@@ -5,8 +5,10 @@ decide nearly all points; those too near to a threshold for it are decided in fl
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
 from hpscli.errors import InvalidData
@@ -108,31 +110,37 @@ def _nearest_squares(
 ) -> tuple[Single, Single]:
     """a (N,5,P), b (N,5,Q) in order -> squared distance to the other one (N,P), (N,Q).
 
-    Right where it is less than the reach; infinite or too large elsewhere.
+    Right where it is less than the reach; infinite or too large elsewhere. The bits of floats from 0
+    are in the order of integers, whose smallest PyTorch finds three times as fast; a square below 0 is
+    one of 0 that was rounded, and stays the smallest.
     """
     count, _, size = a.shape
     right = b[:, [0, 1, 2, 4, 3]]
     right[:, :3] *= -2.0
-    of_a = np.full((count, size), np.inf, np.float32)
-    of_b = np.full((count, b.shape[2]), np.inf, np.float32)
+    of_a, of_b = (np.full((count, side.shape[2]), np.inf, np.float32) for side in (a, b))
+    bits_a, bits_b = of_a.view(np.int32), of_b.view(np.int32)
     starts = np.linspace(0, size, BLOCKS + 1).astype(int)
     firsts, lasts = starts[:-1], np.maximum(starts[1:] - 1, 0)
+    slices = list(pairwise(starts.tolist()))
     room = np.empty(int(np.diff(starts).max()) * b.shape[2], np.float32)
-    for row in range(count):
-        own, other = a[row, axis[row]], b[row, axis[row]]
-        low = other.searchsorted(own[firsts] - np.float32(reach))
-        high = other.searchsorted(own[lasts] + np.float32(reach), side="right")
-        windows = zip(
-            starts[:-1].tolist(), starts[1:].tolist(), low.tolist(), high.tolist(), strict=True
-        )
-        for start, stop, left, end in windows:
-            if start == stop or left == end:
+    bits = torch.from_numpy(room.view(np.int32))
+    rows = np.arange(count)
+    own, others = a[rows, axis], b[rows, axis]
+    from_, to = own[:, firsts] - np.float32(reach), own[:, lasts] + np.float32(reach)
+    for row, other in enumerate(others):
+        lefts = other.searchsorted(from_[row]).tolist()
+        ends = other.searchsorted(to[row], side="right").tolist()
+        points, against, best_a, best_b = a[row].T, right[row], bits_a[row], bits_b[row]
+        for (start, stop), left, end in zip(slices, lefts, ends, strict=True):
+            high, wide = stop - start, end - left
+            if not high or not wide:
                 continue
-            squares = room[: (stop - start) * (end - left)].reshape(stop - start, end - left)
-            np.matmul(a[row, :, start:stop].T, right[row, :, left:end], out=squares)
-            squares.min(axis=1, out=of_a[row, start:stop])
-            part = of_b[row, left:end]
-            np.minimum(part, squares.min(axis=0), out=part)
+            squares = room[: high * wide].reshape(high, wide)
+            np.matmul(points[start:stop], against[:, left:end], out=squares)
+            found = bits[: high * wide].view(high, wide)
+            best_a[start:stop] = found.amin(1).numpy()
+            part = best_b[left:end]
+            np.minimum(part, found.amin(0).numpy(), out=part)
     return of_a, of_b
 
 

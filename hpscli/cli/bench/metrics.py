@@ -69,7 +69,7 @@ def draw(rows: "list[MetricSpeed]") -> None:
             )
             for row in rows
         ],
-        title="one thread, arrays in memory",
+        title="one thread, arrays in memory, seconds of computing",
     )
     for row in rows:
         if row.official:
