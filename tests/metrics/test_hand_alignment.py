@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.linalg import orthogonal_procrustes
 
 from hpscli.errors import InvalidData
-from hpscli.metrics.hand_alignment import aligned, scale_translation, similarity
+from hpscli.metrics.hands.alignment import aligned, scale_translation, similarity
 
 DRAW = np.random.RandomState(0)
 TRUTH = 0.05 * DRAW.standard_normal((6, 21, 3)) + [0, 0, 0.7]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hpscli.metrics.hand_scores import F_THRESHOLDS, THRESHOLDS, Hands
+from hpscli.metrics.hands.scores import F_THRESHOLDS, THRESHOLDS, Hands
 
 Array = NDArray[np.float64]
 Nearest = Callable[[Array, Array], Array]  # points (P,3), others (Q,3) -> distances (P,)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hps_benchmarks.freihand.score import PROGRAM, printed
-from hpscli.metrics.hand_alignment import Similarity, similarity
-from hpscli.metrics.hand_scores import (
+from hpscli.metrics.hands.alignment import Similarity, similarity
+from hpscli.metrics.hands.scores import (
     CENTIMETRES,
     F_THRESHOLDS,
     THRESHOLDS,

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from hpscli.metrics.hand_rule import HandRule, curve_lines, f_lines
-from hpscli.metrics.hand_scores import NO_MESH, Program
+from hpscli.metrics.hands.rule import HandRule, curve_lines, f_lines
+from hpscli.metrics.hands.scores import NO_MESH, Program
 from hpscli.run.hands.freihand import MESH_JOINTS
 
 PROGRAM = Program(aligned_joints="xyz_al")

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from hps_benchmarks.ho3d.score import PROGRAM
-from hpscli.metrics.hand_alignment import scale_translation
-from hpscli.metrics.hand_scores import Hands, measure_hands, scores_text, set_scores
+from hpscli.metrics.hands.alignment import scale_translation
+from hpscli.metrics.hands.scores import Hands, measure_hands, scores_text, set_scores
 from hpscli.testing.goldens import ArrayCheck, ReplayOptions, compare, locate, read_golden
 
 METRES = 1e-9  # float64 official code on float32 inputs, metrics/SPEC.md 12

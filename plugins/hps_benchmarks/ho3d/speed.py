@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hps_benchmarks.ho3d.score import PROGRAM
-from hpscli.metrics.hand_scores import measure_hands, set_scores
+from hpscli.metrics.hands.scores import measure_hands, set_scores
 from hpscli.testing.speed.plain_hands import by_pairs, hands_of, made_hands, plain_scores
 
 COUNT = 512

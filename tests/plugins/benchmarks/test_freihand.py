@@ -14,7 +14,7 @@ from hpscli.body.layer import load_body
 from hpscli.data.evalset import EvalSet
 from hpscli.errors import InvalidData
 from hpscli.hooks import ProtocolSpec
-from hpscli.metrics.hand_scores import Hands, measure_hands, scores_text, set_scores
+from hpscli.metrics.hands.scores import Hands, measure_hands, scores_text, set_scores
 from hpscli.metrics.protocols import find_protocol
 from hpscli.metrics.results import Result
 from hpscli.nn.loaded import LoadedModel

@@ -10,7 +10,7 @@ from hps_benchmarks.ho3d.plugin import COUNTS, hps_protocols, hps_speeds
 from hps_benchmarks.ho3d.score import PROGRAM
 from hpscli.body.layer import load_body
 from hpscli.hooks import ProtocolSpec
-from hpscli.metrics.hand_scores import Hands, measure_hands, scores_text, set_scores
+from hpscli.metrics.hands.scores import Hands, measure_hands, scores_text, set_scores
 from hpscli.metrics.protocols import find_protocol
 from hpscli.metrics.results import Result
 from hpscli.records import PredictionSet

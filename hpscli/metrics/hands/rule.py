@@ -12,7 +12,7 @@ from hpscli.body.layer import Body
 from hpscli.errors import InvalidData
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.errors import require_finite
-from hpscli.metrics.hand_scores import (
+from hpscli.metrics.hands.scores import (
     CENTIMETRES,
     F_THRESHOLDS,
     MESHES,

@@ -1,0 +1,1 @@
+"""What FreiHAND and HO-3D measure."""
