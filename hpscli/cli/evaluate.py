@@ -9,6 +9,7 @@ from hpscli.cli.output import CropOption, JsonOption, Output, QuietOption, pairs
 from hpscli.errors import UsageError
 
 if TYPE_CHECKING:
+    from hpscli.run.sessions.every import LeftOut
     from hpscli.run.sessions.request import Request
 
 
@@ -184,7 +185,7 @@ def _measure_all(output: Output, request: "Request") -> None:
         for result, _, _ in found.done:
             draw_result(result)
         if found.left_out:
-            rows = [(entry.protocol, entry.reason, entry.fix) for entry in found.left_out]
+            rows = [(entry.protocol, *_in_short(entry)) for entry in found.left_out]
             table(("not measured", "why", "what to type"), rows)
 
     output.result("eval-all", {**found.document(), "file": str(found.file)}, draw)
@@ -196,6 +197,14 @@ def _measure_all(output: Output, request: "Request") -> None:
             f"{failed[0].protocol}: {failed[0].reason}",
             failed[0].fix,
         )
+
+
+def _in_short(entry: "LeftOut") -> tuple[str, str]:
+    """-> why and what to type, one line each; the file has all of it."""
+    if entry.failed:
+        return entry.reason, entry.fix
+    fix = entry.fix.partition("\n")[0].removeprefix("Make them: ")
+    return entry.reason.partition(":")[0].rstrip("."), fix
 
 
 def _plan(output: Output, request: "Request") -> None:

@@ -57,8 +57,9 @@ def _how_to_make(protocol: ProtocolSpec, registry: Registry) -> str:
         return f"Make them: {prepare_line(protocol, registry)}"
     folder = SHARDS / protocol.name.split("@")[0]
     return (
-        f"No data set of hps is called {protocol.testset}: prepare its files by their form\n"
-        f"(hps datasets list, spin-npz for example) with --out {folder}"
+        f"Make them: hps prepare FORM --split {protocol.split} --from DIR --out {folder}\n"
+        f"(FORM: that of its files, as spin-npz; hps datasets list has all, none called "
+        f"{protocol.testset})"
     )
 
 

@@ -155,7 +155,12 @@ def test_all_test_sets_are_measured_and_the_others_say_why_not(here: Path, capsy
     assert "no shards" in missing["reason"] and "hps prepare 3dpw" in missing["fix"]
     assert json.loads(Path("all/all.json").read_text())["schema"] == "hps/eval-all/1"
     assert read_result(Path(found["results"][0]["file"])).keys
+    assert left["synthetic-hands/test@mano21-v1"]["fix"].endswith("--testset synthetic-hands/test")
     assert run(["eval", "--testset", "all", "--shards", "x"]) == 2
+    capsys.readouterr()
+    assert run(["eval", "--testset", "all", "--limit", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "hps prepare 3dpw --split test" in said and "has no index.json" not in said
 
 
 def test_a_test_set_that_fails_does_not_stop_the_others_and_is_exit_4(here: Path, capsys) -> None:

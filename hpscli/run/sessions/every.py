@@ -58,7 +58,7 @@ def run_all(request: Request, say: Say, progress: Progress) -> Everything | None
         folder = new_result_file(request.out, found.name).parent
         wanted = all_protocols(session.registry, found.body.kind, found.models)
         done: list[Done] = []
-        left_out = other_bodies(session.registry, found, wanted)
+        left_out: list[LeftOut] = []
         for spec in wanted:
             try:
                 find_shards(spec, "", session.registry)
@@ -77,6 +77,7 @@ def run_all(request: Request, say: Say, progress: Progress) -> Everything | None
                 done.append(one)
         if not session.first:
             return None
+        left_out += other_bodies(session.registry, found, wanted)
     return _saved(tuple(done), tuple(left_out), folder)
 
 
@@ -99,7 +100,11 @@ def other_bodies(registry: Registry, found: Opened, wanted: list[ProtocolSpec]) 
     specs: list[ProtocolSpec] = registry.all("protocol")
     kind = found.body.kind
     return [
-        LeftOut(protocol=spec.name, reason=f"it is for {spec.body}, {found.name} predicts {kind}.")
+        LeftOut(
+            protocol=spec.name,
+            reason=f"it is for {spec.body}, {found.name} predicts {kind}.",
+            fix=f"hps eval CHECKPOINT --testset {spec.name.partition('@')[0]}",
+        )
         for spec in specs
         if spec.default and spec.body != kind and spec not in wanted
     ]
