@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hpscli.errors import InvalidData
-from hpscli.metrics.similarity import rotations
+from hpscli.metrics.geometry.similarity import rotations
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from hpscli.errors import InvalidData
-from hpscli.metrics.angles import SMALLEST_SINE
 from hpscli.metrics.errors import (
     AUC_THRESHOLDS,
     PCK_THRESHOLD,
@@ -19,7 +18,8 @@ from hpscli.metrics.errors import (
     Alignment,
     refuse_people,
 )
-from hpscli.metrics.similarity import rotations
+from hpscli.metrics.geometry.angles import SMALLEST_SINE
+from hpscli.metrics.geometry.similarity import rotations
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation
 
 from hpscli.errors import InvalidData
-from hpscli.metrics import angles, errors, tensors
-from hpscli.metrics.similarity import rotations
+from hpscli.metrics import errors, tensors
+from hpscli.metrics.geometry import angles
+from hpscli.metrics.geometry.similarity import rotations
 
 CLOSE = {"rtol": 0, "atol": 1e-12}
 POINTS = arrays(np.float64, (3, 6, 3), elements=st.floats(-2, 2, width=16))

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from hpscli.errors import InvalidData
 from hpscli.metrics.curves import area, hit_shares
+from hpscli.metrics.geometry.surfaces import f_scores
 from hpscli.metrics.hands.alignment import Similarity, scale_translation, similarity
-from hpscli.metrics.surfaces import f_scores
 
 Array = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hpscli.errors import InvalidData
-from hpscli.metrics.angles import rotation_angles
 from hpscli.metrics.curves import area, hit_shares
+from hpscli.metrics.geometry.angles import rotation_angles
 
 Array = NDArray[np.float64]
 

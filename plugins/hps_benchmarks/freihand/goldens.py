@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hps_benchmarks.freihand.score import PROGRAM, printed
+from hpscli.metrics.geometry.surfaces import f_scores
 from hpscli.metrics.hands.alignment import Similarity, similarity
 from hpscli.metrics.hands.scores import (
     CENTIMETRES,
@@ -21,7 +22,6 @@ from hpscli.metrics.hands.scores import (
     scores_text,
     set_scores,
 )
-from hpscli.metrics.surfaces import f_scores
 from hpscli.testing.goldens import ArrayCheck, Golden, ReplayOptions, compare, locate, read_golden
 
 Array = NDArray[np.float64]

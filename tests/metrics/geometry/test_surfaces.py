@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpscli.errors import InvalidData
-from hpscli.metrics import surfaces
-from hpscli.metrics.surfaces import f_scores, near_counts
+from hpscli.metrics.geometry import surfaces
+from hpscli.metrics.geometry.surfaces import f_scores, near_counts
 
 LIMITS = (0.005, 0.015)
 DRAW = np.random.RandomState(0)

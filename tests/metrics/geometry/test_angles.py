@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hpscli.errors import InvalidData
-from hpscli.metrics.angles import angle_errors, rotation_angles
+from hpscli.metrics.geometry.angles import angle_errors, rotation_angles
 
 VECTORS = arrays(np.float64, 3, elements=st.floats(-3, 3))
 

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from hpscli.errors import InvalidData
 from hpscli.metrics.errors import pa_mpjpe, procrustes, procrustes_rotation
-from hpscli.metrics.similarity import rotations, rotations_by_decomposition
+from hpscli.metrics.geometry.similarity import rotations, rotations_by_decomposition
 
 COORDINATES = st.floats(-2, 2, width=32)
 POINTS = arrays(np.float64, (3, 6, 3), elements=COORDINATES)

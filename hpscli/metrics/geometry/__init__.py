@@ -1,0 +1,1 @@
+"""Rotations, angles and nearness of points: what errors are made of."""
