@@ -191,3 +191,9 @@ def test_every_published_model_is_one_that_can_be_named() -> None:
         )
     ]
     assert not wrong
+
+
+def test_a_near_miss_of_a_model_or_a_test_set_is_suggested(capsys) -> None:
+    for option, word, meant in (("--model", "metr", "metro"), ("--testset", "3dp", "3dpw")):
+        assert run(["bench", "accuracy", "--dry-run", option, word]) == 2
+        assert f"Did you mean '{meant}'?" in capsys.readouterr().err

@@ -11,6 +11,7 @@ import typer
 from hpscli.cli.output import JsonOption, Output, QuietOption, table
 
 if TYPE_CHECKING:
+    from hpscli.hooks import ProtocolSpec
     from hpscli.run.accuracy import Need, Row
 
 PLACE = Path("runs") / "accuracy"
@@ -50,7 +51,8 @@ def accuracy(
     if not rows:
         asked = " ".join(word for word in (testset, protocol, model) if word)
         raise UsageError(
-            f"no published number of {asked or 'anything'} is known.", "hps protocols list"
+            f"no published number of {asked or 'anything'} is known.",
+            _nearest(registry.all("protocol"), testset, model) or "hps protocols list",
         )
     count = evaluations(rows)
     folder = out
@@ -73,6 +75,22 @@ def accuracy(
         for file in write_tables(folder, rows, document):
             show.say("saved", file)
     _judge(rows, least)
+
+
+def _nearest(specs: "Sequence[ProtocolSpec]", testset: str, model: str) -> str:
+    """-> a question about the first word that is near to one with published numbers."""
+    from hpscli.errors import did_you_mean
+
+    told = [spec for spec in specs if spec.published]
+    models = {entry.model for spec in told for entry in spec.published if entry.model}
+    families = {name.partition(".")[0] for name in models}
+    testsets = {spec.testset for spec in told}
+    near = (
+        did_you_mean(word, sorted(known))
+        for word, known in ((testset, testsets), (model, models | families))
+        if word and word not in known
+    )
+    return next((question for question in near if question), "")
 
 
 def _judge(rows: "Sequence[Row]", least: float) -> None:
