@@ -206,10 +206,10 @@ def _fitted(first: Array, second: Array, mask: Mask | None) -> tuple[Similarity,
 def _about_mean(points: Array, mask: Mask | None) -> tuple[Array, Array]:
     """points (N,P,3) -> the mean of the known ones (N,3), and all from it, 0 where unknown (N,P,3)."""
     if mask is None:
-        mean = _sums(points) / max(points.shape[1], 1)
+        mean = sums(points) / max(points.shape[1], 1)
         return mean, points - mean[:, None]
     points = np.where(mask[:, :, None], points, 0.0)
-    mean = _sums(points) / np.maximum(mask.sum(axis=1), 1)[:, None]
+    mean = sums(points) / np.maximum(mask.sum(axis=1), 1)[:, None]
     return mean, (points - mean[:, None]) * mask[:, :, None]
 
 
@@ -245,7 +245,7 @@ def _refuse_nan(shared: Array) -> None:
         )
 
 
-def _sums(points: Array) -> Array:
+def sums(points: Array) -> Array:
     """points (N,P,3) -> their sums (N,3); a product with ones, which is faster than adding up."""
     return np.asarray(np.matmul(np.ones((1, points.shape[1])), points)[:, 0], np.float64)
 

@@ -3,17 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from hpscli.cli.output import pairs, table
+from hpscli.metrics.standing import STANDINGS
 
 if TYPE_CHECKING:
     from hpscli.metrics.results import Result
 
 WIDE = 6  # figures side by side; more are drawn one below the other
-STANDINGS = {
-    "official": "the official rule",
-    "corrected": "the official rule without its mistakes; not the published number",
-    "reconstruction": "a reconstruction: no official program can run this",
-    "ours": "a protocol of hps; nobody else publishes numbers under it",
-}
 
 
 def draw_result(result: "Result") -> None:
@@ -72,7 +67,8 @@ def _lines(result: "Result") -> list[tuple[str, str]]:
     protocol, kind = result.protocol, str(result.protocol.get("standing", ""))
     lines = [("protocol", str(protocol["name"]))]
     if kind:
-        lines.append(("standing", STANDINGS.get(kind, kind)))
+        meaning = STANDINGS.get(kind, "")
+        lines.append(("standing", f"{kind}: {meaning}" if meaning else kind))
     if licence := protocol.get("licence"):
         lines.append(("licence", str(licence)))
     sources = {str(entry["source"]) for entry in result.reference.values()}

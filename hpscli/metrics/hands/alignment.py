@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hpscli.errors import InvalidData
+from hpscli.metrics.errors import sums
 
 Array = NDArray[np.float64]
 SMALLEST = 1e-8  # metres, added to the norms of both point sets: no division by zero
@@ -59,7 +60,7 @@ def similarity(prediction: ArrayLike, truth: ArrayLike, *, mirrors: bool = True)
         raise InvalidData(
             f"predicted points {first.shape} and true {second.shape} must be (N,P,3)."
         )
-    source, target = _means(first), _means(second)
+    source, target = (sums(points) / points.shape[1] for points in (first, second))
     first, second = first - source[:, None], second - target[:, None]
     size = np.sqrt(np.einsum("npc,npc->n", first, first)) + SMALLEST
     true_size = np.sqrt(np.einsum("npc,npc->n", second, second)) + SMALLEST
@@ -75,12 +76,6 @@ def similarity(prediction: ArrayLike, truth: ArrayLike, *, mirrors: bool = True)
     rank = (np.abs(singular) > FLAT).sum(axis=1)
     turn, fit = np.matmul(u, vt), singular.sum(axis=1)
     return Similarity(turn, fit, size, true_size, source, target, rank)
-
-
-def _means(points: Array) -> Array:
-    """points (N,P,3) -> (N,3); a product is twenty times as fast as mean() over rows of three."""
-    size = points.shape[1]
-    return np.asarray(np.matmul(np.ones((1, size)), points)[:, 0] / size, np.float64)
 
 
 def aligned(prediction: ArrayLike, truth: ArrayLike, *, mirrors: bool = True) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 
 from hpscli.metrics.results import Result
 from hpscli.metrics.rules import Metric, Table
+from hpscli.metrics.standing import STANDINGS
 from hpscli.render.page import Markup, Number, facts, shown, table
 from hpscli.run.report import charts
 
@@ -16,12 +17,6 @@ MOST_BARS = 60  # of a table; of more rows the greatest are drawn
 DISTANCES = {  # details of a rule: what they are
     "joint_errors_mm": "error of each joint",
     "aligned_errors_mm": "error of each joint after alignment",
-}
-STANDING = {
-    "official": "the rule of the official code, its defects included",
-    "corrected": "the official rule where that is right or undefined; not the published number",
-    "reconstruction": "made from descriptions: no official code can run it",
-    "ours": "a rule of hps, published by nobody else",
 }
 
 
@@ -44,7 +39,7 @@ def marks(result: Result) -> Iterator[str]:
     if standing in ("corrected", "reconstruction"):
         beside = result.protocol.get("beside")
         more = f" Beside it: {beside}." if beside else ""
-        yield _mark(f"Standing: {standing}, {STANDING[standing]}.{more}")
+        yield _mark(f"Standing: {standing}, {STANDINGS[standing]}.{more}")
     for note in result.notes:
         yield _mark(note)
 
@@ -139,7 +134,7 @@ def protocol(result: Result, said: Mapping[str, str]) -> str:
     """-> the rule in English, where it comes from, what may be done with the data."""
     about = result.protocol
     standing = str(about.get("standing", ""))
-    meaning = STANDING.get(standing, "")
+    meaning = STANDINGS.get(standing, "")
     return facts(
         {
             "protocol": about.get("name"),

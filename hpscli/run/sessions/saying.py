@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from hpscli.data.evalset import EvalSet
 from hpscli.hooks import ProtocolSpec
+from hpscli.metrics.standing import STANDINGS
 from hpscli.run.sessions.request import Request
 
 Say = Callable[[str, object], None]
@@ -28,15 +29,8 @@ def say_protocol(
         say("note", f"these are people of {held}; the figures are not those of {spec.name}")
 
 
-STANDINGS = {
-    "official": "official: the rule of the benchmark's or the paper's own program",
-    "corrected": "corrected: the official rule without its mistakes",
-    "reconstruction": "reconstruction: no official program can run this",
-    "ours": "a protocol of hps: nobody else publishes numbers under it",
-}
-
-
 def standing(spec: ProtocolSpec) -> str:
     """-> what a protocol's numbers may be set beside, in a line."""
-    line = STANDINGS.get(spec.standing, spec.standing)
+    meaning = STANDINGS.get(spec.standing, "")
+    line = f"{spec.standing}: {meaning}" if meaning else spec.standing
     return f"{line} (beside it: {spec.beside})" if spec.beside else line
