@@ -8,7 +8,8 @@ from pathlib import Path
 from hpscli.data.remote import is_remote
 from hpscli.data.shards import INDEX, read_index
 from hpscli.errors import HpsError, MissingError, UsageError
-from hpscli.hooks import ProtocolSpec
+from hpscli.hooks import ModelSpec, ProtocolSpec, Weights
+from hpscli.nn.options import adapted, complete_options
 from hpscli.registry import Registry
 
 SHARDS = Path("shards")  # below the working directory, where `hps prepare` writes
@@ -102,13 +103,17 @@ def shipped_checkpoint(registry: Registry, body: str = "") -> str:
     """-> `model.tag` of the first weights that come with hps, for a body if one is asked for."""
     for spec in registry.all("model"):
         for weights in spec.weights:
-            if weights.file and body in ("", spec.body):
+            if weights.file and body in ("", _body_of(spec, weights)):
                 return f"{spec.name}.{weights.tag}"
     wanted = f" for {body}" if body else ""
     raise MissingError(
         f"no trained weights{wanted} come with hps.",
         "Name a checkpoint or a run, or make one: hps demo, hps train RECIPE",
     )
+
+
+def _body_of(spec: ModelSpec, weights: Weights) -> str:
+    return adapted(spec, complete_options(spec, weights.preset, {})).body
 
 
 def best_device(asked: str = "", local_rank: int = 0) -> str:

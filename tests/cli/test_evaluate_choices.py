@@ -58,11 +58,18 @@ def test_without_runs_the_weights_that_ship_are_taken(here: Path, capsys) -> Non
 
 def test_without_weights_for_the_body_the_error_says_what_to_type(here: Path, capsys) -> None:
     trained(Path("runs/tiny/a"))  # of another body
-    assert run(["eval", "--testset", "freihand"]) == 3
+    assert run(["eval", "--testset", "synthetic-wholebody"]) == 3
     said = capsys.readouterr().err
-    assert "no run in runs predicts mano" in said and "no trained weights for mano" in said
-    assert "hps eval CHECKPOINT --testset freihand" in said and "hps models import" in said
-    assert "metro" in said and "hmr2" not in said  # only models that predict hands
+    assert "no run in runs predicts smplx" in said and "no trained weights for smplx" in said
+    assert "hps eval CHECKPOINT --testset synthetic-wholebody" in said
+    assert "hps models import" in said
+    assert "osx" in said and "hmr2" not in said  # only models that predict hands and face
+
+
+def test_for_hands_the_weights_that_ship_are_taken(here: Path, capsys) -> None:
+    assert run(["eval", "--testset", "freihand"]) == 3  # nobody has prepared it
+    said = capsys.readouterr().err
+    assert "hmr.hand-tiny   the one that comes with hps" in said and "hps prepare freihand" in said
 
 
 def test_a_short_name_of_a_protocol_is_enough(here: Path, capsys) -> None:

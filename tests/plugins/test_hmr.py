@@ -151,3 +151,17 @@ def test_an_unknown_head_is_refused() -> None:
 def test_an_option_that_makes_no_network_is_refused() -> None:
     with pytest.raises(UsageError, match="iterations=0"):
         build_model("hmr", options={"iterations": 0})
+
+
+def test_the_hand_that_ships_gives_a_right_hand_and_no_outputs_of_bodies() -> None:
+    loaded = load_model("hmr.hand-tiny", body_source="free")
+    with torch.no_grad():
+        prediction = loaded(images())
+    assert prediction.parameters["hand_pose"].shape == (2, 15, 3, 3)
+    assert prediction.vertices is not None and prediction.vertices.shape == (2, 778, 3)
+    assert "joints49" not in prediction.raw
+
+
+def test_an_unknown_target_is_refused() -> None:
+    with pytest.raises(UsageError, match="no target 'foot'"):
+        build_model("hmr", options={"target": "foot"})

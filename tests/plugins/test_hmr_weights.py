@@ -31,7 +31,7 @@ MANIFESTS = {
     "twins-svt": "hmr_plus_twins_svt_base",
     "hrnet-w32": "hmr_plus_hrnet_w32",
 }
-OFFICIAL = [name for name in PRESETS if name not in ("tiny", "resnet18")]
+OFFICIAL = [name for name in PRESETS if name not in ("tiny", "hand-tiny", "resnet18")]
 # Reference hmr, 6.3 (get_flops, millions, discriminator included) and 1.4 (backbone + head).
 COUNTED_MILLIONS = {"resnet50": 28.79, "twins-svt": 59.27, "hrnet-w32": 36.69}
 BACKBONE_MILLIONS = {
@@ -126,7 +126,7 @@ def test_the_head_of_another_program_in_such_a_file_is_not_taken_for_hmr() -> No
     assert weights.guess_mmhuman3d(shapes) is None
 
 
-BACKBONES = [name for name in PRESETS if name not in ("tiny", "resnet18", "spin")]
+BACKBONES = [name for name in PRESETS if name not in ("tiny", "hand-tiny", "resnet18", "spin")]
 
 
 @pytest.mark.parametrize("name", BACKBONES)

@@ -1,7 +1,8 @@
-"""HMR: image -> features -> SMPL parameters and a weak-perspective camera.
+"""HMR: image -> features -> parameters of SMPL (or of MANO) and a weak-perspective camera.
 
 The iterative regressor is that of SPIN, mmhuman3d and HMR+: state (pose 144 = 24 x 6D, shape 10,
-camera 3) starts at mean values, and the same two layers correct it `iterations` times.
+camera 3) starts at mean values, and the same two layers correct it `iterations` times. Of a hand
+there are 16 rotations instead of 24; that is ours.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hps_models.hmr.tiny import TinyBackbone
-from hpscli.body.layer import mean_parameters
+from hpscli.body.layer import PARAMETERS, mean_parameters
 from hpscli.body.rotations import rotation6d_to_matrix
 from hpscli.errors import UsageError
 from hpscli.nn.backbones import backbone as any_backbone
@@ -21,12 +22,13 @@ from hpscli.records import Prediction
 
 JOINTS = 24
 POSE, SHAPE, CAMERA = JOINTS * 6, 10, 3
+KINDS = {"body": "smpl", "hand": "mano"}  # what is regressed -> the kind of body
 DECODER_GAIN = 0.01  # of the Xavier initialisation: the first estimate is the mean body
 
 
 @dataclass(frozen=True)
 class State:
-    """pose (B,144) interleaved 6D, shape (B,10), camera (B,3); `first`: after one iteration."""
+    """pose (B,6J) interleaved 6D, shape (B,10), camera (B,3); `first`: after one iteration."""
 
     pose: Tensor
     shape: Tensor
@@ -41,15 +43,17 @@ class Regressor(nn.Module):
     init_shape: Tensor
     init_cam: Tensor
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, kind: str) -> None:
         super().__init__()
         self.channels = channels
-        mean = mean_parameters("smpl")
+        _, self.limbs = PARAMETERS[kind]  # the parameter of all rotations but the first
+        self.pose_size = 6 * sum(PARAMETERS[kind].values())
+        mean = mean_parameters(kind)
         for name, key in (("init_pose", "pose6d"), ("init_shape", "betas"), ("init_cam", "camera")):
             self.register_buffer(name, torch.as_tensor(mean[key], dtype=torch.float32)[None])
 
     def _add_decoders(self, hidden: int) -> None:
-        self.decpose = nn.Linear(hidden, POSE)
+        self.decpose = nn.Linear(hidden, self.pose_size)
         self.decshape = nn.Linear(hidden, SHAPE)
         self.deccam = nn.Linear(hidden, CAMERA)
         for decoder in (self.decpose, self.decshape, self.deccam):
@@ -59,10 +63,12 @@ class Regressor(nn.Module):
 class IterativeRegressor(Regressor):
     """SPIN's: no activation between the layers, dropout after each, weights shared by iterations."""
 
-    def __init__(self, channels: int, hidden: int, dropout: float, iterations: int) -> None:
-        super().__init__(channels)
+    def __init__(
+        self, channels: int, hidden: int, dropout: float, iterations: int, kind: str
+    ) -> None:
+        super().__init__(channels, kind)
         self.iterations = iterations
-        self.fc1 = nn.Linear(channels + POSE + SHAPE + CAMERA, hidden)
+        self.fc1 = nn.Linear(channels + self.pose_size + SHAPE + CAMERA, hidden)
         self.drop1 = nn.Dropout(dropout)
         self.fc2 = nn.Linear(hidden, hidden)
         self.drop2 = nn.Dropout(dropout)
@@ -88,8 +94,8 @@ class IterativeRegressor(Regressor):
 class DirectRegressor(Regressor):
     """One hidden layer with ReLU, then corrections of the mean: no feedback, cheap to train."""
 
-    def __init__(self, channels: int, hidden: int, dropout: float) -> None:
-        super().__init__(channels)
+    def __init__(self, channels: int, hidden: int, dropout: float, kind: str) -> None:
+        super().__init__(channels, kind)
         self.fc1 = nn.Linear(channels, hidden)
         self.drop1 = nn.Dropout(dropout)
         self._add_decoders(hidden)
@@ -105,7 +111,7 @@ class DirectRegressor(Regressor):
 
 
 class HMR(nn.Module):
-    """image (B,3,H,W) -> Prediction with camera and SMPL parameters."""
+    """image (B,3,H,W) -> Prediction with camera and the parameters of a body or hand."""
 
     def __init__(self, backbone: nn.Module, regressor: Regressor) -> None:
         super().__init__()
@@ -113,7 +119,7 @@ class HMR(nn.Module):
         self.regressor = regressor
 
     def forward(self, image: Tensor) -> Prediction:
-        """image (B,3,H,W) -> Prediction(camera, global_orient, body_pose, betas)."""
+        """image (B,3,H,W) -> Prediction(camera, global_orient, body_pose or hand_pose, betas)."""
         feature = self.backbone(image)
         pooled = chunked_mean(feature, self.regressor.channels) if feature.ndim == 4 else feature
         state: State = self.regressor(pooled)
@@ -133,7 +139,7 @@ class HMR(nn.Module):
             camera=state.camera,
             parameters={
                 "global_orient": rotations[:, 0],
-                "body_pose": rotations[:, 1:],
+                self.regressor.limbs: rotations[:, 1:],
                 "betas": state.shape,
             },
             raw=raw,
@@ -141,8 +147,8 @@ class HMR(nn.Module):
 
 
 def rotations_of(pose: Tensor) -> Tensor:
-    """pose (B,144) interleaved 6D -> rotation matrices (B,24,3,3), never in half precision."""
-    return rotation6d_to_matrix(pose.float().view(-1, JOINTS, 6), "interleaved")
+    """pose (B,6J) interleaved 6D -> rotation matrices (B,J,3,3), never in half precision."""
+    return rotation6d_to_matrix(pose.float().view(len(pose), -1, 6), "interleaved")
 
 
 def build(
@@ -152,6 +158,7 @@ def build(
     hidden: int,
     dropout: float,
     feature_width: int = 0,
+    target: str = "body",
     crop: str = "",
     losses: str = "",
 ) -> HMR:
@@ -164,12 +171,15 @@ def build(
         )
     if head not in ("iterative", "direct"):
         raise UsageError(f"hmr: no head '{head}'.", "One of: iterative, direct.")
-    if backbone == "tiny":
-        features: nn.Module = TinyBackbone()
-        channels = TinyBackbone.channels
+    if target not in KINDS:
+        raise UsageError(f"hmr: no target '{target}'.", f"One of: {', '.join(KINDS)}.")
+    if backbone in ("tiny", "hand-tiny"):
+        tiny = TinyBackbone(smaller=backbone == "hand-tiny")
+        features: nn.Module = tiny
+        channels = tiny.channels
     else:
         features, channels = any_backbone(backbone)
     width = feature_width or channels
     if head == "direct":
-        return HMR(features, DirectRegressor(width, hidden, dropout))
-    return HMR(features, IterativeRegressor(width, hidden, dropout, iterations))
+        return HMR(features, DirectRegressor(width, hidden, dropout, KINDS[target]))
+    return HMR(features, IterativeRegressor(width, hidden, dropout, iterations, KINDS[target]))
