@@ -244,7 +244,9 @@ def _mixed_bodies(recipe: Recipe, parts: list[Part]) -> Iterator[str]:
     told = [part for part in parts if part.body_source]
     if not told:
         return
-    kind = get_registry().model(recipe.model.name).body
+    spec = get_registry().model(recipe.model.name)
+    options = complete_options(spec, recipe.model.preset, recipe.model.options)
+    kind = adapted(spec, options).body
     own = choose_make(
         kind, gender="neutral", source=recipe.model.body, age="adult", hand="right"
     ).source
