@@ -40,3 +40,16 @@ def test_the_area_is_that_of_trapezoids_over_the_axis() -> None:
     assert area(np.linspace(0, 1, 100), STEPS) == pytest.approx(0.5)
     uneven = np.array([0.0, 1.0, 4.0])
     assert area(np.array([0.0, 1.0, 1.0]), uneven) == pytest.approx((0.5 + 3) / 4)
+
+
+@pytest.mark.parametrize("inclusive", [True, False])
+@pytest.mark.parametrize(
+    "thresholds", [np.linspace(0, 0.05, 100), np.arange(0, 151, 5.0), np.geomspace(1, 9, 7)]
+)
+def test_values_at_and_beside_thresholds_are_counted_exactly(
+    thresholds: np.ndarray, inclusive: bool
+) -> None:
+    beside = [np.nextafter(thresholds, np.inf), np.nextafter(thresholds, -np.inf)]
+    values = np.concatenate([thresholds, *beside, [np.inf, -np.inf, np.nan, 1e300, -0.0]])
+    compared = values[:, None] <= thresholds if inclusive else values[:, None] < thresholds
+    assert (hit_counts(values[None], thresholds, inclusive=inclusive) == compared.sum(axis=0)).all()
