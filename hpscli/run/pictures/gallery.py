@@ -10,7 +10,7 @@ from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.results import Result
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.render.pictures import contact_sheet, draw_in_crop, write_image
-from hpscli.run.pictures.shown import chosen_or_first, shown_people
+from hpscli.run.pictures.shown import camera_remark, chosen_or_first, shown_people
 from hpscli.run.pictures.shown import chosen_people as chosen_people
 
 TILE_PX = 256
@@ -30,7 +30,9 @@ def write_gallery(
     places, captions = chosen_or_first(result, each)
     keys = [result.keys[place] for place in places]
     tiles = []
-    for shown in shown_people(model, EvalSet(shards), keys, protocol, TILE_PX, preparation):
+    people = shown_people(model, EvalSet(shards), keys, protocol, TILE_PX, preparation)
+    for number, shown in enumerate(people):
+        captions[number] += camera_remark(shown.camera)
         drawn = draw_in_crop(shown.crop, shown.meshes[0], model.body.faces, shown.camera)
         tiles.append(np.concatenate([shown.crop, drawn], axis=1))
     sheet = contact_sheet(

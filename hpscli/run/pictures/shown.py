@@ -38,6 +38,11 @@ class Shown:
     affine: Floats
 
 
+def camera_remark(camera: Floats) -> str:
+    """weak camera (3,) -> "", or why no mesh is seen: untrained networks look the other way."""
+    return "" if camera[0] > 0 else "  (behind the camera)"
+
+
 def chosen_people(result: Result, metric: str, each: int) -> tuple[list[int], list[str]]:
     """-> places in the sample list and captions: worst first, then around the median, then best."""
     kind, values = result.metrics[metric], result.errors[metric]

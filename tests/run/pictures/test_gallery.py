@@ -8,6 +8,7 @@ from hpscli.metrics.results import Result
 from hpscli.metrics.rules import metric
 from hpscli.render.pictures import draw_in_crop
 from hpscli.run.pictures.gallery import chosen_people
+from hpscli.run.pictures.shown import camera_remark
 
 
 def result(values: np.ndarray) -> Result:
@@ -45,5 +46,6 @@ def test_a_person_behind_the_camera_is_not_drawn() -> None:
     for scale in (-1.0, 0.0, float("nan")):
         drawn = draw_in_crop(crop, triangle, faces, np.array([scale, 0, 0]))
         np.testing.assert_array_equal(drawn, crop)
+        assert "behind the camera" in camera_remark(np.array([scale, 0, 0]))
     drawn = draw_in_crop(crop, triangle, faces, np.array([0.5, 0, 0]))
-    assert (drawn != crop).any()
+    assert (drawn != crop).any() and camera_remark(np.array([0.5, 0, 0])) == ""
