@@ -86,7 +86,7 @@ def test_rows_say_what_they_need(fake: None, capsys: pytest.CaptureFixture[str])
     assert any("hps assets import" in need["fix"] for need in metro)
     assert needs[(here, "unheard", "mpjpe")][0]["kind"] == "model"
     (shards,) = needs[("elsewhere/test@fake-v1", "hmr.tiny", "mpjpe")]
-    assert shards["kind"] == "shards" and "elsewhere: prepare its files by" in shards["fix"]
+    assert shards["kind"] == "shards" and "hps prepare FORM --split test" in shards["fix"]
 
 
 def test_an_imported_checkpoint_is_needed_no_more(
