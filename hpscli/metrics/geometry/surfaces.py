@@ -34,9 +34,18 @@ class FScores:
     recall: Array  # of the second: what lies near the first
 
 
-def f_scores(first: ArrayLike, second: ArrayLike, thresholds: ArrayLike) -> FScores:
-    """first (N,P,3), second (N,Q,3), thresholds (T,) -> F-scores; a point is near when d < t."""
-    a, b = near_counts(first, second, thresholds)
+def f_scores(
+    first: ArrayLike,
+    second: ArrayLike,
+    thresholds: ArrayLike,
+    *,
+    kept: "dict[int, Prepared] | None" = None,
+) -> FScores:
+    """first (N,P,3), second (N,Q,3), thresholds (T,) -> F-scores; a point is near when d < t.
+
+    kept: an empty table; given again with the same first surfaces, they are not sorted again.
+    """
+    a, b = near_counts(first, second, thresholds, kept=kept)
     precision, recall = a / np.asarray(first).shape[1], b / np.asarray(second).shape[1]
     both = precision + recall
     f = np.divide(2 * recall * precision, both, out=np.zeros_like(both), where=both > 0)
@@ -44,10 +53,17 @@ def f_scores(first: ArrayLike, second: ArrayLike, thresholds: ArrayLike) -> FSco
 
 
 def near_counts(
-    first: ArrayLike, second: ArrayLike, thresholds: ArrayLike
+    first: ArrayLike,
+    second: ArrayLike,
+    thresholds: ArrayLike,
+    *,
+    kept: "dict[int, Prepared] | None" = None,
 ) -> tuple[Counts, Counts]:
     """first (N,P,3), second (N,Q,3), thresholds (T,) -> how many points of each have the other one
-    nearer than t: (N,T), (N,T). Exact: a distance of t itself is not near."""
+    nearer than t: (N,T), (N,T). Exact: a distance of t itself is not near.
+
+    kept: what was worked out of the first surfaces, for further calls with the same ones.
+    """
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     limits = np.asarray(thresholds, np.float64)
     if a.ndim != 3 or b.ndim != 3 or len(a) != len(b) or (a.shape[2], b.shape[2]) != (3, 3):
@@ -59,18 +75,42 @@ def near_counts(
         return counts[0], counts[1]
     for start in range(0, len(a), CHUNK):
         rows = slice(start, start + CHUNK)
-        counts[:, rows] = _chunk(a[rows], b[rows], limits)
+        ready = {} if kept is None else kept
+        if start not in ready:
+            ready[start] = _prepared(a[rows])
+        counts[:, rows] = _chunk(ready[start], a[rows], b[rows], limits)
     return counts[0], counts[1]
 
 
-def _chunk(a: Array, b: Array, limits: Array) -> Counts:
+@dataclass(frozen=True)
+class Prepared:
+    """The first surfaces of a few pairs, ready to be compared with others."""
+
+    middle: Array  # (N,3,1)
+    low: Array  # (N,3) of the centred points
+    high: Array  # (N,3)
+    axis: NDArray[np.int64]  # (N,) the widest
+    packed: Single  # (N,5,P) in the order of that axis
+    order: NDArray[np.int64]  # (N,P)
+
+
+def _prepared(points: Array) -> Prepared:
+    side = np.ascontiguousarray(points.transpose(0, 2, 1))
+    middle = side.mean(axis=2, keepdims=True)
+    side = side - middle
+    low, high = side.min(axis=2), side.max(axis=2)
+    axis = (high - low).argmax(axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):  # huge ones are compared in float64
+        return Prepared(middle, low, high, axis, *_in_order(side, axis))
+
+
+def _chunk(first: Prepared, a: Array, b: Array, limits: Array) -> Counts:
     """A few pairs -> counts (2,N,T)."""
     counts = np.zeros((2, len(a), len(limits)), np.int64)
     reach = float(limits.max())
-    sides = [np.ascontiguousarray(points.transpose(0, 2, 1)) for points in (a, b)]
-    middle = sides[0].mean(axis=2, keepdims=True)
-    sides = [side - middle for side in sides]
-    low, high = [side.min(axis=2) for side in sides], [side.max(axis=2) for side in sides]
+    second = np.ascontiguousarray(b.transpose(0, 2, 1))
+    second -= first.middle
+    low, high = (first.low, second.min(axis=2)), (first.high, second.max(axis=2))
     gap = np.maximum(low[0] - high[1], low[1] - high[0])
     meet = np.asarray((gap <= reach).all(axis=1))
     largest = [np.maximum(high[k] ** 2, low[k] ** 2).sum(axis=1) for k in (0, 1)]
@@ -80,14 +120,19 @@ def _chunk(a: Array, b: Array, limits: Array) -> Counts:
         counts[:, place] = _one_exactly(a[place], b[place], limits)
     chosen = np.flatnonzero(meet & sharp)
     if len(chosen):
-        widest = (high[0] - low[0])[chosen].argmax(axis=1)
-        ordered = [_in_order(side[chosen], widest) for side in sides]
+        whole = len(chosen) == len(a)
+        taken = slice(None) if whole else chosen  # a slice copies nothing
+        axis = first.axis[taken]
+        ordered = (
+            (first.packed[taken], first.order[taken]),
+            _in_order(second[taken], axis),
+        )
         # rounding moves points along the axis, far less than the band at the reach
-        near = _nearest_squares(ordered[0][0], ordered[1][0], widest, 1.001 * reach)
+        near = _nearest_squares(ordered[0][0], ordered[1][0], axis, 1.001 * reach)
         for side, (own, other) in enumerate(((a, b), (b, a))):
             order = ordered[side][1]
             counts[side, chosen] = _decided(
-                near[side], order, band[chosen], own[chosen], other[chosen], limits
+                near[side], order, band[taken], own[taken], other[taken], limits
             )
     return counts
 

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hpscli.errors import InvalidData
 from hpscli.metrics.curves import area, hit_shares
-from hpscli.metrics.geometry.surfaces import f_scores
+from hpscli.metrics.geometry.surfaces import Prepared, f_scores
 from hpscli.metrics.hands.alignment import Similarity, scale_translation, similarity
 
 Array = NDArray[np.float64]
@@ -134,9 +134,10 @@ def _errors(prediction: Hands, truth: Hands, program: Program, corresponds: bool
     if corresponds:
         vertices["mesh"] = distances(prediction.vertices, truth.vertices)
         vertices["mesh_al"] = distances(moved, truth.vertices)
+    kept: dict[int, Prepared] = {}
     f = {
-        "": f_scores(truth.vertices, prediction.vertices, F_THRESHOLDS).f,
-        "_al": f_scores(truth.vertices, moved, F_THRESHOLDS).f,
+        "": f_scores(truth.vertices, prediction.vertices, F_THRESHOLDS, kept=kept).f,
+        "_al": f_scores(truth.vertices, moved, F_THRESHOLDS, kept=kept).f,
     }
     return Errors(joints=joints, vertices=vertices, f=f)
 

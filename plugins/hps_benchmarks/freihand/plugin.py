@@ -210,7 +210,6 @@ def hps_speeds() -> list[SpeedSpec]:
             plain=f"{HERE}.speed:plain",
             people=COUNT,
             at_least=25.0,
-            share=0.2,
             summary="FreiHAND's twelve numbers of 3960 hands beside a loop with trees of neighbours",
             official="112 s with reading, for 3960 hands (metrics/PERF.md, one thread)",
         )
