@@ -24,7 +24,9 @@ def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         import time
 
         seen.append(len(given["points"]))
-        time.sleep(0.001 * len(given["points"]))
+        end = time.process_time() + 0.001 * len(given["points"])
+        while time.process_time() < end:  # sleeping is no computing, and is not counted
+            pass
         return {"sum": np.array([row.sum() for row in given["points"]])}
 
     found.make = lambda: {"points": np.arange(PEOPLE * 3.0).reshape(PEOPLE, 3), "about": "all"}
