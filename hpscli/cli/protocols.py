@@ -172,7 +172,7 @@ def effects_(
 
 def _of_testset(testset: str) -> "list[ProtocolSpec]":
     from hpscli.errors import UsageError, did_you_mean
-    from hpscli.metrics.protocols import places
+    from hpscli.metrics.protocol_names import places
     from hpscli.registry import get_registry
 
     specs: list[ProtocolSpec] = get_registry().all("protocol")

@@ -10,7 +10,7 @@ from typing import Any
 from hpscli.data.shards import read_index
 from hpscli.errors import HpsError
 from hpscli.hooks import ModelSpec, ProtocolSpec, Published, Weights
-from hpscli.metrics.protocols import belongs, places, short_names
+from hpscli.metrics.protocol_names import belongs, places, short_names
 from hpscli.registry import Registry
 from hpscli.run.places import find_shards
 

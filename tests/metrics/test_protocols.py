@@ -8,7 +8,8 @@ import pytest
 from hpscli.body.joints import joint_set
 from hpscli.errors import UsageError
 from hpscli.hooks import ProtocolSpec
-from hpscli.metrics.protocols import METRICS, Points, find_protocol, measure, sentences
+from hpscli.metrics.protocol_names import find_protocol
+from hpscli.metrics.protocols import METRICS, Points, measure, sentences
 from hpscli.registry import Plugin, Registry, get_registry
 
 ALL = tuple(METRICS)

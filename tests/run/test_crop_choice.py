@@ -19,7 +19,7 @@ from hpscli.data.preparation import (
     crop_window,
 )
 from hpscli.errors import UsageError
-from hpscli.metrics.protocols import find_protocol
+from hpscli.metrics.protocol_names import find_protocol
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.records import Camera
 from hpscli.registry import get_registry

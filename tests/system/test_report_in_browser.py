@@ -197,7 +197,7 @@ def test_a_comparison_draws_people_and_joints(folder: Path) -> None:
 
 
 def test_the_audit_of_a_data_set_shows_its_people(folder: Path) -> None:
-    from hpscli.metrics.protocols import find_protocol
+    from hpscli.metrics.protocol_names import find_protocol
     from hpscli.registry import get_registry
     from hpscli.run.places import find_shards
 

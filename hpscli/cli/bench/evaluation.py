@@ -100,7 +100,7 @@ def _plain(found: "Shares") -> dict[str, Any]:
 def _model(name: str, device: str) -> "tuple[LoadedModel, ProtocolSpec]":
     """-> a model with random weights, and the protocol of generated people for its body."""
     from hpscli.body.kit import body_kit
-    from hpscli.metrics.protocols import find_protocol
+    from hpscli.metrics.protocol_names import find_protocol
     from hpscli.nn.checkpoints import build_model, check_device
     from hpscli.nn.files import CheckpointInfo
     from hpscli.nn.loaded import LoadedModel, arranged

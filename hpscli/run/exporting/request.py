@@ -8,7 +8,7 @@ from typing import Any
 
 from hpscli.errors import MissingError, UsageError, did_you_mean
 from hpscli.hooks import ProtocolSpec, WriterSpec
-from hpscli.metrics.protocols import belongs
+from hpscli.metrics.protocol_names import belongs
 from hpscli.nn import sources
 from hpscli.nn.files import is_ours, read_info
 from hpscli.registry import Registry, get_registry

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hpscli.errors import HpsError, MissingError, UsageError, did_you_mean
 from hpscli.hooks import ModelSpec, ProtocolSpec
-from hpscli.metrics.protocols import find_protocol, places, short_names
+from hpscli.metrics.protocol_names import find_protocol, places, short_names
 from hpscli.metrics.rules import Figure
 from hpscli.nn.files import read_info
 from hpscli.nn.options import adapted, adapted_by_name, complete_options

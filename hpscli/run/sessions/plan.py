@@ -7,7 +7,7 @@ from typing import Any
 from hpscli.data.evalset import EvalSet
 from hpscli.errors import HpsError, MissingError
 from hpscli.hooks import ModelSpec, ProtocolSpec
-from hpscli.metrics.protocols import find_protocol
+from hpscli.metrics.protocol_names import find_protocol
 from hpscli.nn.files import is_ours, read_info
 from hpscli.nn.options import adapted, adapted_by_name, complete_options, preset_of
 from hpscli.nn.sources import find_checkpoint

@@ -15,7 +15,7 @@ from hpscli.data.evalset import EvalSet
 from hpscli.errors import InvalidData
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.hands.scores import Hands, measure_hands, scores_text, set_scores
-from hpscli.metrics.protocols import find_protocol
+from hpscli.metrics.protocol_names import find_protocol
 from hpscli.metrics.results import Result
 from hpscli.nn.loaded import LoadedModel
 from hpscli.records import Prediction, PredictionSet

@@ -11,7 +11,7 @@ from hps_benchmarks.ho3d.score import PROGRAM
 from hpscli.body.layer import load_body
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.hands.scores import Hands, measure_hands, scores_text, set_scores
-from hpscli.metrics.protocols import find_protocol
+from hpscli.metrics.protocol_names import find_protocol
 from hpscli.metrics.results import Result
 from hpscli.records import PredictionSet
 from hpscli.registry import get_registry, resolve

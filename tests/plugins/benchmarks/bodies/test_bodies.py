@@ -7,7 +7,7 @@ import torch
 from hpscli.body.rotations import axis_angle_to_matrix
 from hpscli.errors import InvalidData, UsageError
 from hpscli.hooks import ProtocolSpec
-from hpscli.metrics.protocols import find_protocol
+from hpscli.metrics.protocol_names import find_protocol
 from hpscli.metrics.rules import rule_of
 from hpscli.records import Prediction
 from hpscli.registry import get_registry
