@@ -1,5 +1,6 @@
 """The rule of hand benchmarks: joints and mesh in camera space, as annotated or as posed."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -38,7 +39,7 @@ KINDS = {
 }
 
 
-class HandRule:
+class HandRule(ABC):
     """Joints, vertices and surfaces of hands, measured as one official program does."""
 
     program: Program
@@ -130,9 +131,9 @@ class HandRule:
             notes=self.notes(int((~known).sum()), "mesh_mean3d" in values),
         )
 
+    @abstractmethod
     def printed(self, scores: Mapping[str, float]) -> str:
         """-> what the official program prints before it writes scores.txt."""
-        raise NotImplementedError
 
     def curves(self, values: Mapping[str, Array]) -> dict[str, Curve]:
         """-> shares of joints and vertices within growing distances."""
