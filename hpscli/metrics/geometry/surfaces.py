@@ -108,8 +108,7 @@ def _chunk(first: Prepared, a: Array, b: Array, limits: Array) -> Counts:
     """A few pairs -> counts (2,N,T)."""
     counts = np.zeros((2, len(a), len(limits)), np.int64)
     reach = float(limits.max())
-    second = np.ascontiguousarray(b.transpose(0, 2, 1))
-    second -= first.middle
+    second = np.subtract(b.transpose(0, 2, 1), first.middle, order="C")
     low, high = (first.low, second.min(axis=2)), (first.high, second.max(axis=2))
     gap = np.maximum(low[0] - high[1], low[1] - high[0])
     meet = np.asarray((gap <= reach).all(axis=1))

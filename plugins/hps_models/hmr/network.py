@@ -148,7 +148,7 @@ class HMR(nn.Module):
 
 def rotations_of(pose: Tensor) -> Tensor:
     """pose (B,6J) interleaved 6D -> rotation matrices (B,J,3,3), never in half precision."""
-    return rotation6d_to_matrix(pose.float().unflatten(1, (-1, 6)), "interleaved")
+    return rotation6d_to_matrix(pose.float().reshape(pose.shape[0], -1, 6), "interleaved")
 
 
 def build(

@@ -54,6 +54,13 @@ def test_counts_are_exact_for_any_size_and_unit(
     assert np.array_equal(near_counts(first, second, limits), by_all_pairs(first, second, limits))
 
 
+def test_the_surfaces_stay_as_they_are() -> None:
+    first, second = DRAW.standard_normal((2, 3, 1, 3)) * 0.01
+    before = first.copy(), second.copy()
+    near_counts(first, second, LIMITS)
+    assert np.array_equal(first, before[0]) and np.array_equal(second, before[1])
+
+
 def test_a_distance_of_exactly_the_threshold_is_not_near() -> None:
     grid = np.stack(np.meshgrid(*[np.arange(4) * 0.25] * 3), -1).reshape(1, -1, 3)
     moved = grid + [0.125, 0, 0]
