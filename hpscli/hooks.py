@@ -70,6 +70,7 @@ class ModelSpec:
     layouts: tuple[Layout, ...] = ()  # of foreign checkpoints that it reads and writes
     adapt: str = ""  # target(spec, options) -> the spec at these options: body, sizes, crop ...
     takes_kit: bool = False  # build(..., kit=BodyKit): it is built around a body's mesh
+    adversary: str = ""  # target(**options) -> hpscli.train.adversary.Critic: a prior of poses
     raw: str = ""  # target(prediction, kit) -> raw outputs that need the body
     crop: str = "fast"  # or target: the image preparation of its authors
     assets: tuple[str, ...] = ()  # without these its authors' numbers cannot be had

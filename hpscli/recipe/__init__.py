@@ -1,6 +1,7 @@
 """A recipe: one TOML file that says everything about an experiment; typed, checked, hashed.
 
 Reading order: the one base recipe that it may name, the file itself, `key=value` overrides.
+Files whose names begin with _ are bases of a family: not listed, not run.
 """
 
 import hashlib
@@ -8,110 +9,60 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 import tomlkit
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from hpscli.errors import MissingError, UsageError, did_you_mean
 from hpscli.mistakes import mistakes
+from hpscli.recipe.schema import (
+    About,
+    Adversary,
+    Augment,
+    Data,
+    Export,
+    Group,
+    Member,
+    Model,
+    Optim,
+    Recipe,
+    Section,
+    Target,
+    Train,
+    Validation,
+)
 
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-
-class Model(Section):
-    name: str
-    preset: str = ""
-    options: dict[str, Any] = {}  # checked against the plugin's declared options when built
-    body: Literal["", "free", "imported"] = ""  # "": imported files when there are any, else free
-    init: str = ""  # weights to start from: file, model.tag or run folder
-
-
-class Member(Section):
-    """One data set of the training mix."""
-
-    shards: str  # folder or URL with index.json
-    weight: float = Field(1.0, ge=0)
-    limit: int = Field(0, ge=0)  # use only the first N samples; 0: all
-    prepare: str = ""  # what to type after `hps prepare` to make these shards
-
-
-class Validation(Section):
-    shards: str
-    protocol: str
-    limit: int = Field(0, ge=0)
-    batch: int = Field(32, ge=1)
-    prepare: str = ""  # as in the mix
-
-
-class Data(Section):
-    mix: dict[str, Member] = {}
-    validation: Validation | None = None
-    image_size: tuple[int, int] | None = None  # (height, width); default: the model's own
-    joints: str = "smpl24"  # joint set of the supervision
-    workers: int = Field(1, ge=0)
-    crop_scale: float = Field(1.0, gt=0)
-
-
-class Augment(Section):
-    """Random changes of training crops; ranges are +-."""
-
-    flip: float = Field(0.5, ge=0, le=1)
-    rotation_degrees: float = Field(30.0, ge=0, le=180)
-    rotation_chance: float = Field(0.6, ge=0, le=1)
-    scale: float = Field(0.25, ge=0, lt=1)
-    shift: float = Field(0.0, ge=0, lt=1)  # of the box side
-    colour: float = Field(0.4, ge=0, lt=1)  # per-channel multiplier
-    erase: float = Field(0.0, ge=0, le=1)  # chance of a random rectangle
-
-
-class Optim(Section):
-    name: Literal["adam", "adamw", "sgd"] = "adamw"
-    lr: float = Field(1e-4, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
-    betas: tuple[float, float] = (0.9, 0.999)
-    momentum: float = 0.9
-    batch: int = Field(32, ge=1)  # per process
-    global_batch: int = Field(0, ge=0)  # what the numbers were published with; 0: not stated
-    accumulate: int = Field(1, ge=1)
-    clip_norm: float = Field(0.0, ge=0)  # 0: off
-    ema: float = Field(0.0, ge=0, lt=1)  # decay; 0: off
-    schedule: Literal["constant", "cosine", "step"] = "constant"
-    warmup_steps: int = Field(0, ge=0)
-    step_epochs: tuple[int, ...] = ()  # schedule = "step": multiply lr by step_factor after these
-    step_factor: float = 0.1
-
-
-class Train(Section):
-    epochs: int = Field(1, ge=1)
-    epoch_samples: int = Field(..., ge=1)  # an epoch is a number of samples, over all processes
-    dtype: Literal["fp32", "bf16", "fp16"] = "fp32"
-    compile: bool = False
-    log_every: int = Field(50, ge=1)  # optimiser steps
-    checkpoint_every: int = Field(1000, ge=1)  # optimiser steps; also at each epoch's end
-    keep: int = Field(2, ge=1)  # numbered checkpoints kept besides best and last
-    overlays: int = Field(4, ge=0)  # pictures per epoch
-
-
-class Recipe(Section):
-    name: str
-    summary: str = ""
-    base: str = ""
-    seed: int = 0
-    needs: tuple[str, ...] = ()  # data sets and assets that a person must bring
-    model: Model
-    data: Data
-    augment: Augment = Augment()
-    loss: dict[str, float] = {}  # name of a loss of the model -> weight
-    optim: Optim = Optim()
-    train: Train
+__all__ = [
+    "About",
+    "Adversary",
+    "Augment",
+    "Data",
+    "Export",
+    "Group",
+    "Member",
+    "Model",
+    "Optim",
+    "Recipe",
+    "Section",
+    "Target",
+    "Train",
+    "Validation",
+    "find_recipe",
+    "flat_values",
+    "known_keys",
+    "list_recipes",
+    "load_recipe",
+    "recipe_folders",
+    "recipe_hash",
+    "to_toml",
+    "validated",
+]
 
 
 def recipe_folders() -> list[Path]:
     """-> where recipes are looked for by name: beside the checkout, or inside the wheel."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     return [f for f in (package.parent / "recipes", package / "_recipes") if f.is_dir()]
 
 
@@ -121,6 +72,7 @@ def list_recipes() -> dict[str, Path]:
         path.relative_to(folder).with_suffix("").as_posix(): path
         for folder in recipe_folders()
         for path in sorted(folder.rglob("*.toml"))
+        if not path.name.startswith("_")
     }
 
 
@@ -144,14 +96,53 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     raw = _read(path)
     if base := raw.get("base"):
         local = path.parent / f"{base}.toml"
-        below = _read(local if local.is_file() else find_recipe(base))
+        below = _read(local if local.is_file() else _find_base(base))
         if below.get("base"):
             raise UsageError(
                 f"recipe '{path}' has base '{base}', which has a base itself: one only."
             )
         raw = _merged(below, raw)
-    typed = [_override(raw, word) for word in overrides]
+    raw.setdefault("name", _name(path))
+    known = resolve_mix(raw, str(path))
+    typed = [_override(raw, word, known) for word in overrides]
     return validated(raw, str(path), typed)
+
+
+def resolve_mix(raw: dict[str, Any], origin: str) -> Mapping[str, Any]:
+    """Put members of [data.members] where the mix names them by a number, which is their weight;
+    the table goes away, for it is a family's catalogue and no part of one experiment -> the table."""
+    data = raw.get("data", {})
+    known: dict[str, Any] = data.pop("members", {}) if isinstance(data, dict) else {}
+    mix = data.get("mix", {}) if isinstance(data, dict) else {}
+    for name, entry in mix.items():
+        if _is_number(entry):
+            if name not in known:
+                raise UsageError(
+                    f"{origin}: data.mix.{name} is a number, but [data.members] has no '{name}'.",
+                    did_you_mean(name, known) or "Say where its shards are: { shards = ... }",
+                )
+            mix[name] = {**known[name], "weight": entry}
+    return known
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _name(path: Path) -> str:
+    """A recipe's file -> its name, unless it says another: that of the file, after its folders."""
+    for name, file in list_recipes().items():
+        if file.resolve() == path.resolve():
+            return name.replace("/", "-")
+    return path.stem
+
+
+def _find_base(name: str) -> Path:
+    """-> the file of a base, which is not listed: its name starts with _."""
+    for folder in recipe_folders():
+        if (file := folder / f"{name}.toml").is_file():
+            return file
+    return find_recipe(name)
 
 
 def validated(raw: Mapping[str, Any], origin: str, typed: Sequence[str] = ()) -> Recipe:
@@ -168,8 +159,9 @@ def known_keys(section: type[BaseModel] = Recipe, prefix: str = "") -> list[str]
     for name, entry in section.model_fields.items():
         keys.append(prefix + name)
         kind = entry.annotation
-        if name == "validation":
-            kind = Validation
+        optional = [part for part in get_args(kind) if part is not type(None)]
+        if len(optional) == 1:  # a section that may be absent
+            kind = optional[0]
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             keys += known_keys(kind, f"{prefix}{name}.")
     return keys
@@ -220,7 +212,7 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return both
 
 
-def _override(raw: dict[str, Any], word: str) -> str:
+def _override(raw: dict[str, Any], word: str, members: Mapping[str, Any]) -> str:
     """Set one dotted `key=value` in a parsed document; TOML, or else a plain string -> the key."""
     key, equals, text = word.partition("=")
     if not equals or not key:
@@ -229,6 +221,11 @@ def _override(raw: dict[str, Any], word: str) -> str:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
+    if key.startswith("data.mix.") and key.count(".") == 2 and _is_number(value):
+        name = key.rpartition(".")[2]
+        mix = raw.setdefault("data", {}).setdefault("mix", {})
+        mix.setdefault(name, dict(members.get(name, {})))["weight"] = value
+        return key
     *parents, last = key.split(".")
     place = raw
     for part in parents:
