@@ -29,6 +29,7 @@ def protocols() -> list[ProtocolSpec]:
     found = []
     for family in FAMILIES:
         found += _pair(family, "3dpw", "test", PW3D_PEOPLE, default=family is SPIN)
+    found += [_to_choose_by(family) for family in FAMILIES]
     found += _key_points()
     for split in H36M:
         for family in FAMILIES:
@@ -94,6 +95,18 @@ def _pair(
             **own,
         ),
     ]
+
+
+def _to_choose_by(family: Family) -> ProtocolSpec:
+    """-> the rule with a value for everybody, on people that are no test: to choose checkpoints by."""
+    rule = _pair(family, "3dpw", "validation", 0)[1]
+    return replace(
+        rule,
+        name=f"3dpw/validation@by-{family.name}-v1",
+        summary=f"{family.title} rule on 3DPW's validation people, to choose a checkpoint by.",
+        standing="ours",
+        beside="",
+    )
 
 
 def _key_points() -> list[ProtocolSpec]:

@@ -64,7 +64,24 @@ def hps_protocols() -> list[ProtocolSpec]:
                 "other meshes": OTHER_MESH,
             },
         ),
+        to_choose_by(),
     ]
+
+
+def to_choose_by() -> ProtocolSpec:
+    """-> hands that were held out of the training, measured joint by joint."""
+    return ProtocolSpec(
+        name="freihand/validation@joints-v1",
+        testset="freihand",
+        split="validation",
+        summary="poses held out of FreiHAND's training (held_out=), to choose a checkpoint by",
+        body="mano",
+        joints="mano21",
+        root=("right_wrist",),
+        metrics=("pa_mpjpe", "pa_pve", "mpjpe", "pve"),
+        source="ours",
+        licence=LICENCE,
+    )
 
 
 def _protocol(name: str, beside: str, **fields: Any) -> ProtocolSpec:

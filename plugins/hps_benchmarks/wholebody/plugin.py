@@ -194,7 +194,20 @@ def pw3d() -> list[ProtocolSpec]:
             "root": "both sides are moved so that their pelvis is the origin",
         },
     )
-    return _pair("3DPW for SMPL-X by shared joints", "smplerx-corrected-v1", smplerx)
+    official, corrected = _pair("3DPW for SMPL-X by shared joints", "smplerx-corrected-v1", smplerx)
+    return [official, corrected, _to_choose_by(corrected)]
+
+
+def _to_choose_by(rule: ProtocolSpec) -> ProtocolSpec:
+    """-> a rule of 3DPW's test on its validation people."""
+    return replace(
+        rule,
+        name="3dpw/validation@by-smplerx-v1",
+        split="validation",
+        summary="SMPLer-X's rule on 3DPW's validation people, to choose a checkpoint by.",
+        standing="ours",
+        beside="",
+    )
 
 
 def h36m() -> list[ProtocolSpec]:
