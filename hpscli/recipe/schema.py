@@ -95,7 +95,7 @@ class Optim(Section):
     betas: tuple[float, float] = (0.9, 0.999)
     momentum: float = 0.9
     groups: dict[str, Group] = {}  # the first that matches a parameter has it
-    layer_decay: float = Field(1.0, gt=0, le=1)  # of a ViT: lr * this per block below the last
+    layer_decay: float = Field(1.0, gt=0, le=1)  # of a ViT: the last block lr * this, and so on down
     batch: int = Field(32, ge=1)  # per process
     global_batch: int = Field(0, ge=0)  # what the numbers were published with; 0: not stated
     accumulate: int = Field(1, ge=1)
@@ -111,9 +111,9 @@ class Optim(Section):
 class Adversary(Section):
     """A network that tells real poses from predicted ones, and learns beside the model."""
 
-    poses: str  # folder of real ones, as `hps prepare amass` makes it
-    prepare: str = ""  # what to type after `hps prepare` to make it
-    weight: float = Field(1.0, gt=0)  # of the term that the model learns from
+    poses: str  # folder of real ones, as `hps prepare amass` makes it, or an asset: poses-cmu-mosh
+    prepare: str = ""  # what to type after `hps prepare` to make the folder
+    weight: float = Field(1.0, ge=0)  # of the term that the model learns from; 0: no adversary
     name: OptimizerName = "adam"
     lr: float = Field(1e-4, gt=0)
     weight_decay: float = Field(0.0, ge=0)

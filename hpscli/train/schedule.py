@@ -64,3 +64,15 @@ def rate_factor(optim: Optim, steps: Steps, step: int) -> float:
         epoch = step // steps.per_epoch
         return float(optim.step_factor ** sum(epoch >= limit for limit in optim.step_epochs))
     return 1.0
+
+
+def rate_at(optim: Optim, steps: Steps, step: int, base: float) -> float:
+    """-> the learning rate at this step (0-based) of what has this rate without a schedule.
+
+    A cosine ends at optim.min_lr; what starts below it stays where it is.
+    """
+    factor = rate_factor(optim, steps, step)
+    if optim.schedule == "cosine" and step >= optim.warmup_steps:
+        lowest = min(optim.min_lr, base)
+        return lowest + (base - lowest) * factor
+    return base * factor
