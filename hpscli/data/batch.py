@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpscli.data.augment import Changes, paint, unchanged
+from hpscli.data.augmentations.changes import Changes, paint, unchanged
 from hpscli.data.crops import compose, crop_affines, invert, warp
 from hpscli.data.labels import Moves, move_labels
 from hpscli.errors import InvalidData

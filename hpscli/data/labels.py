@@ -1,7 +1,7 @@
 """Labels of B people, moved into their crops: the same affine, rotation and mirror as the picture.
 
 Works on whole batches of arrays with the same names; what a sample lacks, or what cannot follow a
-change (see augment.py), is marked absent.
+change (see turning.py), is marked absent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpscli.body.joints import conversion_index, joint_set
-from hpscli.data.augment import (
+from hpscli.data.crops import move_points, to_crop_units
+from hpscli.data.turning import (
     LOST_BY_MIRROR,
     MIRROR_PARTNERS,
     mirror_pose,
@@ -20,7 +21,6 @@ from hpscli.data.augment import (
     turn_axis_angle,
     turn_points,
 )
-from hpscli.data.crops import move_points, to_crop_units
 from hpscli.records import Sample
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hpscli.data.augment import unchanged
+from hpscli.data.augmentations.changes import unchanged
 from hpscli.data.batch import Packed, hand_of, make_batch, to_batch
 from hpscli.data.crops import move_points
 from hpscli.data.labels import Moves, move_labels

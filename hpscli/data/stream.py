@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hpscli.body.joints import joint_set
-from hpscli.data.augment import draw
+from hpscli.data.augmentations.changes import draw
 from hpscli.data.batch import Packed, pack, to_batch
 from hpscli.data.evalset import BrokenSample, EvalSet
 from hpscli.data.mix import MixPlan, Pick, make_plan

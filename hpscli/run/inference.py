@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from hpscli.body.layer import Body, complete
-from hpscli.data.augment import MIRROR_PARTNERS, pose_order
 from hpscli.data.batch import ready
 from hpscli.data.preparation import FAST, Preparation, preparation
+from hpscli.data.turning import MIRROR_PARTNERS, pose_order
 from hpscli.errors import InvalidData, UsageError
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.records import Batch, Prediction

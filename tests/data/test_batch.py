@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from hpscli.body.joints import joint_set
 from hpscli.body.rotations import axis_angle_to_matrix
-from hpscli.data.augment import Changes, draw, mirror_pose, pose_order, turn_axis_angle, unchanged
+from hpscli.data.augmentations.changes import Changes, draw, unchanged
 from hpscli.data.batch import make_batch, pack, ready
 from hpscli.data.crops import from_crop_units
+from hpscli.data.turning import mirror_pose, pose_order, turn_axis_angle
 from hpscli.errors import InvalidData
 from hpscli.recipe import Augment
 from tests.data.people import dot_colour, dotted_person, person

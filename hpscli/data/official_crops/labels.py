@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hpscli.data.augment import mirror_pose, pose_order, turn_axis_angle, turn_points
 from hpscli.data.official_crops import mmhuman3d_affine, spin_affine, spin_transform
+from hpscli.data.turning import mirror_pose, pose_order, turn_axis_angle, turn_points
 
 
 def spin_points(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from hpscli.body.joints import joint_set
-from hpscli.data.augment import MIRROR_PARTNERS, mirror_pose, pose_order
+from hpscli.data.turning import MIRROR_PARTNERS, mirror_pose, pose_order
 
 Arrays = Mapping[str, np.ndarray]
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from hpscli.data.official_augmentations import Draws, draws
-from hpscli.data.official_augmentations.colours import (
+from hpscli.data.augmentations import Draws, draws
+from hpscli.data.augmentations.colours import (
     apply_channel_noise,
     apply_photometric,
     draw_channel_noise,
     draw_photometric,
 )
-from hpscli.data.official_augmentations.erasing import (
+from hpscli.data.augmentations.erasing import (
     apply_erasing,
     apply_holes,
     draw_coarse_dropout,
@@ -23,7 +23,7 @@ from hpscli.data.official_augmentations.erasing import (
     draw_mixing,
     draw_random_crop,
 )
-from hpscli.data.official_augmentations.occluders import (
+from hpscli.data.augmentations.occluders import (
     apply_occluders,
     draw_occluders,
     draw_occluders_on_joints,

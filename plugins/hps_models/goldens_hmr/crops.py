@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from hpscli.body.joints import joint_set
-from hpscli.data.official_augmentations import draws
-from hpscli.data.official_augmentations.boxes import draw_scale_rotation
-from hpscli.data.official_augmentations.colours import apply_channel_noise
+from hpscli.data.augmentations import draws
+from hpscli.data.augmentations.boxes import draw_scale_rotation
+from hpscli.data.augmentations.colours import apply_channel_noise
 from hpscli.data.official_crops import (
     hmr2,
     hmr2_box,

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from hpscli.data.official_augmentations import Draws, Patch
+from hpscli.data.augmentations import Draws, Patch
 
 AREA = (0.02, 0.4)  # of a mixed rectangle, in parts of the picture
 ASPECT = (0.3, 1 / 0.3)  # height over width

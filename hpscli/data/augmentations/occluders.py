@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from hpscli.data.official_augmentations import Draws
+from hpscli.data.augmentations import Draws
 
 COUNT = (1, 8)  # of objects, the last excluded
 SIZE = (0.2, 1.0)  # of objects, for a picture whose shorter side is 256 px

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from hpscli.data.official_augmentations import Draws
+from hpscli.data.augmentations import Draws
 
 NOISE = 0.4  # factors of channels are 1 +- this
 BRIGHTNESS, CONTRAST, SATURATION, HUE = 32.0, (0.5, 1.5), (0.5, 1.5), 18

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from hpscli.data.official_augmentations import Patch, draws
-from hpscli.data.official_augmentations.colours import (
+from hpscli.data.augmentations import Patch, draws
+from hpscli.data.augmentations.colours import (
     Photometric,
     apply_channel_noise,
     apply_photometric,
     draw_channel_noise,
     draw_photometric,
 )
-from hpscli.data.official_augmentations.erasing import (
+from hpscli.data.augmentations.erasing import (
     Erasing,
     apply_erasing,
     apply_holes,
@@ -21,7 +21,7 @@ from hpscli.data.official_augmentations.erasing import (
     draw_mixing,
     draw_random_crop,
 )
-from hpscli.data.official_augmentations.occluders import (
+from hpscli.data.augmentations.occluders import (
     Object,
     apply_occluders,
     draw_occluders,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hpscli.data.official_augmentations import Draws
+from hpscli.data.augmentations import Draws
 
 SCALE, ROTATION_DEGREES = 0.25, 30.0  # one deviation; the scale is cut at one, the rotation at two
 ROTATED = 0.6  # chance that the rotation is kept
