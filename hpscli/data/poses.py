@@ -113,6 +113,15 @@ def read_poses(folder: Path | str, names: Iterable[str] = ()) -> dict[str, np.nd
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 
+def count_poses(folder: Path | str) -> int:
+    """A folder of poses -> how many it says that it holds."""
+    path = Path(folder) / INDEX
+    index = _read_json(path)
+    if not isinstance(index, dict) or index.get("schema") != SCHEMA:
+        raise InvalidData(f"{path} does not list poses.", "Make it: hps prepare amass --from DIR")
+    return int(index["poses"])
+
+
 class _Part:
     """The motions of the file that is being filled."""
 

@@ -139,8 +139,9 @@ class Train(Section):
 class Export(Section):
     """A file for a leaderboard, written when the training is over."""
 
-    writer: str  # of `hps export-preds list`
+    writer: str  # of `hps export-preds list`; "": none
     shards: str
+    limit: int = Field(0, ge=0)  # only the first N people; 0: all
     prepare: str = ""
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,14 @@ from hpscli.hooks import ModelSpec
 from hpscli.nn.checkpoints import build_model, initialise
 from hpscli.recipe import Recipe, to_toml
 from hpscli.records import Batch
+from hpscli.registry import resolve
+from hpscli.train.adversary import Contest, refuse_without_critic, start_contest, wanted
 from hpscli.train.average import Average
+from hpscli.train.freezing import freeze, norms, synchronised
+from hpscli.train.memory import compute_again
+from hpscli.train.optimizers import Optimizers
 from hpscli.train.processes import Processes
+from hpscli.train.reach import unreached
 from hpscli.train.schedule import Steps
 from hpscli.train.state import State, flat, restore_random_state
 from hpscli.train.track import Diary, Meter, Say, environment
@@ -36,8 +42,10 @@ class Job:
     options: dict[str, Any]
     module: nn.Module  # the bare model
     network: nn.Module  # what is called: compiled, wrapped for several processes
-    optimizer: torch.optim.Optimizer
+    fixed: list[nn.Module]  # batch norms whose statistics stay as they are
+    optimizer: Optimizers
     average: Average | None
+    contest: Contest | None  # with a critic of poses
     body: Body
     steps: Steps
     rate: float
@@ -45,6 +53,7 @@ class Job:
     step: int = 0  # optimiser steps done
     logged: bool = False  # in this process
     best: float = float("inf")
+    stale: int = 0  # validations in a row that were no better than the best
     metrics: dict[str, float]
     random: State | None = None  # of the generators, when continuing
 
@@ -72,10 +81,16 @@ def start(
     diary.say("run", run)
     if taken:
         diary.say("init", taken)
-    module.to(processes.device)
-    optimizer = make_optimizer(recipe, module, rate)
+    module, fixed = shaped(recipe, module, processes, diary)
     called: Any = torch.compile(module) if recipe.train.compile else module
-    network, prepared = processes.prepare(called, optimizer)
+    size = recipe.data.image_size or spec.input_size
+    apart = unreached(module, size) if processes.world > 1 and not processes.sharded else []
+    network = processes.prepare(module, called, bool(apart))
+    if apart:
+        diary.say("unused", in_words(apart))
+    optimizer = Optimizers(recipe.optim, module, rate)  # of what sharding made of the parameters
+    if groups := optimizer.describe():
+        diary.say("groups", groups)
     return Job(
         recipe=recipe,
         run=run,
@@ -85,8 +100,10 @@ def start(
         options=options,
         module=module,
         network=network,
-        optimizer=prepared,
+        fixed=fixed,
+        optimizer=optimizer,
         average=Average(module, recipe.optim.ema) if recipe.optim.ema else None,
+        contest=contest(recipe, spec, options, processes),
         body=load_body(spec.body, source=recipe.model.body).to(processes.device),
         steps=steps,
         rate=rate,
@@ -95,25 +112,60 @@ def start(
     )
 
 
-def make_optimizer(recipe: Recipe, module: nn.Module, rate: float) -> torch.optim.Optimizer:
-    """-> the optimiser that the recipe names, over all trainable parameters."""
-    settings = recipe.optim
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    if settings.name == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            rate,
-            momentum=settings.momentum,
-            weight_decay=settings.weight_decay,
-            fused=True,
+def contest(
+    recipe: Recipe, spec: ModelSpec, options: Mapping[str, Any], processes: Processes
+) -> Contest | None:
+    """-> the adversary of a training, None without one."""
+    if wanted(recipe) is None:
+        return None
+    refuse_without_critic(recipe, spec.adversary)
+    return start_contest(
+        recipe,
+        resolve(spec.adversary),
+        options,
+        device=processes.device,
+        rank=processes.rank,
+        world=processes.world,
+        average=processes.mean,
+    )
+
+
+def shaped(
+    recipe: Recipe, module: nn.Module, processes: Processes, diary: Diary
+) -> tuple[nn.Module, list[nn.Module]]:
+    """-> the model on its device, frozen where the recipe says, and the norms that stay as they are."""
+    wanted = recipe.train
+    if wanted.batch_norm == "sync" and norms(module):
+        if processes.world > 1 and processes.device.type == "cuda":
+            module = synchronised(module)
+        else:
+            diary.warn(
+                "batch_norm",
+                'train.batch_norm = "sync" needs several processes on GPUs; here each batch norm sees '
+                "the batch of its own process.",
+            )
+    if wanted.sharding == "fsdp" and processes.world == 1:
+        diary.warn("sharding", 'train.sharding = "fsdp": one process keeps all weights itself.')
+    fixed = freeze(module, wanted.freeze, wanted.batch_norm)
+    if wanted.freeze or fixed:
+        learning = sum(p.numel() for p in module.parameters() if p.requires_grad)
+        every = sum(p.numel() for p in module.parameters())
+        diary.say(
+            "frozen",
+            f"{learning / 1e6:.2f} of {every / 1e6:.2f} M parameters learn; "
+            f"{len(fixed)} of {norms(module)} batch norms keep their statistics",
         )
-    kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
-    return kind(
-        parameters,
-        rate,
-        betas=settings.betas,
-        weight_decay=settings.weight_decay,
-        fused=True,  # three times as fast as the default on a CPU
+    if wanted.gradient_checkpointing:
+        compute_again(module)
+    return module.to(processes.device), fixed
+
+
+def in_words(names: list[str]) -> str:
+    """Parameters that no output depends on -> what is told of them."""
+    shown = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
+    return (
+        f"{len(names)} tensors never get a gradient ({shown}): processes look for them at each "
+        "step, which costs a little; train.freeze with their names saves that"
     )
 
 

@@ -18,6 +18,8 @@ from hpscli.errors import Interrupted, InvalidData
 from hpscli.recipe import Recipe
 from hpscli.records import Batch, Prediction
 from hpscli.registry import resolve
+from hpscli.train.adversary import TERM
+from hpscli.train.finishing import export_at_end
 from hpscli.train.job import Job, start, stream
 from hpscli.train.launch import Stop, stop_signals
 from hpscli.train.overlays import draw_people
@@ -78,6 +80,8 @@ def optimise(job: Job, batches: Iterator[Batch], stop: Stop) -> bool:
     losses = resolve(job.spec.losses)
     for group in job.optimizer.param_groups:
         group["lr"] = job.rate * rate_factor(recipe.optim, job.steps, job.step)
+    if job.contest is not None:
+        weights[TERM] = job.contest.weight
     sums = torch.zeros(len(weights) + 2, device=processes.device)  # terms, loss, wish to stop
     keys: list[str] = []
     waited = 0.0
@@ -91,7 +95,9 @@ def optimise(job: Job, batches: Iterator[Batch], stop: Stop) -> bool:
         with nullcontext() if last else processes.accelerator.no_sync(job.network):
             batch = ready(batch.to(processes.device), job.spec.mean, job.spec.std)
             prediction = in_float(job.network(batch.image))
-            terms = losses(prediction, batch, job.body, list(weights))
+            terms = losses(prediction, batch, job.body, [n for n in weights if n != TERM])
+            if job.contest is not None:
+                terms[TERM] = job.contest.judge(prediction, job.step, micro)
             loss = torch.stack([terms[name] * weight for name, weight in weights.items()]).sum()
             processes.accelerator.backward(loss / recipe.optim.accumulate)
         sums[:-1] += torch.stack([*(terms[name] for name in weights), loss]).detach()
@@ -105,6 +111,9 @@ def optimise(job: Job, batches: Iterator[Batch], stop: Stop) -> bool:
         processes.accelerator.clip_grad_norm_(job.network.parameters(), recipe.optim.clip_norm)
     job.optimizer.step()
     job.optimizer.zero_grad()
+    if job.contest is not None:
+        job.contest.finish()
+        values |= job.contest.values()
     if job.average is not None:
         job.average.update()
     job.meter.add({**values, "wait_s": waited})
@@ -182,9 +191,11 @@ def warn_of_idle_losses(job: Job, means: dict[str, float], steps: int) -> None:
 
 
 def finish(job: Job) -> None:
-    """Say what came out, in finished.json too."""
+    """Write the file of a leaderboard, if one is wanted; say what came out, in finished.json too."""
+    exported = export_at_end(job)
     if job.processes.first:
         document = {"schema": "hps/train/1", "step": job.step, "metrics": job.metrics}
+        document |= {"export": exported} if exported else {}
         job.processes.write_json(job.run / "finished.json", document)
     shown = "  ".join(f"{name} {value:.2f}" for name, value in job.metrics.items())
     job.diary.say("done", f"{job.step} steps  {shown}".rstrip())

@@ -9,17 +9,22 @@ import torch
 
 from hpscli.body.joints import joint_set
 from hpscli.body.loading import choose_make
+from hpscli.data.real_poses import check_real_poses
 from hpscli.data.remote import is_remote
 from hpscli.data.shards import read_index, refuse_crops
 from hpscli.errors import HpsError, MissingError, UsageError
 from hpscli.nn.checkpoints import build_model
 from hpscli.nn.options import adapted, complete_options
-from hpscli.recipe import Member, Recipe, Validation, validated
+from hpscli.recipe import Export, Member, Recipe, Validation, validated
 from hpscli.registry import get_registry
+from hpscli.run.exporting.request import writer_named
+from hpscli.train.adversary import refuse_without_critic
+from hpscli.train.adversary import wanted as adversary
 from hpscli.train.losses import check_names
 from hpscli.train.schedule import Steps, count_steps, learning_rate
 
 FAST = 2  # steps, and batches of validation, of --fast-dev-run
+FAST_EXPORT = 64  # people of its leaderboard file
 STANDARD = "hpscli.train.losses:standard_losses"
 MEASURED_BATCH = 2  # enough for batch norm
 
@@ -62,6 +67,9 @@ def adjusted(
     if limit:
         for part in [*raw["data"]["mix"].values(), *([validation] if validation else [])]:
             part["limit"] = min(limit, part["limit"] or limit)
+    if export := raw.get("export"):
+        least = min(limit or FAST_EXPORT, FAST_EXPORT) if fast else limit
+        export["limit"] = min(least, export["limit"] or least) if least else export["limit"]
     if fast:  # two steps and two batches of everything
         step = raw["optim"]["batch"] * raw["optim"]["accumulate"] * world
         raw["train"].update(epochs=1, epoch_samples=FAST * step, log_every=1)
@@ -84,10 +92,14 @@ def check_recipe(recipe: Recipe, world: int, *, keep_lr: bool, scale_lr: bool) -
     spec = get_registry().model(recipe.model.name)
     options = complete_options(spec, recipe.model.preset, recipe.model.options)
     joint_set(recipe.data.joints)
-    if adapted(spec, options).losses == STANDARD:
+    spec = adapted(spec, options)
+    if spec.losses == STANDARD:
         check_names(recipe.loss)
+    refuse_without_critic(recipe, spec.adversary)
     if recipe.data.validation is not None:
         get_registry().protocol(recipe.data.validation.protocol)
+    if recipe.export is not None and recipe.export.writer:
+        writer_named(get_registry(), recipe.export.writer)
     steps = count_steps(recipe, world)
     learning_rate(recipe, steps, keep=keep_lr, scale=scale_lr)
     return steps
@@ -95,15 +107,31 @@ def check_recipe(recipe: Recipe, world: int, *, keep_lr: bool, scale_lr: bool) -
 
 def check_shards(recipe: Recipe, *, validate: bool = True) -> list[Part]:
     """-> every shard folder of a recipe: how many samples, or what is wrong with it."""
-    wanted: dict[str, Member | Validation]
+    wanted: dict[str, Member | Validation | Export]
     wanted = {name: member for name, member in recipe.data.mix.items() if member.weight > 0}
     alone = len(wanted) == 1
     if validate and recipe.data.validation is not None:
         wanted["validation"] = recipe.data.validation
-    return [_part(name, one, alone and name != "validation") for name, one in wanted.items()]
+    if recipe.export is not None and recipe.export.writer:
+        wanted["export"] = recipe.export
+    parts = [_part(name, one, alone and name in recipe.data.mix) for name, one in wanted.items()]
+    return [*parts, *_adversary(recipe)]
 
 
-def _part(name: str, wanted: Member | Validation, needed: bool) -> Part:
+def _adversary(recipe: Recipe) -> Iterator[Part]:
+    """-> the real poses of an adversary, if there is one."""
+    settings = adversary(recipe)
+    if settings is None:
+        return
+    found: dict[str, Any] = {"name": "adversary", "shards": settings.poses}
+    try:
+        found["samples"] = check_real_poses(settings.poses, settings.prepare)
+    except HpsError as error:
+        found |= {"problem": error, "prepare": settings.prepare}
+    yield Part(**found)
+
+
+def _part(name: str, wanted: Member | Validation | Export, needed: bool) -> Part:
     shards = wanted.shards
     try:
         index = read_index(shards)
@@ -118,7 +146,8 @@ def _part(name: str, wanted: Member | Validation, needed: bool) -> Part:
             body_kind=body.get("kind", ""),
         )
     except MissingError:
-        less = "--no-validate" if name == "validation" else f"data.mix.{name}.weight=0"
+        without = {"validation": "--no-validate", "export": "export.writer="}
+        less = without.get(name, f"data.mix.{name}.weight=0")
         problem = MissingError(
             f"no shards '{name}': {shards} has no index.json.",
             prepare_command(shards, wanted.prepare)
@@ -220,8 +249,7 @@ def describe(
             else ""
         )
         words.append(
-            f"{part.name}{share} "
-            + (f"{part.samples} people" if part.problem is None else "MISSING")
+            f"{part.name}{share} " + (_amount(part) if part.problem is None else "MISSING")
         )
     yield "data", " · ".join(words)
     for warning in _mixed_bodies(recipe, parts):
@@ -237,6 +265,10 @@ def describe(
         f"{steps.per_epoch} x {recipe.train.epochs} epochs = {steps.total}   "
         f"{recipe.optim.name} lr {rate:g} {recipe.optim.schedule}   {recipe.train.dtype}",
     )
+
+
+def _amount(part: Part) -> str:
+    return f"{part.samples or 'all'} {'poses' if part.name == 'adversary' else 'people'}"
 
 
 def _mixed_bodies(recipe: Recipe, parts: list[Part]) -> Iterator[str]:

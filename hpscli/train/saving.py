@@ -54,6 +54,7 @@ def save(job: Job, *, best: bool = False, measured: bool = True) -> None:
             "scaler": scaler.state_dict() if scaler is not None else {},
             "random": generators,
             "meter": job.meter.state(),
+            "adversary": job.contest.state() if job.contest is not None else {},
             "parameters": {n: p.detach().clone() for n, p in job.module.named_parameters()}
             if job.average is not None
             else {},
@@ -84,6 +85,8 @@ def restore(job: Job) -> bool:
     job.optimizer.load_state_dict(state["optimizer"])
     if state["scaler"] and job.processes.accelerator.scaler is not None:
         job.processes.accelerator.scaler.load_state_dict(state["scaler"])
+    if job.contest is not None:
+        job.contest.load(state["adversary"])
     job.step, job.rate, job.best = state["step"], state["rate"], state["best"]
     job.metrics, job.meter = state["metrics"], Meter(state["meter"])
     job.random = state["random"][job.processes.rank]

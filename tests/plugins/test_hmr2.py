@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hps_models.hmr2.decoder import HEAD_WIDTH, DecoderHead
-from hps_models.hmr2.discriminator import Discriminator, discriminator_loss, generator_loss
+from hps_models.hmr2.discriminator import Discriminator, discriminator_losses, generator_loss
 from hps_models.hmr2.losses import hmr2_losses
 from hpscli.body.layer import Body, load_body, matrices, mean_parameters
 from hpscli.body.rotations import rotation6d_to_matrix
@@ -158,7 +158,7 @@ def test_the_adversary_learns_to_tell_captured_from_made_up() -> None:
     losses = []
     for _ in range(20):
         optimizer.zero_grad()
-        loss = discriminator_loss(judge(*real), judge(*made))
+        loss = torch.stack([*discriminator_losses(judge(*real), judge(*made)).values()]).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         losses.append(float(loss.detach()))
@@ -169,7 +169,9 @@ def test_the_adversary_learns_to_tell_captured_from_made_up() -> None:
 def test_the_adversarys_terms_are_sums_of_scores_per_person() -> None:
     scores = torch.tensor([[1.0, 0.0], [0.5, 2.0]])
     assert float(generator_loss(scores)) == pytest.approx((0 + 1 + 0.25 + 1) / 2)
-    assert float(discriminator_loss(scores, scores)) == pytest.approx((5.25 + 2.25) / 2)
+    found = discriminator_losses(torch.cat([scores, scores]), scores)  # two real for each
+    assert float(found["disc_fake"]) == pytest.approx(5.25 / 2)
+    assert float(found["disc_real"]) == pytest.approx(2 * 2.25 / 2)
 
 
 @pytest.mark.parametrize("option", [{"size": 100}, {"depth": 0}, {"drop_path": 1.0}])

@@ -33,5 +33,17 @@ def hps_datasets() -> list[DatasetSpec]:
             body="smpl",
             options=OPTIONS,
             needs_root=False,
-        )
+        ),
+        DatasetSpec(
+            name="free-poses",
+            poses="hps_datasets.synthetic.free_poses:motions",
+            splits=("train",),
+            summary="2000 free poses drawn by hand-made rules, in free shapes: for adversaries",
+            licence="CC0-1.0 (made here; no motion capture)",
+            access="generated",
+            homepage="https://static.makehumancommunity.org/about/license.html",
+            body="smpl",
+            options={"copies": 1, "seed": 0},  # copies: all poses again, in other shapes
+            needs_root=False,
+        ),
     ]

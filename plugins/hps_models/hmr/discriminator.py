@@ -4,9 +4,13 @@
 training only; its tensors lie in released checkpoints under `disc.`, by the names used here.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from hpscli.train.adversary import Critic
 
 JOINTS = 23  # the root's rotation is not judged
 ENTRIES = 9  # of a rotation matrix
@@ -15,7 +19,7 @@ WIDTHS_POSE = (JOINTS * CHANNELS, 1024, 1024, 1)
 WIDTHS_SHAPE = (10, 5, 1)
 
 
-class Discriminator(nn.Module):
+class Discriminator(Critic):
     """body_pose (B,23,3,3), betas (B,10) -> scores (B,25); 1 is real, 0 is made up."""
 
     def __init__(self) -> None:
@@ -29,6 +33,14 @@ class Discriminator(nn.Module):
         joints, features = self.pose_discriminator(body_pose)
         pose = self.full_pose_discriminator(features.flatten(1))  # channel by channel, then joints
         return torch.cat([joints, pose, self.shape_discriminator(betas)], dim=1)
+
+    def model_loss(self, predicted: Tensor) -> Tensor:
+        """Scores (B,25) of predictions -> what the model pays, unweighted."""
+        return generator_loss(predicted)
+
+    def own_losses(self, real: Tensor, predicted: Tensor) -> dict[str, Tensor]:
+        """Scores (B,25) of captured bodies and of predictions -> both losses, weight 1 each."""
+        return discriminator_losses(real, predicted)
 
 
 class JointScores(nn.Module):
@@ -81,3 +93,8 @@ def generator_loss(fake: Tensor) -> Tensor:
 def discriminator_losses(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
     """scores (B,25) of captured bodies and of detached predictions -> both losses, weight 1 each."""
     return {"disc_real": (real - 1).square().mean(), "disc_fake": fake.square().mean()}
+
+
+def critic(**options: Any) -> Discriminator:
+    """-> the adversary of a network with these options, of which it needs none."""
+    return Discriminator()

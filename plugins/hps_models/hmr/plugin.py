@@ -59,6 +59,7 @@ HMR = ModelSpec(
     build="hps_models.hmr.network:build",
     adapt="hps_models.hmr.plugin:adapt",
     raw="hps_models.hmr.raw:body_outputs",
+    adversary="hps_models.hmr.discriminator:critic",
     summary="HMR, SPIN and HMR+: a backbone and an iterative regressor of SMPL parameters.",
     body="smpl",
     input_size=(224, 224),
@@ -154,7 +155,7 @@ HMR = ModelSpec(
 def adapt(spec: ModelSpec, options: Mapping[str, Any]) -> ModelSpec:
     """Complete options -> the record with the crop, the losses and the body that they name."""
     if options["target"] == "hand":
-        spec = replace(spec, body="mano", raw="", assets=("mano-right",))
+        spec = replace(spec, body="mano", raw="", adversary="", assets=("mano-right",))
     return replace(
         spec,
         crop=_chosen("crop", options["crop"], CROPS),

@@ -1,18 +1,28 @@
 """The adversary of HMR2.0's training: is this a pose, a shape, that a person can have?
 
-Names of tensors are those of the official files. Inference does not need it.
+Names of tensors are those of the official files. Inference does not need it. It learns after the
+model, from two captured bodies for each predicted one (4D-Humans: HMR2.training_step, and
+TRAIN.NUM_TRAIN_SAMPLES = 2 of its data loader), and the term's weight multiplies its losses too.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hpscli.train.adversary import Critic
+
 JOINTS = 23  # all but the root
 CHANNELS, HIDDEN, BETAS = 32, 1024, 10
 
 
-class Discriminator(nn.Module):
+class Discriminator(Critic):
     """body_pose (B,23,3,3), betas (B,10) -> scores (B,25): of each joint, the shape, the pose."""
+
+    learns_first = False
+    real_per_person = 2
+    own_losses_weighted = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,12 +50,32 @@ class Discriminator(nn.Module):
         whole = relu(self.D_alljoints_fc2(relu(self.D_alljoints_fc1(joints.flatten(1)))))
         return torch.cat([*single, shape, self.D_alljoints_out(whole)], dim=1)
 
+    def model_loss(self, predicted: Tensor) -> Tensor:
+        """Scores (B,25) of predicted bodies -> what the network pays, unweighted."""
+        return generator_loss(predicted)
+
+    def own_losses(self, real: Tensor, predicted: Tensor) -> dict[str, Tensor]:
+        """Scores of captured (2B,25) and predicted bodies (B,25) -> both losses."""
+        return discriminator_losses(real, predicted)
+
 
 def generator_loss(scores: Tensor) -> Tensor:
     """Scores (B,25) of predicted bodies -> what the network pays for not looking real."""
     return (scores - 1).square().sum() / len(scores)
 
 
-def discriminator_loss(real: Tensor, predicted: Tensor) -> Tensor:
-    """Scores (B,25) of captured and of predicted (detached) bodies -> what the adversary pays."""
-    return predicted.square().sum() / len(predicted) + (real - 1).square().sum() / len(real)
+def discriminator_losses(real: Tensor, predicted: Tensor) -> dict[str, Tensor]:
+    """Scores (N,25) of captured and (B,25) of predicted bodies -> what the adversary pays.
+
+    Both sums are divided by the number of predicted bodies, as official.
+    """
+    people = len(predicted)
+    return {
+        "disc_real": (real - 1).square().sum() / people,
+        "disc_fake": predicted.square().sum() / people,
+    }
+
+
+def critic(**options: Any) -> Discriminator:
+    """-> the adversary of a network with these options, of which it needs none."""
+    return Discriminator()

@@ -90,6 +90,7 @@ HMR2 = ModelSpec(
     },
     adapt=f"{HERE}.plugin:adapt",
     raw=f"{HERE}.outputs:raw",
+    adversary=f"{HERE}.discriminator:critic",
     crop="hpscli.data.preparation:HMR2",
     layouts=(LAYOUT, ENCODER),
     weights=WEIGHTS,
