@@ -1,16 +1,25 @@
 """Random changes of a training crop, drawn first and applied later: the same draw, the same crop.
 
-`draw` turns a random generator into numbers; everything after it is a pure function of them. Labels
-follow exactly: 2D points by the crop's affine, 3D by the same rotation and mirror about the camera's z
-axis, poses by names of joints. What cannot follow is dropped for that sample: `transl` (it would need
-the body), mesh vertices and `expression` under a mirror (no left-right permutation).
+`draw` turns one generator per person into records of numbers; everything after it is a pure function
+of them, so that a person at a place of an epoch looks the same whoever prepares it. Labels follow
+exactly: 2D points by the crop's affine, 3D by the same rotation and mirror about the camera's z axis,
+poses by names of joints. What cannot follow is dropped for that person: `transl` (it would need the
+body), mesh vertices and `expression` under a mirror (no left-right permutation). What erases or hides
+changes no label.
 """
 
+import random
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from hpscli.data.augmentations import Draws
+from hpscli.data.augmentations.boxes import draw_random_crop, draw_truncation
+from hpscli.data.augmentations.pictures import After, Before, draw_after, draw_before
+from hpscli.errors import UsageError, did_you_mean
 from hpscli.recipe import Augment
+from hpscli.records import Sample
 
 
 @dataclass(frozen=True)
@@ -21,9 +30,11 @@ class Changes:
     rotation_degrees: np.ndarray  # (B,)
     scale: np.ndarray  # (B,) multiplies the box side
     shift: np.ndarray  # (B,2) in box sides
-    colour: np.ndarray  # (B,3) multiplies R, G, B
+    colour: np.ndarray  # (B,3) float32, multiplies R, G, B
     erase: np.ndarray  # (B,4) x0, y0, x1, y1 in parts of the window; empty when x1 <= x0
     erase_colour: np.ndarray  # (B,3) uint8
+    before: tuple[Before | None, ...]  # B of them: on the stored picture; None: nothing
+    after: tuple[After | None, ...]  # B of them: on the crop
 
     def __len__(self) -> int:
         return len(self.flip)
@@ -36,63 +47,153 @@ def unchanged(count: int) -> Changes:
         rotation_degrees=np.zeros(count),
         scale=np.ones(count),
         shift=np.zeros((count, 2)),
-        colour=np.ones((count, 3)),
+        colour=np.ones((count, 3), np.float32),
         erase=np.zeros((count, 4)),
         erase_colour=np.zeros((count, 3), np.uint8),
+        before=(None,) * count,
+        after=(None,) * count,
     )
 
 
-DRAWS = 19  # numbers that one sample takes from the generator, whatever the settings
+DRAWS = 19  # numbers that every person takes from its generator, whatever the settings
 ERASE_SIDES = (0.1, 0.5)  # sides of an erased rectangle, in parts of the window
-DRAW_LIMIT = 2.0  # normal draws are clipped here: +-2 standard deviations
+ROTATION_LIMIT, SCALE_LIMIT = 2.0, 1.0  # in deviations: SPIN, METRO, mmhuman3d and OSX cut there
 
 
-def draw(generator: np.random.Generator, settings: Augment, count: int = 1) -> Changes:
-    """-> changes for `count` samples; sample i takes numbers DRAWS*i ... of the generator's stream.
+def draw(
+    generators: Sequence[np.random.Generator],
+    samples: Sequence[Sample],
+    settings: Augment | Sequence[Augment],
+    window: tuple[int, int],
+    crop_scale: float = 1.0,
+) -> Changes:
+    """One generator, person and settings for each of B crops -> their changes.
 
-    Rotation and scale are normal with the recipe's range as two standard deviations, so that large
-    changes are rare (as in SPIN: N(0, 30 degrees) clipped at 60, which is rotation_degrees = 60 here).
+    Every person takes DRAWS numbers first; only settings that need more take more.
     """
-    numbers = generator.random((count, DRAWS))
+    rows = [settings] * len(samples) if isinstance(settings, Augment) else list(settings)
+    numbers = np.stack([generator.random(DRAWS) for generator in generators])
+    changes = _places(numbers, rows)
+    rare = [row for row, setting in enumerate(rows) if _draws_more(setting)]
+    if not rare:
+        return changes
+    before, after = list(changes.before), list(changes.after)
+    for row in rare:
+        draws = _both(generators[row])
+        center, size_px = _box(samples[row])
+        center, size_px = _cut(draws, rows[row], center, size_px, changes, row)
+        placed = center + changes.shift[row] * size_px, size_px * crop_scale * changes.scale[row]
+        before[row] = draw_before(draws, rows[row], samples[row], *placed)
+        after[row] = draw_after(draws, rows[row], window)
+        _fold(changes, row, _box(samples[row]), (center, size_px))
+    return Changes(**{**vars(changes), "before": tuple(before), "after": tuple(after)})
+
+
+def _places(numbers: np.ndarray, settings: Sequence[Augment]) -> Changes:
+    """numbers (B,DRAWS) uniform, B settings -> what every person has: place, colour, erasing."""
+
+    def each(name: str) -> np.ndarray:
+        return np.array([getattr(one, name) for one in settings])
+
     symmetric = 2.0 * numbers - 1.0
-    normal = _clipped_normal(numbers[:, 1], numbers[:, 2])
-    rotates = numbers[:, 3] < settings.rotation_chance
-    spread = _clipped_normal(numbers[:, 4], numbers[:, 5])
+    normal, spread = _normal(numbers[:, 1], numbers[:, 2]), _normal(numbers[:, 4], numbers[:, 5])
+    turned = np.clip(normal, -ROTATION_LIMIT, ROTATION_LIMIT) * each("rotation_degrees")
     sides = ERASE_SIDES[0] + (ERASE_SIDES[1] - ERASE_SIDES[0]) * numbers[:, 11:13]
     corner = numbers[:, 13:15] * (1.0 - sides)
-    erases = (numbers[:, 15] < settings.erase)[:, None]
+    erases = (numbers[:, 15] < each("erase"))[:, None]
+    colour = 1.0 + symmetric[:, 8:11] * each("colour")[:, None]
     return Changes(
-        flip=numbers[:, 0] < settings.flip,
-        rotation_degrees=normal * settings.rotation_degrees * rotates,
-        scale=1.0 + spread * settings.scale,
-        shift=symmetric[:, 6:8] * settings.shift,
-        colour=1.0 + symmetric[:, 8:11] * settings.colour,
+        flip=numbers[:, 0] < each("flip"),
+        rotation_degrees=turned * (numbers[:, 3] < each("rotation_chance")),
+        scale=1.0 + np.clip(spread, -SCALE_LIMIT, SCALE_LIMIT) * each("scale"),
+        shift=symmetric[:, 6:8] * each("shift")[:, None],
+        colour=colour.astype(np.float32),
         erase=np.concatenate([corner, corner + sides], axis=1) * erases,
         erase_colour=(numbers[:, 16:19] * 256).astype(np.uint8),
+        before=(None,) * len(settings),
+        after=(None,) * len(settings),
     )
 
 
-def _clipped_normal(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Two uniform draws -> normal with deviation 1/2, clipped to -1..1 (Box-Muller)."""
+def _normal(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Two uniform draws -> normal with deviation 1 (Box-Muller)."""
     normal = np.sqrt(-2.0 * np.log1p(-first)) * np.cos(2.0 * np.pi * second)
-    return np.clip(normal / DRAW_LIMIT, -1.0, 1.0)  # type: ignore[no-any-return]
+    return normal  # type: ignore[no-any-return]
 
 
-def paint(crop: np.ndarray, changes: Changes, index: int, out: np.ndarray) -> None:
-    """Crop (H,W,3) uint8 BGR -> out (3,H,W) uint8 RGB with colour and erasing of sample `index`."""
-    import cv2
+MORE = (  # settings that take more numbers, or none when they are 0
+    "crop",
+    "truncation",
+    "photometric",
+    "hard_erasing",
+    "random_occlusion",
+    "occluders",
+    "soft_erasing",
+    "self_mixing",
+    "coarse_dropout",
+    "grid_dropout",
+)
 
-    for channel in range(3):
-        factor = changes.colour[index, channel]
-        if factor == 1.0:
-            cv2.extractChannel(crop, 2 - channel, out[channel])
-        else:  # rounds and saturates
-            cv2.convertScaleAbs(np.ascontiguousarray(crop[:, :, 2 - channel]), out[channel], factor)
-    x0, y0, x1, y1 = changes.erase[index]
-    if x1 > x0:
-        height, width = crop.shape[:2]
-        rows, columns = (
-            slice(int(y0 * height), int(y1 * height)),
-            slice(int(x0 * width), int(x1 * width)),
-        )
-        out[:, rows, columns] = changes.erase_colour[index][:, None, None]
+
+def _draws_more(settings: Augment) -> bool:
+    return any(getattr(settings, name) for name in MORE)
+
+
+def _both(generator: np.random.Generator) -> Draws:
+    """A generator -> the two sources that published code takes turns with, fed by it."""
+    python = random.Random(int(generator.integers(1 << 62)))
+    return Draws(np.random.RandomState(generator.bit_generator), python)
+
+
+def _box(sample: Sample) -> tuple[np.ndarray, float]:
+    center = np.asarray(sample.arrays["box.center"], np.float64)
+    return center, float(sample.arrays["box.size"][0])
+
+
+def _cut(
+    draws: Draws,
+    settings: Augment,
+    center: np.ndarray,
+    size_px: float,
+    changes: Changes,
+    row: int,
+) -> tuple[np.ndarray, float]:
+    """-> the box after random crop and truncation."""
+    if settings.crop:
+        center, size_px = draw_random_crop(draws, center, size_px, probability=settings.crop)
+    if settings.truncation:
+        center, size_px = draw_truncation(draws, center, size_px, most=settings.truncation)
+    return center, size_px
+
+
+def _fold(
+    changes: Changes, row: int, old: tuple[np.ndarray, float], new: tuple[np.ndarray, float]
+) -> None:
+    """Write the step from one box to another into shift and scale, which speak of the first."""
+    shrunk = new[1] / old[1]
+    changes.shift[row] = (new[0] - old[0]) / old[1] + changes.shift[row] * shrunk
+    changes.scale[row] *= shrunk
+
+
+NEUTRAL = ("flip", "rotation_degrees", "scale", "shift", "colour", "erase", *MORE)
+
+
+def settings_of_members(augment: Augment, members: Collection[str]) -> Mapping[str, Augment]:
+    """-> the settings of each member of the mix: what is `only` for others is 0 there."""
+    for name, chosen in augment.only.items():
+        if name not in NEUTRAL:
+            raise UsageError(
+                f"augment.only.{name}: there is no such augmentation.",
+                did_you_mean(name, NEUTRAL) or f"One of: {', '.join(NEUTRAL)}",
+            )
+        for unknown in set(chosen) - set(members):
+            raise UsageError(
+                f"augment.only.{name} names '{unknown}', which is no member of the mix.",
+                did_you_mean(unknown, members) or f"One of: {', '.join(sorted(members))}",
+            )
+    return {member: _settings_of(augment, member) for member in members}
+
+
+def _settings_of(augment: Augment, member: str) -> Augment:
+    off = {name: 0.0 for name, chosen in augment.only.items() if member not in chosen}
+    return augment.model_copy(update=off)

@@ -1,0 +1,1 @@
+"""What a training reads, and in which order: see plan.py."""
