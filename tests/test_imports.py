@@ -24,6 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "registry": {"errors", "hooks", "plugin_files"},
     "mistakes": {"errors"},
     "slurm": {"errors"},
+    "launched": {"errors"},
     "recipe": {"errors", "mistakes"},
     "body": BASE | {"body"},
     "metrics": BASE | {"body", "metrics", "registry"},
@@ -32,9 +33,11 @@ ALLOWED: dict[str, set[str]] = {
     "data": BASE | {"body", "data", "recipe", "render", "registry", "cards", "slurm"},
     "nn": BASE | {"body", "nn", "registry", "recipe"},
     "train": BASE
-    | {"data", "body", "metrics", "render", "nn", "recipe", "registry", "run", "train"},
+    | {"data", "body", "metrics", "render", "nn", "recipe", "registry", "run", "train"}
+    | {"slurm", "launched"},
     "run": BASE
-    | {"data", "body", "metrics", "render", "nn", "recipe", "registry", "export", "run", "slurm"},
+    | {"data", "body", "metrics", "render", "nn", "recipe", "registry", "export", "run"}
+    | {"slurm", "launched"},
     "testing": BASE
     | {"data", "body", "metrics", "render", "nn", "recipe", "registry", "export", "run", "train"}
     | {"testing", "cards"},

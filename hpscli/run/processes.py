@@ -1,7 +1,5 @@
 """One evaluation on several processes: started here, or found in the environment of a launcher."""
 
-import os
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +9,9 @@ from pathlib import Path
 import torch
 import torch.distributed as distributed
 
-from hpscli.errors import HpsError, UsageError
+from hpscli.errors import HpsError
 from hpscli.hooks import ProtocolSpec
+from hpscli.launched import meeting_place
 from hpscli.metrics.results import Result, read_result, write_result
 from hpscli.nn.checkpoints import load_model
 from hpscli.run.evaluate import evaluate_with
@@ -84,38 +83,3 @@ def process_group(device: str, rank: int, world: int, meeting: str = "") -> Iter
 
 # What a process hears whose partner is gone; of gloo and of NCCL.
 LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "ncclRemoteError")
-
-
-def launched() -> tuple[int, int, int] | None:
-    """-> (rank, world, local rank) under torchrun, accelerate launch, srun or similar; else None."""
-    for names in (("RANK", "WORLD_SIZE", "LOCAL_RANK"), SRUN):
-        if names[0] not in os.environ or names[1] not in os.environ:
-            continue
-        try:
-            rank, world = int(os.environ[names[0]]), int(os.environ[names[1]])
-            local = int(os.environ.get(names[2], rank))
-        except ValueError as error:
-            raise UsageError(f"{', '.join(names)}: one is not a number: {error}.") from None
-        return (rank, world, local) if world > 1 else None
-    return None
-
-
-# Of a step only: the script of a batch job has SLURM_PROCID and SLURM_NTASKS too, and is alone.
-SRUN = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID")
-PORTS = range(20_000, 40_000)  # for the meetings of Slurm steps
-
-
-def meeting_place() -> str:
-    """-> where the processes of a launcher meet: as it says, else of a Slurm step its first node."""
-    if "MASTER_ADDR" in os.environ or "SLURM_STEP_NODELIST" not in os.environ:
-        return "env://"
-    number = int(os.environ.get("SLURM_JOB_ID", 0)) * 31 + int(os.environ.get("SLURM_STEP_ID", 0))
-    return f"tcp://{first_node(os.environ['SLURM_STEP_NODELIST'])}:{PORTS[number % len(PORTS)]}"
-
-
-def first_node(nodes: str) -> str:
-    """Slurm's short form of a list, "gpu[07-09,12],big1" -> its first node, "gpu07"."""
-    found = re.match(r"([^,\[]+)(?:\[(\w+)[^\]]*\]([^,]*))?", nodes)
-    if found is None:
-        raise UsageError(f"SLURM_STEP_NODELIST is {nodes!r}, which names no node.")
-    return found[1] + (found[2] or "") + (found[3] or "")

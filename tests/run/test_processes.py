@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from hpscli.errors import InvalidData, MissingError, UsageError
+from hpscli.launched import SRUN, first_node, launched, meeting_place
 from hpscli.records import PredictionSet
 from hpscli.registry import get_registry
 from hpscli.run.evaluate import evaluate
 from hpscli.run.evaluating.settings import Settings
 from hpscli.run.gather import gather_predictions
 from hpscli.run.prediction_files import read_ours
-from hpscli.run.processes import SRUN, Job, evaluate_on, first_node, launched, meeting_place
+from hpscli.run.processes import Job, evaluate_on
 from tests.run.people import tiny_checkpoint, tiny_model, write_people
 
 

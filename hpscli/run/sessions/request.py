@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpscli.errors import UsageError
+from hpscli.launched import launched
 from hpscli.run.evaluating.settings import Settings
 from hpscli.run.inference import check_crop
 from hpscli.run.places import check_dtype
-from hpscli.run.processes import launched
 from hpscli.run.tta import check_tta
 
 ALL = "all"  # --testset all

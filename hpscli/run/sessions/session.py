@@ -11,6 +11,7 @@ from hpscli.data.evalset import EvalSet
 from hpscli.data.shards import refuse_crops
 from hpscli.errors import InvalidData, UsageError
 from hpscli.hooks import ProtocolSpec
+from hpscli.launched import launched
 from hpscli.metrics.results import Result, samples_path, write_result
 from hpscli.metrics.rules import rule_of
 from hpscli.nn.checkpoints import LoadedModel, load_model
@@ -25,7 +26,7 @@ from hpscli.run.inference import said_crop
 from hpscli.run.pictures.drawing import draw_people
 from hpscli.run.places import best_device, find_shards, new_result_file, training_shards
 from hpscli.run.prediction_files import is_predictions, read_predictions
-from hpscli.run.processes import Job, evaluate_on, launched, process_group
+from hpscli.run.processes import Job, evaluate_on, process_group
 from hpscli.run.sessions.baseline import baseline
 from hpscli.run.sessions.choice import Choice, chosen, chosen_figures, protocol_for
 from hpscli.run.sessions.request import Request, check
