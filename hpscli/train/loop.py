@@ -18,7 +18,6 @@ from hpscli.errors import Interrupted, InvalidData
 from hpscli.recipe import Recipe
 from hpscli.records import Batch, Prediction
 from hpscli.registry import resolve
-from hpscli.train.adversary import TERM
 from hpscli.train.finishing import export_at_end
 from hpscli.train.job import Job, start, stream
 from hpscli.train.launch import Stop, stop_signals
@@ -80,8 +79,6 @@ def optimise(job: Job, batches: Iterator[Batch], stop: Stop) -> bool:
     losses = resolve(job.spec.losses)
     for group in job.optimizer.param_groups:
         group["lr"] = job.rate * rate_factor(recipe.optim, job.steps, job.step)
-    if job.contest is not None:
-        weights[TERM] = job.contest.weight
     sums = torch.zeros(len(weights) + 2, device=processes.device)  # terms, loss, wish to stop
     keys: list[str] = []
     waited = 0.0
@@ -95,9 +92,7 @@ def optimise(job: Job, batches: Iterator[Batch], stop: Stop) -> bool:
         with nullcontext() if last else processes.accelerator.no_sync(job.network):
             batch = ready(batch.to(processes.device), job.spec.mean, job.spec.std)
             prediction = in_float(job.network(batch.image))
-            terms = losses(prediction, batch, job.body, [n for n in weights if n != TERM])
-            if job.contest is not None:
-                terms[TERM] = job.contest.judge(prediction, job.step, micro)
+            terms = losses(prediction, batch, job.body, list(weights))
             loss = torch.stack([terms[name] * weight for name, weight in weights.items()]).sum()
             processes.accelerator.backward(loss / recipe.optim.accumulate)
         sums[:-1] += torch.stack([*(terms[name] for name in weights), loss]).detach()
@@ -111,9 +106,6 @@ def optimise(job: Job, batches: Iterator[Batch], stop: Stop) -> bool:
         processes.accelerator.clip_grad_norm_(job.network.parameters(), recipe.optim.clip_norm)
     job.optimizer.step()
     job.optimizer.zero_grad()
-    if job.contest is not None:
-        job.contest.finish()
-        values |= job.contest.values()
     if job.average is not None:
         job.average.update()
     job.meter.add({**values, "wait_s": waited})

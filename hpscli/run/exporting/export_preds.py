@@ -75,7 +75,7 @@ def export(request: ExportRequest, say: Say, progress: Progress) -> Exported | N
     """Predict or read, write, check -> the file and what was found; None on quiet processes."""
     registry = get_registry()
     spec = writer_named(registry, request.writer)
-    options, check_options = split_options(spec, request.words)
+    split_options(spec, request.words)  # raises before anything is predicted
     check(request)
     group = launched()
     speaks = group is None or group[0] == 0
@@ -97,8 +97,37 @@ def export(request: ExportRequest, say: Say, progress: Progress) -> Exported | N
             predictions, body, shards = _from_model(order, device, group[:2])
     else:
         predictions, body, shards = _from_model(order, _device(request))
-    if not speaks:
-        return None
+    return _written(order, predictions, body, shards) if speaks else None
+
+
+def export_together(
+    model: LoadedModel,
+    request: ExportRequest,
+    rank: int,
+    world: int,
+    say: Say,
+    progress: Progress,
+) -> Exported | None:
+    """The same with a model that is loaded, on every process of a group that is there already."""
+    spec = writer_named(get_registry(), request.writer)
+    check(request)
+    order = _Order(
+        request=request,
+        spec=spec,
+        splits=splits_of(spec, request),
+        source=model.name,
+        why="",
+        say=say,
+        progress=progress,
+    )
+    predictions, body, shards = _predicted(order, model, (rank, world))
+    return _written(order, predictions, body, shards) if rank == 0 else None
+
+
+def _written(order: _Order, predictions: PredictionSet, body: Body, shards: str) -> Exported:
+    """Write the file and check it."""
+    request, spec = order.request, order.spec
+    options, check_options = split_options(spec, request.words)
     file = target(spec, request, predictions.about)
     typed = any(word.startswith("split=") for word in request.words)
     if "split" in options and not typed and len(order.splits) == 1:  # of who does not say theirs
@@ -152,8 +181,14 @@ def _from_model(
     order: _Order, device: str, rank_and_world: tuple[int, int] = (0, 1)
 ) -> tuple[PredictionSet, Body, str]:
     """-> what a model says about the people of the leaderboard, its body, the shards."""
+    return _predicted(order, load_model(order.source, device=device), rank_and_world)
+
+
+def _predicted(
+    order: _Order, model: LoadedModel, rank_and_world: tuple[int, int]
+) -> tuple[PredictionSet, Body, str]:
+    """-> the same of a model that is loaded."""
     request, spec, say = order.request, order.spec, order.say
-    model = load_model(order.source, device=device)
     kind = model.body.kind
     check_body(spec, kind, f"model '{model.name}'")
     say("checkpoint", f"{model.name}   model {model.spec.name}   {order.why}".rstrip())
