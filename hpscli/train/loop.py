@@ -18,16 +18,20 @@ from hpscli.errors import Interrupted, InvalidData
 from hpscli.recipe import Recipe
 from hpscli.records import Batch, Prediction
 from hpscli.registry import resolve
+from hpscli.train.adversary import TERM
 from hpscli.train.finishing import export_at_end
 from hpscli.train.job import Job, start, stream
 from hpscli.train.launch import Stop, stop_signals
+from hpscli.train.freezing import learning_mode
+from hpscli.train.optimizers import REST
 from hpscli.train.overlays import draw_people
-from hpscli.train.plan import check_recipe
+from hpscli.train.plan import check_recipe, select_as_published, selection
 from hpscli.train.processes import open_processes
+from hpscli.train.reach import anchor
 from hpscli.train.saving import restore, save
-from hpscli.train.schedule import learning_rate, rate_factor
+from hpscli.train.schedule import learning_rate
 from hpscli.train.track import Say, memory_mb
-from hpscli.train.validation import validate_epoch
+from hpscli.train.validation import as_measured, validate_epoch
 
 
 def train(
@@ -40,26 +44,33 @@ def train(
     tracker: str = "",
     keep_lr: bool = False,
     scale_lr: bool = False,
+    as_published: bool = False,
     say: Say = lambda label, text: None,
 ) -> Path:
-    """Recipe, run folder -> the run folder, with checkpoints, log and pictures in it."""
+    """Recipe, run folder -> the run folder, with checkpoints, log and pictures in it.
+
+    as_published: choose the best checkpoint on what its authors chose it on, a test set; everything
+    that comes of it says so.
+    """
+    recipe = select_as_published(recipe) if as_published else recipe
     with open_processes(recipe, out, device, tracker) as processes, stop_signals() as stop:
         steps = check_recipe(recipe, processes.world, keep_lr=keep_lr, scale_lr=scale_lr)
         rate = learning_rate(recipe, steps, keep=keep_lr, scale=scale_lr)
         job = start(recipe, processes, steps, rate, resume, say)
-        validate = validate and recipe.data.validation is not None
+        validate = validate and selection(recipe) is not None
         if resume and not restore(job):
             end_epoch(job, validate)
         batches = stream(job) if job.step < steps.total else iter(())
+        learning_mode(job.network, job.fixed)
         clock = time.perf_counter()
-        while job.step < steps.total:
+        while job.step < steps.total and not given_up(job):
             stopped = optimise(job, batches, stop)
             job.step += 1
             epoch_done = job.step % steps.per_epoch == 0
             if epoch_done or job.step % recipe.train.log_every == 0:
                 clock = log(job, clock)
             if epoch_done or stopped or job.step % recipe.train.checkpoint_every == 0:
-                save(job, measured=not (epoch_done and validate))
+                save(job, measured=not (epoch_done and validate and due(job)))
             if stopped:
                 raise Interrupted(
                     f"stopped after step {job.step} of {steps.total}; everything is saved.",
@@ -67,6 +78,7 @@ def train(
                 )
             if epoch_done:
                 end_epoch(job, validate)
+                learning_mode(job.network, job.fixed)
                 clock = time.perf_counter()
         finish(job)
     return job.run
@@ -77,24 +89,30 @@ def optimise(job: Job, batches: Iterator[Batch], stop: Stop) -> bool:
     recipe, processes = job.recipe, job.processes
     weights = {name: weight for name, weight in recipe.loss.items() if weight > 0}
     losses = resolve(job.spec.losses)
-    for group in job.optimizer.param_groups:
-        group["lr"] = job.rate * rate_factor(recipe.optim, job.steps, job.step)
+    scaler = processes.accelerator.scaler
+    job.optimizer.set_rates(job.steps, job.step)
+    if job.contest is not None:
+        weights[TERM] = job.contest.weight
     sums = torch.zeros(len(weights) + 2, device=processes.device)  # terms, loss, wish to stop
     keys: list[str] = []
     waited = 0.0
-    job.network.train()
     for micro in range(recipe.optim.accumulate):
         asked = time.perf_counter()
         batch = next(batches)
         waited += time.perf_counter() - asked
         keys += batch.keys
         last = micro == recipe.optim.accumulate - 1
-        with nullcontext() if last else processes.accelerator.no_sync(job.network):
+        with nullcontext() if last else processes.no_sync(job.network):
             batch = ready(batch.to(processes.device), job.spec.mean, job.spec.std)
             prediction = in_float(job.network(batch.image))
-            terms = losses(prediction, batch, job.body, list(weights))
+            terms = losses(prediction, batch, job.body, [n for n in weights if n != TERM])
+            if job.contest is not None:
+                terms[TERM] = job.contest.judge(prediction, job.step, micro)
             loss = torch.stack([terms[name] * weight for name, weight in weights.items()]).sum()
-            processes.accelerator.backward(loss / recipe.optim.accumulate)
+            alone = processes.world == 1
+            processes.accelerator.backward(
+                (loss if alone else loss + anchor(prediction)) / recipe.optim.accumulate
+            )
         sums[:-1] += torch.stack([*(terms[name] for name in weights), loss]).detach()
     sums[:-1] /= recipe.optim.accumulate
     sums[-1] = float(stop.now())
@@ -103,9 +121,12 @@ def optimise(job: Job, batches: Iterator[Batch], stop: Stop) -> bool:
     if not np.isfinite(numbers).all():
         raise stop_on_nonsense(job, values, keys)
     if recipe.optim.clip_norm:
-        processes.accelerator.clip_grad_norm_(job.network.parameters(), recipe.optim.clip_norm)
-    job.optimizer.step()
+        job.optimizer.clip(recipe.optim.clip_norm, scaler)
+    job.optimizer.step(scaler)
     job.optimizer.zero_grad()
+    if job.contest is not None:
+        job.contest.finish()
+        values |= job.contest.values()
     if job.average is not None:
         job.average.update()
     job.meter.add({**values, "wait_s": waited})
@@ -132,9 +153,24 @@ def stop_on_nonsense(job: Job, values: dict[str, float], keys: list[str]) -> Inv
 
 def end_epoch(job: Job, validate: bool) -> None:
     """Measure and draw what is saved already, for validation may fail: its shards may be bad."""
-    if validate:
-        save(job, best=validate_epoch(job))
-    draw_people(job, validate)
+    with as_measured(job) as module:
+        better = validate_epoch(job, module) if validate and due(job) else None
+        draw_people(job, module, validate)
+    if better is not None:
+        save(job, best=better)
+    draw_curves(job)
+
+
+def due(job: Job) -> bool:
+    """-> whether the epoch that ends here is measured; the last one always is."""
+    epoch = job.step // job.steps.per_epoch
+    return epoch % job.recipe.train.validate_every == 0 or job.step >= job.steps.total
+
+
+def given_up(job: Job) -> bool:
+    """-> whether so many validations were no better that the recipe stops here."""
+    patience = job.recipe.train.early_stop
+    return 0 < patience <= job.stale
 
 
 def log(job: Job, clock: float) -> float:
@@ -142,7 +178,8 @@ def log(job: Job, clock: float) -> float:
     now = time.perf_counter()
     steps, means = max(job.meter.count, 1), job.meter.take()
     seconds = max(now - clock, 1e-9)
-    rate = job.rate * rate_factor(job.recipe.optim, job.steps, job.step - 1)
+    rates = job.optimizer.rates(job.steps, job.step - 1)
+    rate = rates.get(REST, next(iter(rates.values())))
     waited = min(1.0, means.pop("wait_s") * steps / seconds)
     if not job.logged:
         warn_of_idle_losses(job, means, steps)
@@ -155,6 +192,7 @@ def log(job: Job, clock: float) -> float:
         "samples": job.step * job.steps.global_batch,
         "losses": means,
         "lr": rate,
+        **({"rates": rates} if len(rates) > 1 else {}),
         "samples_per_s": round(speed, 1),
         "data_wait": round(waited, 4),
         "memory_mb": round(memory, 1),

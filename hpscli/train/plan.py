@@ -9,6 +9,7 @@ import torch
 
 from hpscli.body.joints import joint_set
 from hpscli.body.loading import choose_make
+from hpscli.data.real_poses import check_real_poses
 from hpscli.data.remote import is_remote
 from hpscli.data.shards import read_index, refuse_crops
 from hpscli.errors import HpsError, MissingError, UsageError
@@ -17,6 +18,8 @@ from hpscli.nn.options import adapted, complete_options
 from hpscli.recipe import Export, Member, Recipe, Validation, validated
 from hpscli.registry import get_registry
 from hpscli.run.exporting.request import writer_named
+from hpscli.train.adversary import refuse_without_critic
+from hpscli.train.adversary import wanted as adversary
 from hpscli.train.losses import check_names
 from hpscli.train.schedule import Steps, count_steps, learning_rate
 
@@ -89,8 +92,10 @@ def check_recipe(recipe: Recipe, world: int, *, keep_lr: bool, scale_lr: bool) -
     spec = get_registry().model(recipe.model.name)
     options = complete_options(spec, recipe.model.preset, recipe.model.options)
     joint_set(recipe.data.joints)
-    if adapted(spec, options).losses == STANDARD:
+    spec = adapted(spec, options)
+    if spec.losses == STANDARD:
         check_names(recipe.loss)
+    refuse_without_critic(recipe, spec.adversary)
     if recipe.data.validation is not None:
         get_registry().protocol(recipe.data.validation.protocol)
     if recipe.export is not None and recipe.export.writer:
@@ -109,7 +114,21 @@ def check_shards(recipe: Recipe, *, validate: bool = True) -> list[Part]:
         wanted["validation"] = recipe.data.validation
     if recipe.export is not None and recipe.export.writer:
         wanted["export"] = recipe.export
-    return [_part(name, one, alone and name in recipe.data.mix) for name, one in wanted.items()]
+    parts = [_part(name, one, alone and name in recipe.data.mix) for name, one in wanted.items()]
+    return [*parts, *_adversary(recipe)]
+
+
+def _adversary(recipe: Recipe) -> Iterator[Part]:
+    """-> the real poses of an adversary, if there is one."""
+    settings = adversary(recipe)
+    if settings is None:
+        return
+    found: dict[str, Any] = {"name": "adversary", "shards": settings.poses}
+    try:
+        found["samples"] = check_real_poses(settings.poses, settings.prepare)
+    except HpsError as error:
+        found |= {"problem": error, "prepare": settings.prepare}
+    yield Part(**found)
 
 
 def _part(name: str, wanted: Member | Validation | Export, needed: bool) -> Part:
@@ -230,8 +249,7 @@ def describe(
             else ""
         )
         words.append(
-            f"{part.name}{share} "
-            + (f"{part.samples} people" if part.problem is None else "MISSING")
+            f"{part.name}{share} " + (_amount(part) if part.problem is None else "MISSING")
         )
     yield "data", " · ".join(words)
     for warning in _mixed_bodies(recipe, parts):
@@ -247,6 +265,10 @@ def describe(
         f"{steps.per_epoch} x {recipe.train.epochs} epochs = {steps.total}   "
         f"{recipe.optim.name} lr {rate:g} {recipe.optim.schedule}   {recipe.train.dtype}",
     )
+
+
+def _amount(part: Part) -> str:
+    return f"{part.samples or 'all'} {'poses' if part.name == 'adversary' else 'people'}"
 
 
 def _mixed_bodies(recipe: Recipe, parts: list[Part]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from hpscli.body.layer import Body, load_body
 from hpscli.data.evalset import EvalSet
 from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, UsageError, in_words
 from hpscli.hooks import ProtocolSpec, WriterSpec
+from hpscli.launched import launched
 from hpscli.nn.checkpoints import LoadedModel, load_model
 from hpscli.records import Finding, PredictionSet
 from hpscli.registry import get_registry, resolve
@@ -36,7 +37,7 @@ from hpscli.run.inference import said_crop
 from hpscli.run.matching import keyed
 from hpscli.run.places import best_device, find_shards
 from hpscli.run.prediction_files import is_predictions, read_predictions
-from hpscli.run.processes import launched, process_group
+from hpscli.run.processes import process_group
 from hpscli.run.sessions.choice import Choice
 
 Say = Callable[[str, object], None]
