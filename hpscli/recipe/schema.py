@@ -32,6 +32,7 @@ class Member(Section):
 class Validation(Section):
     shards: str
     protocol: str
+    metric: str = ""  # of the protocol, whose lowest value is the best; "": its first
     limit: int = Field(0, ge=0)
     batch: int = Field(32, ge=1)
     prepare: str = ""  # as in the mix
@@ -130,6 +131,7 @@ class Train(Section):
     sharding: Literal["none", "fsdp"] = "none"  # fsdp: each process keeps a part of the weights
     early_stop: int = Field(0, ge=0)  # validations in a row that are no better; 0: never
     validate_every: int = Field(1, ge=1)  # epochs
+    as_published: bool = False  # best is chosen on data.validation_as_published; --as-published
     log_every: int = Field(50, ge=1)  # optimiser steps
     checkpoint_every: int = Field(1000, ge=1)  # optimiser steps; also at each epoch's end
     keep: int = Field(2, ge=1)  # numbered checkpoints kept besides best and last

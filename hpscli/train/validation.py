@@ -1,45 +1,80 @@
 """The end of an epoch: how good is the model on people that it does not learn from?"""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
-from hpscli.nn.checkpoints import LoadedModel
+import torch
+from torch import nn
+
+from hpscli.body.kit import body_kit
+from hpscli.nn.checkpoints import LoadedModel, build_model
+from hpscli.nn.meta import without_random_numbers
 from hpscli.registry import get_registry
 from hpscli.run.evaluate import evaluate
 from hpscli.train.job import Job
+from hpscli.train.plan import AS_PUBLISHED, selection
 from hpscli.train.saving import describe
+from hpscli.train.sharding import whole
 
 
-def validate_epoch(job: Job) -> bool:
+@contextmanager
+def as_measured(job: Job) -> Iterator[nn.Module]:
+    """Yield the model that is measured and drawn: averaged weights if there are any.
+
+    Weights that are shared out are put together in a second model, for processes measure different
+    numbers of people, and none may wait for the others.
+    """
+    job.processes.same_buffers(job.module)
+    averaged = job.average.applied() if job.average is not None else nullcontext()
+    if not job.processes.sharded:
+        with averaged:
+            yield job.module
+        return
+    with averaged:
+        weights = whole(job.module.state_dict())
+    kit = body_kit(job.spec.body, given=job.body) if job.spec.takes_kit else None
+    with without_random_numbers(), torch.random.fork_rng():
+        module, _, _ = build_model(job.spec.name, options=job.options, kit=kit)
+    module.load_state_dict(weights)
+    yield module.to(job.processes.device)
+
+
+def validate_epoch(job: Job, module: nn.Module) -> bool:
     """Measure the model under the recipe's protocol -> whether it is the best so far.
 
     Best is the lowest value of the first metric of the protocol.
     """
-    wanted = job.recipe.data.validation
+    wanted = selection(job.recipe)
     if wanted is None:
         return False
-    job.processes.same_buffers(job.module)
     protocol = get_registry().protocol(wanted.protocol)
-    with job.average.applied() if job.average is not None else nullcontext():
-        model = LoadedModel(
-            module=job.module,
-            spec=job.spec,
-            options=job.options,
-            input_size=describe(job).input_size,
-            body=job.body,
-            info=describe(job),
-            sha256="",
-            name=job.recipe.name,
-        )
-        result = evaluate(model, wanted.shards, protocol, batch=wanted.batch, limit=wanted.limit)
+    info = describe(job)
+    model = LoadedModel(
+        module=module,
+        spec=job.spec,
+        options=job.options,
+        input_size=info.input_size,
+        body=job.body,
+        info=info,
+        sha256="",
+        name=job.recipe.name,
+    )
+    result = evaluate(model, wanted.shards, protocol, batch=wanted.batch, limit=wanted.limit)
     job.metrics = {name: float(metric.value) for name, metric in result.metrics.items()}
     epoch = job.step // job.steps.per_epoch
     shown = "  ".join(f"{n} {m.value:.2f} {m.unit}" for n, m in result.metrics.items())
-    job.diary.record({"step": job.step, "epoch": epoch, "validation": job.metrics})
+    mark = {"selected": AS_PUBLISHED} if job.recipe.train.as_published else {}
+    units = {name: metric.unit for name, metric in result.metrics.items()}
+    job.diary.record(
+        {"step": job.step, "epoch": epoch, "validation": job.metrics, "units": units, **mark}
+    )
     job.processes.accelerator.log(
         {f"validation/{name}": value for name, value in job.metrics.items()}, step=job.step
     )
     leading = job.metrics[next(n for n in protocol.metrics if n in job.metrics)]
     best = leading < job.best
     job.best = min(leading, job.best)
-    job.diary.say(f"epoch {epoch}", f"{shown}   {result.protocol['name']}" + "   best" * best)
+    job.stale = 0 if best else job.stale + 1
+    told = f"{shown}   {result.protocol['name']}" + "   best" * best
+    job.diary.say(f"epoch {epoch}", told + (f"   {AS_PUBLISHED}" if mark else ""))
     return best
