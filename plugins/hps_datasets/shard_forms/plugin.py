@@ -15,7 +15,8 @@ def hps_datasets() -> list[DatasetSpec]:
             "hps_datasets:cards/tsv.toml",
             people=f"{READERS}.tsv:tsv",
             references=("metro",),
-            options={"yaml": ""},  # the list to read, below the folder
+            # the list to read, below the folder; of its tables those in folders with this name
+            options={"yaml": "", "only": ""},
         ),
         dataset(
             "hps_datasets:cards/hmr2-tar.toml",

@@ -1,16 +1,23 @@
 """METRO's, Graphormer's and FastMETRO's data sets: tables of pictures and labels, bodies and hands."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from hps_datasets.shard_forms.tsv_files import Table, Tables, read_listing
 from hpscli.data.people import square_box
-from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
+from hpscli.errors import (
+    BAD_RECORD,
+    HpsError,
+    InvalidData,
+    MissingError,
+    UsageError,
+    in_words,
+)
 from hpscli.records import Person, Picture
 
 BOX_UNIT = 200.0  # px: scale * 200 is the side of the box
@@ -31,15 +38,26 @@ class Source:
         self.hw = stack.enter_context(closing(Table(root, tables.hw))) if tables.hw else None
 
 
-def tsv(root: Path, split: str, *, reference: str, yaml: str) -> Iterator[Person | HpsError]:
-    """The YAML of a data set -> the first person of each of its rows, in the order of its line list."""
+def tsv(
+    root: Path, split: str, *, reference: str, yaml: str, only: str
+) -> Iterator[Person | HpsError]:
+    """The YAML of a data set -> the first person of each of its rows, in the order of its line list.
+
+    only: of the tables that it names, those in folders with this in their name; the others need not
+    be there.
+    """
     path = yaml or found_listing(root, split)
     listing = read_listing(root, path)
     with ExitStack() as stack:
-        sources = [Source(root, tables, stack) for tables in listing.sources]
-        count = len(sources[0].label)
+        sources = {
+            number: Source(root, listing.sources[number], stack)
+            for number in chosen_sources(listing.sources, only)
+        }
+        count = len(sources[0].label) if listing.rows is None else 0
         rows = listing.rows or (bytes(count), range(count))
         for number, (source, row) in enumerate(zip(*rows, strict=True)):
+            if source not in sources:
+                continue
             record = f"{sources[source].tables.label} row {row}"
             try:
                 person = _person(sources[source], row, number, reference)
@@ -53,6 +71,18 @@ def tsv(root: Path, split: str, *, reference: str, yaml: str) -> Iterator[Person
                 yield person
             elif listing.rows is not None:
                 yield InvalidData(f"{record} has no person, but is in the line list.")
+
+
+def chosen_sources(tables: Sequence[Tables], only: str) -> list[int]:
+    """-> which sources are wanted, by a word that their labels' folder contains; "": all."""
+    folders = [PurePosixPath(entry.label).parent.as_posix() for entry in tables]
+    chosen = [n for n, folder in enumerate(folders) if only.lower() in folder.lower()]
+    if not chosen:
+        raise UsageError(
+            f"no table of this list lies in a folder named '{only}'.",
+            f"Its folders: {', '.join(dict.fromkeys(folders))}",
+        )
+    return chosen
 
 
 def found_listing(root: Path, split: str) -> str:

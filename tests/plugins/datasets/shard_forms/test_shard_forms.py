@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -93,10 +94,18 @@ def test_composite_sets_take_rows_of_several_sources_in_the_order_of_their_list(
     assert [person.image for person in found] == [f"{people[i].key}.jpg" for i in (2, 1)]
     assert make_sample(tmp_path, found[0], Layout(kind="full")).image == people[2].image
     assert "none with number 7" in bad[0]
+    (alone,), _ = read("tsv", tmp_path, "train", yaml="both/train.yaml", only="A")
+    assert alone.image == f"{people[1].key}.jpg"
+    shutil.rmtree(tmp_path / "a")  # who does not have it needs nothing of it
+    (other,), _ = read("tsv", tmp_path, "train", yaml="both/train.yaml", only="b")
+    assert other.key == found[0].key
+    with pytest.raises(UsageError, match="folder named 'c'") as unknown:
+        read("tsv", tmp_path, "train", yaml="both/train.yaml", only="c")
+    assert "Its folders: a, b" in unknown.value.fix
     with pytest.raises(InvalidData, match="outside") as error:
         read("tsv", tmp_path / "both", "train")
     assert "yaml=SET/train.yaml" in error.value.fix
-    with pytest.raises(MissingError, match="3 lists"):
+    with pytest.raises(MissingError, match="2 lists"):
         read("tsv", tmp_path, "train")
 
 
