@@ -37,6 +37,7 @@ class CheckpointInfo:
     samples: int = 0
     metrics: Mapping[str, float] = field(default_factory=dict)  # of the last validation
     recipe_toml: str = ""
+    selected: str = ""  # what is special about how `best` was chosen
     licence: str = "weights follow the terms of the data and bodies that they were trained with"
     version: str = __version__
     origin: Mapping[str, Any] = field(default_factory=dict)  # of imported weights: file, sha256

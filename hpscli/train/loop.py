@@ -19,17 +19,18 @@ from hpscli.recipe import Recipe
 from hpscli.records import Batch, Prediction
 from hpscli.registry import resolve
 from hpscli.train.adversary import TERM
+from hpscli.train.curves import draw_curves
 from hpscli.train.finishing import export_at_end
-from hpscli.train.job import Job, start, stream
-from hpscli.train.launch import Stop, stop_signals
 from hpscli.train.freezing import learning_mode
+from hpscli.train.job import Job, start, stream
 from hpscli.train.optimizers import REST
 from hpscli.train.overlays import draw_people
-from hpscli.train.plan import check_recipe, select_as_published, selection
+from hpscli.train.plan import AS_PUBLISHED, check_recipe, select_as_published, selection
 from hpscli.train.processes import open_processes
 from hpscli.train.reach import anchor
 from hpscli.train.saving import restore, save
 from hpscli.train.schedule import learning_rate
+from hpscli.train.stopping import Stop, stop_signals
 from hpscli.train.track import Say, memory_mb
 from hpscli.train.validation import as_measured, validate_epoch
 
@@ -225,7 +226,14 @@ def finish(job: Job) -> None:
     exported = export_at_end(job)
     if job.processes.first:
         document = {"schema": "hps/train/1", "step": job.step, "metrics": job.metrics}
+        document |= {"selected": AS_PUBLISHED} if job.recipe.train.as_published else {}
+        document |= {"stopped_early": True} if job.step < job.steps.total else {}
         document |= {"export": exported} if exported else {}
         job.processes.write_json(job.run / "finished.json", document)
     shown = "  ".join(f"{name} {value:.2f}" for name, value in job.metrics.items())
+    if given_up(job):
+        count = job.recipe.train.early_stop
+        job.diary.say(
+            "early stop", f"{count} validations were no better than the best, {job.best:.2f}"
+        )
     job.diary.say("done", f"{job.step} steps  {shown}".rstrip())

@@ -7,12 +7,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from hpscli.errors import UsageError
 from hpscli.recipe import Optim
 from hpscli.train.freezing import matched
 from hpscli.train.schedule import Steps, rate_at
+from hpscli.train.sharding import share_out_state
 
 REST = ""  # the group of everything that no other group matches
 BLOCK = re.compile(r"^(?P<vit>(?:.*\.)?)blocks\.(?P<index>\d+)\.")
@@ -162,6 +163,7 @@ class Optimizers:
         """Go on from a stored state of the same groups."""
         for kind, optimizer in self.each.items():
             optimizer.load_state_dict(state[kind])
+            share_out_state(optimizer)
 
     def describe(self) -> str:
         """-> the groups in one line, "" when there is but one."""
@@ -198,9 +200,3 @@ def _make(kind: str, found: Sequence[Share], optim: Optim) -> torch.optim.Optimi
         return torch.optim.SGD(groups, momentum=optim.momentum, fused=True)
     make = torch.optim.AdamW if kind == "adamw" else torch.optim.Adam
     return make(groups, betas=optim.betas, fused=True)
-
-
-def states(optimizer: torch.optim.Optimizer) -> Iterator[tuple[nn.Parameter, dict[str, Tensor]]]:
-    """-> each parameter with the tensors that its optimiser keeps of it."""
-    for parameter, kept in optimizer.state.items():
-        yield parameter, {name: value for name, value in kept.items() if torch.is_tensor(value)}

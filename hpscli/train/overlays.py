@@ -1,6 +1,5 @@
 """Pictures of what the model sees while it learns: its mesh drawn over its input."""
 
-from contextlib import nullcontext
 from pathlib import Path
 
 import cv2
@@ -16,17 +15,18 @@ from hpscli.hooks import ModelSpec
 from hpscli.records import Batch
 from hpscli.render.pictures import contact_sheet, draw_in_crop, write_image
 from hpscli.train.job import Job
+from hpscli.train.plan import selection
 
 TILE_PX = 224
 
 
-def draw_people(job: Job, validate: bool) -> None:
+def draw_people(job: Job, module: nn.Module, validate: bool) -> None:
     """Write samples/epoch-0001.png: the same few people after each epoch, of the validation set
     where the run has one. A picture that cannot be drawn is a warning: no run ends for it."""
     if not job.recipe.train.overlays or not job.processes.first:
         return
     try:
-        _draw(job, _people(job, validate))
+        _draw(job, module, _people(job, validate))
     except Exception as error:  # files, memory, a model's own mistake: all the same to the run
         reason = str(error).partition("\n")[0] or type(error).__name__
         job.diary.warn("pictures", f"no picture after this epoch: {reason}")
@@ -35,15 +35,16 @@ def draw_people(job: Job, validate: bool) -> None:
 def _people(job: Job, validate: bool) -> EvalSet:
     """-> a few people of the validation set, else of the first training set."""
     data, count = job.recipe.data, job.recipe.train.overlays
-    if validate and data.validation is not None:
+    validation = selection(job.recipe)
+    if validate and validation is not None:
         try:
-            return EvalSet(data.validation.shards, limit=count)
+            return EvalSet(validation.shards, limit=count)
         except MissingError as error:
             job.diary.warn("people", f"pictures show people of the training: {error.problem}")
     return EvalSet(next(m for m in data.mix.values() if m.weight > 0).shards, limit=count)
 
 
-def _draw(job: Job, people: EvalSet) -> None:
+def _draw(job: Job, module: nn.Module, people: EvalSet) -> None:
     recipe, count = job.recipe, job.recipe.train.overlays
     batch = next(
         eval_batches(
@@ -56,8 +57,7 @@ def _draw(job: Job, people: EvalSet) -> None:
     )
     path = job.run / "samples" / f"epoch-{job.step // job.steps.per_epoch:04d}.png"
     path.parent.mkdir(exist_ok=True)
-    with job.average.applied() if job.average is not None else nullcontext():
-        draw_overlays(path, job.module, job.spec, job.body, batch.to(job.processes.device), count)
+    draw_overlays(path, module, job.spec, job.body, batch.to(job.processes.device), count)
 
 
 @torch.no_grad()

@@ -5,15 +5,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-import torch
-
 from hpscli.body.joints import joint_set
 from hpscli.body.loading import choose_make
 from hpscli.data.real_poses import check_real_poses
 from hpscli.data.remote import is_remote
 from hpscli.data.shards import read_index, refuse_crops
 from hpscli.errors import HpsError, MissingError, UsageError
-from hpscli.nn.checkpoints import build_model
 from hpscli.nn.options import adapted, complete_options
 from hpscli.recipe import Export, Member, Recipe, Validation, validated
 from hpscli.registry import get_registry
@@ -21,12 +18,13 @@ from hpscli.run.exporting.request import writer_named
 from hpscli.train.adversary import refuse_without_critic
 from hpscli.train.adversary import wanted as adversary
 from hpscli.train.losses import check_names
+from hpscli.train.memory import measure as measure
 from hpscli.train.schedule import Steps, count_steps, learning_rate
 
-FAST = 2  # steps, and batches of validation, of --fast-dev-run
+FAST = 1  # steps, and batches of validation, of --fast-dev-run
 FAST_EXPORT = 64  # people of its leaderboard file
 STANDARD = "hpscli.train.losses:standard_losses"
-MEASURED_BATCH = 2  # enough for batch norm
+AS_PUBLISHED = "selected on the published test set"  # the mark of such runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +50,7 @@ def adjusted(
     compile: bool = False,
     limit: int = 0,
     fast: bool = False,
+    as_published: bool = False,
 ) -> Recipe:
     """-> the recipe with what the flags of a command line say, checked like any other."""
     raw = recipe.model_dump(exclude_none=True)
@@ -63,19 +62,40 @@ def adjusted(
         raw["seed"] = seed
     if compile:
         raw["train"]["compile"] = True
-    validation = raw["data"].get("validation")
+    if as_published:
+        raw["train"]["as_published"] = True
+    found = (raw["data"].get(name) for name in ("validation", "validation_as_published"))
+    validations = [part for part in found if part]
     if limit:
-        for part in [*raw["data"]["mix"].values(), *([validation] if validation else [])]:
+        for part in [*raw["data"]["mix"].values(), *validations]:
             part["limit"] = min(limit, part["limit"] or limit)
     if export := raw.get("export"):
         least = min(limit or FAST_EXPORT, FAST_EXPORT) if fast else limit
         export["limit"] = min(least, export["limit"] or least) if least else export["limit"]
-    if fast:  # two steps and two batches of everything
+    if fast:  # one step and one batch of everything
         step = raw["optim"]["batch"] * raw["optim"]["accumulate"] * world
         raw["train"].update(epochs=1, epoch_samples=FAST * step, log_every=1)
-        if validation:
-            validation["limit"] = FAST * validation["batch"]
+        for part in validations:
+            part["limit"] = FAST * part["batch"]
     return validated(raw, "the command line")
+
+
+def select_as_published(recipe: Recipe) -> Recipe:
+    """-> the recipe that chooses its best checkpoint as its authors did, on a test set."""
+    train = recipe.train.model_copy(update={"as_published": True})
+    return recipe.model_copy(update={"train": train})
+
+
+def selection(recipe: Recipe) -> Validation | None:
+    """-> the people on whom the best checkpoint is chosen, None without any."""
+    if not recipe.train.as_published:
+        return recipe.data.validation
+    if recipe.data.validation_as_published is None:
+        raise UsageError(
+            f"recipe '{recipe.name}' does not say on which test set its authors chose.",
+            "Leave --as-published out: the best checkpoint is then chosen on data.validation.",
+        )
+    return recipe.data.validation_as_published
 
 
 def check_recipe(recipe: Recipe, world: int, *, keep_lr: bool, scale_lr: bool) -> Steps:
@@ -96,8 +116,8 @@ def check_recipe(recipe: Recipe, world: int, *, keep_lr: bool, scale_lr: bool) -
     if spec.losses == STANDARD:
         check_names(recipe.loss)
     refuse_without_critic(recipe, spec.adversary)
-    if recipe.data.validation is not None:
-        get_registry().protocol(recipe.data.validation.protocol)
+    if (validation := selection(recipe)) is not None:
+        get_registry().protocol(validation.protocol)
     if recipe.export is not None and recipe.export.writer:
         writer_named(get_registry(), recipe.export.writer)
     steps = count_steps(recipe, world)
@@ -110,8 +130,8 @@ def check_shards(recipe: Recipe, *, validate: bool = True) -> list[Part]:
     wanted: dict[str, Member | Validation | Export]
     wanted = {name: member for name, member in recipe.data.mix.items() if member.weight > 0}
     alone = len(wanted) == 1
-    if validate and recipe.data.validation is not None:
-        wanted["validation"] = recipe.data.validation
+    if validate and (validation := selection(recipe)) is not None:
+        wanted["validation"] = validation
     if recipe.export is not None and recipe.export.writer:
         wanted["export"] = recipe.export
     parts = [_part(name, one, alone and name in recipe.data.mix) for name, one in wanted.items()]
@@ -192,38 +212,6 @@ def refuse_missing(parts: list[Part]) -> None:
             "\n".join(p.problem for p in problems),
             "\n".join(dict.fromkeys(line for p in problems for line in p.fix.splitlines())),
         )
-
-
-def measure(recipe: Recipe) -> dict[str, float]:
-    """-> parameters, and megabytes per process while training, from one forward pass on the CPU.
-
-    Counted are weights, gradients, optimiser state and what autograd keeps for the backward pass.
-    """
-    module, spec, _ = build_model(
-        recipe.model.name,
-        preset=recipe.model.preset,
-        options=recipe.model.options,
-        body_source=recipe.model.body,
-    )
-    size = recipe.data.image_size or spec.input_size
-    kept: dict[int, int] = {}
-
-    def note(tensor: torch.Tensor) -> torch.Tensor:
-        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
-
-    weights = {p.untyped_storage().data_ptr() for p in module.parameters()}
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        prediction = module.train()(torch.zeros(MEASURED_BATCH, 3, *size))
-    activations = sum(size for place, size in kept.items() if place not in weights)
-    del prediction
-    parameters = sum(p.numel() for p in module.parameters())
-    copies = {"sgd": 3, "adam": 4, "adamw": 4}[recipe.optim.name] + (recipe.optim.ema > 0)
-    per_sample = activations / MEASURED_BATCH * (0.5 if recipe.train.dtype != "fp32" else 1.0)
-    return {
-        "parameters": parameters,
-        "megabytes": (4.0 * copies * parameters + per_sample * recipe.optim.batch) / 1e6,
-    }
 
 
 def describe(

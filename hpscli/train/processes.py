@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from hpscli.errors import UsageError
 from hpscli.nn.sources import refuse_unsaved
 from hpscli.recipe import Recipe
 from hpscli.train.launch import inside_job
+from hpscli.train.sharding import fsdp_plugin, share_out
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,30 @@ class Processes:
         """Return when every process is here."""
         self.accelerator.wait_for_everyone()
 
-    def prepare(
-        self, network: nn.Module, optimizer: torch.optim.Optimizer
-    ) -> tuple[nn.Module, torch.optim.Optimizer]:
-        """-> the two, ready for this device, precision and number of processes."""
-        network, optimizer = self.accelerator.prepare(network, optimizer)
-        return network, optimizer
+    @property
+    def sharded(self) -> bool:
+        """-> whether each process keeps a part of the weights."""
+        return bool(getattr(self.accelerator, "is_fsdp2", False))
+
+    def prepare(self, module: nn.Module, called: nn.Module, unreached: bool) -> nn.Module:
+        """Bare model, what is to be called (it, or it compiled) -> what the loop calls.
+
+        unreached: some parameters never get a gradient, which DDP must look for after each step.
+        """
+        from accelerate.utils import DistributedDataParallelKwargs
+
+        if self.sharded:
+            return share_out(self.accelerator, module, called)
+        self.accelerator.ddp_handler = DistributedDataParallelKwargs(
+            find_unused_parameters=unreached
+        )
+        network: nn.Module = self.accelerator.prepare(called)
+        return network
+
+    def no_sync(self, network: nn.Module) -> AbstractContextManager[None]:
+        """-> within it a backward pass adds to the gradients of this process alone."""
+        within: AbstractContextManager[None] = self.accelerator.no_sync(network)
+        return within
 
     def mean(self, values: Tensor) -> Tensor:
         """values (N,) -> their mean over processes, the same on each."""
@@ -101,11 +120,7 @@ class Processes:
 def open_processes(recipe: Recipe, out: Path, device: str, tracker: str) -> Iterator[Processes]:
     """Yield the processes of this job; they are closed whatever happens."""
     from accelerate import Accelerator
-    from accelerate.utils import (
-        DistributedDataParallelKwargs,
-        ProjectConfiguration,
-        broadcast_object_list,
-    )
+    from accelerate.utils import ProjectConfiguration, broadcast_object_list
 
     on_cpu = device == "cpu" or not torch.cuda.is_available()
     if device not in ("", "cpu", "cuda"):
@@ -121,8 +136,8 @@ def open_processes(recipe: Recipe, out: Path, device: str, tracker: str) -> Iter
         project_config=ProjectConfiguration(
             project_dir=str(out), logging_dir=str(out / "trackers")
         ),
-        # plugins may have parameters that a loss does not reach
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+        # one process has nothing to share out
+        fsdp_plugin=fsdp_plugin() if recipe.train.sharding == "fsdp" and in_company() else None,
     )
     shared = [out]
     if inside_job():
@@ -137,6 +152,11 @@ def open_processes(recipe: Recipe, out: Path, device: str, tracker: str) -> Iter
         torch.set_num_threads(threads)
         accelerator.end_training()
         _forget(accelerator)
+
+
+def in_company() -> bool:
+    """-> whether this process is one of several of its job."""
+    return inside_job() and int(os.environ["WORLD_SIZE"]) > 1
 
 
 def cores() -> int:

@@ -1,12 +1,15 @@
 """Writing a training down and taking it up again."""
 
 from contextlib import nullcontext
+from functools import partial
 
 from hpscli.body.kit import body_kit
 from hpscli.nn.checkpoints import CheckpointInfo, load_weights
 from hpscli.recipe import to_toml
 from hpscli.train import state as saved
 from hpscli.train.job import Job
+from hpscli.train.plan import AS_PUBLISHED
+from hpscli.train.sharding import as_in, whole
 from hpscli.train.track import Meter
 
 
@@ -25,6 +28,7 @@ def describe(job: Job) -> CheckpointInfo:
         samples=job.step * job.steps.global_batch,
         metrics=job.metrics,
         recipe_toml=to_toml(job.recipe),
+        selected=AS_PUBLISHED if job.recipe.train.as_published else "",
     )
 
 
@@ -41,6 +45,13 @@ def save(job: Job, *, best: bool = False, measured: bool = True) -> None:
     measured: False at an epoch's end whose validation is still to come.
     """
     generators = job.processes.gather(saved.random_state())
+    # shared out weights are put together by all processes
+    optimizer = whole(job.optimizer.state_dict())
+    own = {n: p.detach().clone() for n, p in job.module.named_parameters()} if job.average else {}
+    own = whole(own)
+    with job.average.applied() if job.average is not None else nullcontext():
+        weights = whole(job.module.state_dict())
+        weights = {name: value.detach().cpu() for name, value in weights.items()}
     if job.processes.first:
         scaler = job.processes.accelerator.scaler
         state: saved.State = {
@@ -48,26 +59,17 @@ def save(job: Job, *, best: bool = False, measured: bool = True) -> None:
             "world": job.processes.world,
             "rate": job.rate,
             "best": job.best,
+            "stale": job.stale,
             "measured": measured,
             "metrics": job.metrics,
-            "optimizer": job.optimizer.state_dict(),
+            "optimizer": optimizer,
             "scaler": scaler.state_dict() if scaler is not None else {},
             "random": generators,
             "meter": job.meter.state(),
             "adversary": job.contest.state() if job.contest is not None else {},
-            "parameters": {n: p.detach().clone() for n, p in job.module.named_parameters()}
-            if job.average is not None
-            else {},
+            "parameters": own,
         }
-        with job.average.applied() if job.average is not None else nullcontext():
-            saved.save(
-                job.run,
-                job.module.state_dict(),
-                describe(job),
-                state,
-                best=best,
-                keep=job.recipe.train.keep,
-            )
+        saved.save(job.run, weights, describe(job), state, best=best, keep=job.recipe.train.keep)
     job.processes.wait()
 
 
@@ -76,18 +78,21 @@ def restore(job: Job) -> bool:
 
     -> False when that was an epoch's end before its validation was done.
     """
-    path, weights, _, state = saved.load(job.run)
+    path, weights, _, state = saved.load(job.run, partial(job.diary.say, "warning"))
     saved.check_world(state, job.processes.world)
+    weights = as_in(job.module, weights)
     load_weights(job.module, weights, origin=str(path), model=job.spec.name)
     if job.average is not None:
         job.average.load(weights)
-        job.module.load_state_dict(state["parameters"], strict=False)  # buffers are in the weights
+        own = as_in(job.module, state["parameters"])  # buffers are in the weights
+        job.module.load_state_dict(own, strict=False)
     job.optimizer.load_state_dict(state["optimizer"])
     if state["scaler"] and job.processes.accelerator.scaler is not None:
         job.processes.accelerator.scaler.load_state_dict(state["scaler"])
     if job.contest is not None:
         job.contest.load(state["adversary"])
     job.step, job.rate, job.best = state["step"], state["rate"], state["best"]
+    job.stale = state.get("stale", 0)
     job.metrics, job.meter = state["metrics"], Meter(state["meter"])
     job.random = state["random"][job.processes.rank]
     saved.restore_random_state(job.random)  # for the save after a validation that comes first
