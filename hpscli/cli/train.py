@@ -107,10 +107,11 @@ def train(
         "scale_lr": scale_lr,
     }
     output = Output(json, quiet or not _talks())
-    _check(chosen, run, world, settings, output, dry_run, changes)
+    terms = _check(chosen, run, world, settings, output, dry_run, changes)
     if dry_run:
         if _talks():
-            document = {"run": None, "dry_run": True, "recipe": chosen.name, "processes": world}
+            document: dict[str, Any] = {"run": None, "dry_run": True, "recipe": chosen.name}
+            document |= {"processes": world, "terms": terms}
             output.result("train", document, lambda: None)
         return
     place = run or out or Path("runs") / chosen.name / datetime.now(UTC).strftime(TIME)
@@ -187,10 +188,11 @@ def _check(
     output: Output,
     dry_run: bool,
     changes: list[str],
-) -> None:
-    """Say the plan and refuse what cannot work, before any process starts."""
+) -> list[dict[str, Any]]:
+    """Say the plan and refuse what cannot work, before any process starts -> terms of a dry run."""
     from hpscli.recipe import recipe_hash
     from hpscli.train import plan
+    from hpscli.train.active import active_terms_of, idle_warning
     from hpscli.train.launch import inside_job
     from hpscli.train.schedule import learning_rate
     from hpscli.train.state import check_recipe as check_same
@@ -215,8 +217,14 @@ def _check(
         cost = plan.measure(recipe)
         output.say("model", f"{recipe.model.name}   {cost['parameters'] / 1e6:.2f} M parameters")
         output.say("memory", f"about {cost['megabytes']:.0f} MB a process: weights and activations")
+        terms = active_terms_of(recipe)
+        for number, line in enumerate(terms.lines()):
+            output.say("losses" if number == 0 else "", line)
+        for name in terms.idle():
+            output.say("warning", idle_warning(name, terms))
         output.say("dry run", "nothing was trained")
     plan.refuse_missing(parts)
+    return terms.document() if dry_run else []
 
 
 def _prepare(parts: "list[Part]", output: Output) -> None:

@@ -106,7 +106,7 @@ class Contest:
         if self.world > 1:
             flat = self.average(torch.cat([gradient.flatten() for gradient in gradients]))
             for gradient, part in zip(
-                gradients, flat.split([g.numel() for g in gradients]), strict=True
+                gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True
             ):
                 gradient.copy_(part.view_as(gradient))
         self.optimizer.step()

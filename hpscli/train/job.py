@@ -18,6 +18,7 @@ from hpscli.nn.checkpoints import build_model, initialise
 from hpscli.recipe import Recipe, to_toml
 from hpscli.records import Batch
 from hpscli.registry import resolve
+from hpscli.train.active import active_terms, tell
 from hpscli.train.adversary import Contest, refuse_without_critic, start_contest, wanted
 from hpscli.train.average import Average
 from hpscli.train.freezing import freeze, norms, synchronised
@@ -81,6 +82,8 @@ def start(
     diary.say("run", run)
     if taken:
         diary.say("init", taken)
+    if processes.first and not resume:
+        tell(diary, active_terms(recipe, module, spec))
     module, fixed = shaped(recipe, module, processes, diary)
     called: Any = torch.compile(module) if recipe.train.compile else module
     size = recipe.data.image_size or spec.input_size

@@ -19,8 +19,9 @@ from hpscli.errors import HpsError, Interrupted, InvalidData, MissingError, Usag
 from hpscli.nn.checkpoints import load_model
 from hpscli.nn.files import read_info, read_tensors
 from hpscli.recipe import Recipe, to_toml
-from hpscli.train.launch import PARENT, _place
+from hpscli.train.launch import place as place_of
 from hpscli.train.loop import train
+from hpscli.train.stopping import PARENT
 from tests.run.people import write_people
 from tests.train.labelled import labelled_people, small_recipe
 
@@ -68,7 +69,7 @@ def test_a_run_leaves_what_its_folder_promises(people: Path, others: Path, tmp_p
     run = train(small_recipe(people, others, train__overlays=2), tmp_path / "run")
     names = {path.name for path in run.iterdir()}
     assert names == {
-        "recipe.toml", "environment.json", "log.jsonl", "log.txt", "checkpoints", "samples",
+        "recipe.toml", "environment.json", "log.jsonl", "log.txt", "checkpoints", "samples", "curves.png",
         "finished.json",
     }  # fmt: skip
     assert len(list((run / "samples").glob("*.png"))) == 2
@@ -130,7 +131,7 @@ def test_a_loss_that_nobody_is_labelled_for_is_named_once(tmp_path: Path) -> Non
     run = train(small_recipe(people, loss=loss, train__log_every=2), tmp_path / "run")
     warnings = [x for x in (run / "log.txt").read_text().splitlines() if x.startswith("warning")]
     assert len(warnings) == 1
-    assert "loss 'keypoints3d' teaches nothing: nobody in the first 2 steps" in warnings[0]
+    assert "loss 'keypoints3d' teaches nothing: of the first 8 people" in warnings[0]
     assert "data.joints (smpl24)" in warnings[0]
 
 
@@ -189,7 +190,7 @@ def in_two_processes(recipe: Recipe, run: Path, *, resume: bool = False) -> None
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     job = [
-        start(recipe, run, resume=resume, place={**_place(rank, 2, port), PARENT: "0"})
+        start(recipe, run, resume=resume, place={**place_of(rank, 2, port), PARENT: "0"})
         for rank in range(2)
     ]
     assert [process.wait(120) for process in job] == [0, 0]
