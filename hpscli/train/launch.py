@@ -1,4 +1,4 @@
-"""Several processes on one machine, and stopping in good order on Ctrl-C or SIGTERM."""
+"""Several processes on one machine, that end together."""
 
 import os
 import signal
@@ -6,20 +6,29 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from hpscli.errors import UsageError
+from hpscli.train.stopping import PARENT, stop_signals
 
-STOP_SECONDS = 60.0  # a job that was asked to stop may take this long to save its state
+STOP_SECONDS = 300.0  # a job that was asked to stop may take this long to save its state
 FAIL_SECONDS = 10.0  # the others, when one process has failed: they may hang waiting for it
 POLL_SECONDS = 0.05
-PARENT = "HPS_LAUNCHER"  # process id of the launcher, for processes that it started
+LOST = 75  # exit code of a process that ends because another one is gone; EX_TEMPFAIL of sysexits.h
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a job ended: its exit code; who ended first if that was a failure, and with which code."""
+
+    code: int
+    rank: int = -1
+    cause: int = 0  # below 0: a signal, as in subprocess
 
 
 def inside_job() -> bool:
-    """-> whether a launcher (ours, accelerate, torchrun, srun through them) started this process."""
+    """-> whether a launcher (ours, accelerate, torchrun) started this process; of srun: after join_step."""
     return "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) >= 1
 
 
@@ -35,8 +44,19 @@ def check_gpus(count: int) -> None:
         )
 
 
-def launch(arguments: Sequence[str], processes: int) -> int:
-    """Run `python -m hpscli ARGUMENTS` in this many processes -> the exit code of the job.
+def check_launcher(processes: int) -> None:
+    """Refuse `accelerate launch --cpu --num_processes 2`: it starts one process, whatever it is told."""
+    told = os.environ.get("ACCELERATE_USE_CPU") == "True" and "MASTER_PORT" in os.environ
+    if told and not inside_job() and not processes:
+        raise UsageError(
+            "accelerate launch --cpu starts one process, whatever --num_processes says.",
+            "Say it to hps, which then starts them: "
+            "accelerate launch --cpu -m hpscli train RECIPE --processes N",
+        )
+
+
+def launch(arguments: Sequence[str], processes: int) -> Ending:
+    """Run `python -m hpscli ARGUMENTS` in this many processes -> how they ended.
 
     When one fails, the others are stopped; a stop signal is passed on to all, once.
     """
@@ -46,32 +66,43 @@ def launch(arguments: Sequence[str], processes: int) -> int:
     job = [
         subprocess.Popen(
             [sys.executable, "-m", "hpscli", *arguments],
-            env={**os.environ, **_place(rank, processes, port)},
+            env={**os.environ, **place(rank, processes, port)},
             start_new_session=True,  # else a Ctrl-C in the terminal would reach each of them twice
         )
         for rank in range(processes)
     ]
     with stop_signals() as stop:
-        passed_on, deadline = False, 0.0
+        first, deadline = -1, 0.0
         while any(process.poll() is None for process in job):
-            failed = any(process.poll() not in (None, 0) for process in job)
-            if (stop.requested or failed) and not passed_on:
+            failed = [rank for rank, process in enumerate(job) if process.poll() not in (None, 0)]
+            if first < 0 and failed:
+                first = _cause(job, failed)
+            if (stop.requested or failed) and not deadline:
                 _signal(job, signal.SIGINT if stop.requested else signal.SIGTERM)
-                passed_on, deadline = (
-                    True,
-                    time.monotonic() + (STOP_SECONDS if stop.requested else FAIL_SECONDS),
-                )
-            if passed_on and time.monotonic() > deadline:
+                patience = STOP_SECONDS if stop.requested else FAIL_SECONDS
+                deadline = time.monotonic() + patience
+            if deadline and time.monotonic() > deadline:
                 _signal(job, signal.SIGKILL)
             time.sleep(POLL_SECONDS)
     codes = [process.returncode for process in job]
     if stop.requested and 130 in codes:
-        return 130
-    # the first failure is the cause; those stopped because of it end with 130 or by a signal
-    return next((c for c in codes if c not in (0, 130) and c > 0), next((1 for c in codes if c), 0))
+        return Ending(130)
+    failed = [rank for rank, code in enumerate(codes) if code]
+    if not failed:
+        return Ending(0)
+    if first < 0:
+        first = _cause(job, failed)
+    cause = codes[first]
+    return Ending(cause if cause > 0 and cause != LOST else 1, first, cause)
 
 
-def _place(rank: int, processes: int, port: int) -> dict[str, str]:
+def _cause(job: Sequence[subprocess.Popen[bytes]], failed: Sequence[int]) -> int:
+    """-> the rank whose end ended the others: not one that says that it lost another."""
+    return next((rank for rank in failed if job[rank].returncode != LOST), failed[0])
+
+
+def place(rank: int, processes: int, port: int) -> dict[str, str]:
+    """-> the environment by which a process of a job on this machine knows its place."""
     return {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
@@ -87,38 +118,3 @@ def _signal(job: Sequence[subprocess.Popen[bytes]], number: int) -> None:
     for process in job:
         if process.poll() is None:
             process.send_signal(number)
-
-
-class Stop:
-    """Whether somebody asked this process to stop."""
-
-    requested = False
-
-    def __init__(self) -> None:
-        self._parent = int(os.environ.get(PARENT, "0"))
-
-    def now(self) -> bool:
-        """-> True after a signal, or when the launcher is gone: nobody would stop us later."""
-        return self.requested or (self._parent != 0 and os.getppid() != self._parent)
-
-
-@contextmanager
-def stop_signals() -> Iterator[Stop]:
-    """Within it SIGINT (Ctrl-C) and SIGTERM (Slurm) set a flag; a second one acts at once."""
-    stop = Stop()
-
-    def note(number: int, frame: FrameType | None) -> None:
-        stop.requested = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    previous = {}
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            previous[number] = signal.signal(number, note)
-    except ValueError:  # not the main thread: signals stay with whoever has them
-        previous = {}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from hpscli.atomic import write_atomically
 from hpscli.errors import UsageError
 from hpscli.nn.sources import refuse_unsaved
 from hpscli.recipe import Recipe
+from hpscli.train.heartbeat import GROUP_SECONDS, watched
 from hpscli.train.launch import inside_job
-from hpscli.train.sharding import fsdp_plugin, share_out
+from hpscli.train.sharding import allow_on_cpu, fsdp_plugin, share_out
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,11 @@ class Processes:
 def open_processes(recipe: Recipe, out: Path, device: str, tracker: str) -> Iterator[Processes]:
     """Yield the processes of this job; they are closed whatever happens."""
     from accelerate import Accelerator
-    from accelerate.utils import ProjectConfiguration, broadcast_object_list
+    from accelerate.utils import (
+        InitProcessGroupKwargs,
+        ProjectConfiguration,
+        broadcast_object_list,
+    )
 
     on_cpu = device == "cpu" or not torch.cuda.is_available()
     if device not in ("", "cpu", "cuda"):
@@ -129,6 +135,8 @@ def open_processes(recipe: Recipe, out: Path, device: str, tracker: str) -> Iter
         raise UsageError("no CUDA device is usable here.", "Look at: hps doctor; or: --device cpu")
     if recipe.train.dtype == "fp16" and on_cpu:
         raise UsageError("fp16 needs a GPU.", "Use --dtype bf16 or fp32.")
+    # one process has nothing to share out
+    sharing = fsdp_plugin() if recipe.train.sharding == "fsdp" and in_company() else None
     accelerator = Accelerator(
         cpu=on_cpu,
         mixed_precision={"fp32": "no"}.get(recipe.train.dtype, recipe.train.dtype),
@@ -136,9 +144,11 @@ def open_processes(recipe: Recipe, out: Path, device: str, tracker: str) -> Iter
         project_config=ProjectConfiguration(
             project_dir=str(out), logging_dir=str(out / "trackers")
         ),
-        # one process has nothing to share out
-        fsdp_plugin=fsdp_plugin() if recipe.train.sharding == "fsdp" and in_company() else None,
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(seconds=GROUP_SECONDS))],
+        fsdp_plugin=sharing,
     )
+    if sharing is not None and on_cpu:
+        allow_on_cpu(accelerator, sharing)
     shared = [out]
     if inside_job():
         broadcast_object_list(shared)
@@ -147,7 +157,8 @@ def open_processes(recipe: Recipe, out: Path, device: str, tracker: str) -> Iter
     if on_cpu and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(threads_for(cores(), processes.world, recipe.data.workers))
     try:
-        yield processes
+        with watched(processes.rank, processes.world, processes.run):
+            yield processes
     finally:
         torch.set_num_threads(threads)
         accelerator.end_training()

@@ -11,7 +11,7 @@ import os
 import random
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ FREE_KEYS = {  # may differ when a run is continued
     "base",
     "summary",
     "data.workers",
+    "optim.batch",
+    "optim.accumulate",
     "train.keep",
     "train.checkpoint_every",
     "train.overlays",
@@ -66,6 +68,18 @@ def restore_random_state(state: State) -> None:
         torch.cuda.set_rng_state_all(state["cuda"])
 
 
+def seed_random(seed: int) -> None:
+    """Start every random generator of this process anew."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def derived_seed(*words: int) -> int:
+    """Numbers -> a seed that only they have."""
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1)
+
+
 def state_path(weights: Path) -> Path:
     """-> the state file beside a numbered checkpoint."""
     return weights.with_name(weights.name.removesuffix(".safetensors") + ".state.pt")
@@ -93,16 +107,48 @@ def save(
     return path
 
 
-def load(run: Path) -> tuple[Path, dict[str, torch.Tensor], CheckpointInfo, State]:
-    """Run folder -> (file, weights, description, state) of its newest whole checkpoint."""
-    whole = [path for path in numbered(run) if state_path(path).is_file()]
-    if not whole:
+def load(
+    run: Path, warn: Callable[[str], None] = lambda text: None
+) -> tuple[Path, dict[str, torch.Tensor], CheckpointInfo, State]:
+    """Run folder -> (file, weights, description, state) of its newest checkpoint that can be read.
+
+    One that is damaged is passed over, and `warn` says so.
+    """
+    paths = whole(run)
+    if not paths:
         raise MissingError(
             f"run {run} has no checkpoint with its state: there is nothing to continue.",
             "Start a new run; from the weights of this one, if any: --init " + str(run),
         )
-    path = whole[-1]
-    return path, read_tensors(path), read_info(path), read_state(state_path(path))
+    for path in reversed(paths):
+        try:
+            return path, read_tensors(path), read_info(path), read_state(state_path(path))
+        except InvalidData as error:
+            if path == paths[0]:
+                raise
+            warn(f"{error.problem} The checkpoint before is taken.")
+    raise AssertionError("the loop returns or raises")
+
+
+def whole(run: Path) -> list[Path]:
+    """-> the numbered checkpoints of a run whose state is there too, oldest first."""
+    return [path for path in numbered(run) if state_path(path).is_file()]
+
+
+def saved_step(run: Path) -> int:
+    """-> the steps from which a run can be continued; -1: none."""
+    paths = whole(run)
+    return int(paths[-1].name.removeprefix("step-").removesuffix(".safetensors")) if paths else -1
+
+
+def clear_unsaved(run: Path) -> None:
+    """Remove what a run left that was stopped before its first whole checkpoint; nothing else."""
+    if not (run / "recipe.toml").is_file() or whole(run):
+        return
+    for name in (FOLDER, "trackers", "samples"):
+        shutil.rmtree(run / name, ignore_errors=True)
+    for name in ("log.txt", "log.jsonl", "environment.json", "recipe.toml"):
+        (run / name).unlink(missing_ok=True)
 
 
 def read_state(path: Path) -> State:
@@ -139,15 +185,6 @@ def check_resumable(target: Path) -> Path:
     if not target.is_dir():
         raise MissingError(f"no run folder {target}.", "Its name is printed when a run starts.")
     return find_run(target)
-
-
-def check_world(state: State, world: int) -> None:
-    """A run continues with as many processes as it was saved with: others would see other data."""
-    if state["world"] != world:
-        raise UsageError(
-            f"this run was made by {state['world']} processes; {world} would continue it otherwise.",
-            f"Use --gpus {state['world']} (--device cpu without GPUs), or start a new run: --init RUN",
-        )
 
 
 def check_recipe(run: Path, recipe: Recipe) -> None:
@@ -189,8 +226,9 @@ def _link(path: Path, name: str) -> None:
 
 def _prune(run: Path, keep: int) -> None:
     """Keep the newest numbered checkpoints, and the weights that `best` stands for."""
-    for rest in (run / FOLDER).glob(".*.tmp"):  # of a process that was killed while it wrote
-        rest.unlink()
+    for ending in ("tmp", "part"):  # of a process that was killed while it wrote
+        for rest in (run / FOLDER).glob(f".*.{ending}"):
+            rest.unlink()
     paths = numbered(run)
     best = run / FOLDER / "best.safetensors"
     spared = best.resolve().name if best.is_symlink() else ""

@@ -12,14 +12,14 @@ import pytest
 
 from hpscli.errors import UsageError
 from hpscli.recipe import to_toml
-from hpscli.train import launch
+from hpscli.train import launch, stopping
 from hpscli.train.processes import threads_for
 from tests.train.labelled import labelled_people, small_recipe
 
 
 def test_a_stop_signal_sets_a_flag_and_the_old_handler_returns() -> None:
     before = signal.getsignal(signal.SIGINT)
-    with launch.stop_signals() as stop:
+    with stopping.stop_signals() as stop:
         assert not stop.now()
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.now()
@@ -30,8 +30,8 @@ def test_a_stop_signal_sets_a_flag_and_the_old_handler_returns() -> None:
 
 
 def test_a_process_whose_launcher_is_gone_stops(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(launch.PARENT, "999999999")
-    with launch.stop_signals() as stop:
+    monkeypatch.setenv(stopping.PARENT, "999999999")
+    with stopping.stop_signals() as stop:
         assert stop.now()
 
 
@@ -58,12 +58,12 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_job_ends_with_0_when_all_do(job: None) -> None:
-    assert launch.launch(["end"], 2) == 0
+    assert launch.launch(["end"], 2) == launch.Ending(0)
 
 
 def test_when_one_process_fails_the_others_are_stopped(job: None) -> None:
     start = time.monotonic()
-    assert launch.launch(["fail"], 2) == 5
+    assert launch.launch(["fail"], 2) == launch.Ending(5, rank=1, cause=5)
     assert time.monotonic() - start < 20
 
 

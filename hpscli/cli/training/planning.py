@@ -1,0 +1,71 @@
+"""Saying what a training will do, and refusing what cannot work, before any process starts."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpscli.cli.training.order import Order
+
+if TYPE_CHECKING:
+    from hpscli.cli.output import Output
+    from hpscli.recipe import Recipe
+
+
+def check_plan(
+    order: Order, recipe: "Recipe", run: Path | None, world: int, output: "Output"
+) -> list[dict[str, Any]]:
+    """Say the plan of a training in this many processes; raise what is wrong -> terms of a dry run."""
+    from hpscli.recipe import recipe_hash
+    from hpscli.train import plan
+    from hpscli.train.schedule import learning_rate
+    from hpscli.train.state import check_recipe as check_same
+    from hpscli.train.track import check_tracker
+
+    if order.tracker:
+        check_tracker(order.tracker)
+    if run is not None:
+        check_same(run, recipe)
+    steps = plan.check_recipe(recipe, world, keep_lr=order.keep_lr, scale_lr=order.scale_lr)
+    rate = learning_rate(recipe, steps, keep=order.keep_lr, scale=order.scale_lr)
+    parts = plan.check_shards(recipe, validate=order.validate)
+    if _make_people(order, recipe, parts, steps.global_batch, output):
+        parts = plan.check_shards(recipe, validate=order.validate)
+    changed = f"   changed: {' '.join(order.changes)}" if order.changes else ""
+    output.say("recipe", f"{recipe.name}   hash {recipe_hash(recipe)}{changed}")
+    for label, text in plan.describe(recipe, steps, parts, rate):
+        output.say(label, text)
+    terms = _say_costs(recipe, output) if order.dry_run else []
+    plan.refuse_missing(parts)
+    return terms
+
+
+def _make_people(
+    order: Order, recipe: "Recipe", parts: list[Any], batch: int, output: "Output"
+) -> bool:
+    """Make what is missing and needs no files -> whether anything was made."""
+    from hpscli.cli.training.people import make, to_make
+    from hpscli.train.launch import inside_job
+    from hpscli.train.plan import FAST
+
+    if order.dry_run or inside_job():  # in a job one process would make what others make too
+        return False
+    wanted = list(to_make(recipe, parts, FAST * batch if order.fast else 0))
+    for one in wanted:
+        make(one, output)
+    return bool(wanted)
+
+
+def _say_costs(recipe: "Recipe", output: "Output") -> list[dict[str, Any]]:
+    """Of a dry run: parameters, memory, which terms learn from which data -> the latter."""
+    from hpscli.train.active import active_terms_of, idle_warning
+    from hpscli.train.memory import measure
+
+    cost = measure(recipe)
+    output.say("model", f"{recipe.model.name}   {cost['parameters'] / 1e6:.2f} M parameters")
+    output.say("memory", f"about {cost['megabytes']:.0f} MB a process: weights and activations")
+    terms = active_terms_of(recipe)
+    for number, line in enumerate(terms.lines()):
+        output.say("losses" if number == 0 else "", line)
+    for name in terms.idle():
+        output.say("warning", idle_warning(name, terms))
+    output.say("dry run", "nothing was trained")
+    return terms.document()

@@ -1,0 +1,71 @@
+"""Which run --resume means."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpscli.errors import UsageError
+
+if TYPE_CHECKING:
+    from hpscli.cli.output import Output
+    from hpscli.cli.training.order import Order
+
+
+def run_to_resume(order: "Order", output: "Output") -> Path | None:
+    """-> the run folder that is continued, None to start one.
+
+    --resume RUN; RECIPE --resume: its newest run; RECIPE --resume --out RUN: that one if it has come
+    to a checkpoint, else it is started, so that the same command can be repeated until it ends.
+    """
+    from hpscli.train.state import check_resumable, whole
+
+    plain = [word for word in order.words if "=" not in word]
+    if not order.resume:
+        _refuse_runs(order, plain)
+        return None
+    if len(plain) > 1:
+        raise UsageError(f"--resume takes one run, not {len(plain)}: {' '.join(plain)}.")
+    if order.out is not None:
+        if plain:
+            raise UsageError(
+                f"--resume {plain[0]} and --out {order.out} both name a run.", "Give one of them."
+            )
+        return order.out if whole(order.out) else None
+    if plain:
+        return check_resumable(Path(plain[0]))
+    if is_recipe(order.recipe):
+        return newest_run(order.recipe, output)
+    return check_resumable(Path(order.recipe))
+
+
+def is_recipe(name: str) -> bool:
+    """-> whether a word means a recipe rather than a run folder."""
+    from hpscli.recipe import list_recipes
+
+    return name.endswith(".toml") or (name in list_recipes() and not Path(name).exists())
+
+
+def newest_run(recipe: str, output: "Output") -> Path:
+    """-> the newest run of a recipe that can be continued; newer ones that cannot are named."""
+    from hpscli.nn.sources import RUN_NAME
+    from hpscli.recipe import load_recipe
+    from hpscli.train.state import check_resumable, whole
+
+    folder = Path("runs") / load_recipe(recipe).name
+    found = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []
+    runs = [run for run in found if RUN_NAME.fullmatch(run.name)]
+    for number, run in enumerate(runs):
+        if whole(run):
+            for passed in runs[:number]:
+                output.say("warning", f"{passed} is newer, and was stopped before its first save")
+            return run
+    return check_resumable(folder)
+
+
+def _refuse_runs(order: "Order", plain: list[str]) -> None:
+    if plain:
+        raise UsageError(f"'{plain[0]}' is not key=value.", "For example: optim.lr=1e-4")
+    if Path(order.recipe).is_dir():
+        raise UsageError(
+            f"{order.recipe} is a run folder, not a recipe.",
+            f"Continue it: hps train --resume {order.recipe}",
+        )

@@ -1,0 +1,174 @@
+"""Carrying out an order: in this process, in several that are started here, or as a job of a cluster."""
+
+import os
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from hpscli.cli.output import Output
+from hpscli.cli.training.order import Order, check
+from hpscli.cli.training.planning import check_plan
+from hpscli.cli.training.resuming import run_to_resume
+from hpscli.errors import HpsError, UsageError
+
+if TYPE_CHECKING:
+    from hpscli.recipe import Recipe
+    from hpscli.train.launch import Ending
+    from hpscli.train.slurm import Cluster
+
+TIME = "%Y-%m-%dT%H-%M-%S"  # of run folders, UTC: names sort as times do
+
+
+def carry_out(order: Order) -> None:
+    """Do what was typed; what is wrong with the words is said by one process of a job."""
+    from hpscli.launched import join_step
+
+    join_step()
+    if "RANK" in os.environ:  # else DDP warns that it found no unused parameters; torch reads
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # this when it is imported
+    try:
+        _carry_out(order)
+    except UsageError as error:
+        if talks():
+            raise
+        raise typer.Exit(error.exit_code) from None
+
+
+def _carry_out(order: Order) -> None:
+    from hpscli.nn.sources import find_checkpoint
+    from hpscli.recipe import load_recipe
+    from hpscli.train.plan import adjusted
+
+    check(order)
+    cluster = _cluster(order)
+    world = _world(order, cluster)
+    output = Output(order.json, order.quiet or not talks())
+    run = run_to_resume(order, output)
+    named = order.recipe if run is None else str(run / "recipe.toml")
+    recipe = adjusted(load_recipe(named, order.changes), world, **order.adjustments())
+    if run is None and recipe.model.init:
+        find_checkpoint(recipe.model.init)  # before people are made for the training
+    terms = check_plan(order, recipe, run, world, output)
+    if order.dry_run:
+        if talks():
+            document: dict[str, Any] = {"run": None, "dry_run": True, "recipe": recipe.name}
+            document |= {"processes": world, "terms": terms}
+            output.result("train", document, lambda: None)
+        return
+    place = run or order.out or Path("runs") / recipe.name / datetime.now(UTC).strftime(TIME)
+    if run is None and order.resume and talks():  # a run that was stopped before its first save
+        from hpscli.train.state import clear_unsaved
+
+        clear_unsaved(place)
+    if cluster is not None:
+        from hpscli.cli.training.cluster import hand_over
+
+        hand_over(order, recipe, place, cluster, output)
+        return
+    _train(order, recipe, run, place, world)
+    if talks():
+        output.result("train", {"run": str(place)}, lambda: print(place))
+        output.next(
+            f"hps eval {place} --testset {_testset(recipe)}     "
+            f"hps predict IMAGE --checkpoint {place}"
+        )
+
+
+def _train(order: Order, recipe: "Recipe", run: Path | None, place: Path, world: int) -> None:
+    """Train in this process, or start as many as are wanted."""
+    from hpscli.train.launch import inside_job
+
+    if world > 1 and not inside_job():
+        _launch(order, recipe, run, place, world)
+        return
+    from hpscli.train.loop import train as run_training
+
+    story = Output(order.json, order.quiet)
+    run_training(recipe, place, resume=run is not None, say=story.say, **order.settings)
+
+
+def _cluster(order: Order) -> "Cluster | None":
+    from hpscli.train.launch import check_launcher, inside_job
+    from hpscli.train.slurm import cluster_of
+
+    check_launcher(order.processes)
+    if not order.slurm:
+        return None
+    if inside_job():
+        raise UsageError(
+            "--slurm hands a job over, and this process is in one.", "Leave --slurm out."
+        )
+    return cluster_of(order.slurm)
+
+
+def _world(order: Order, cluster: "Cluster | None") -> int:
+    """-> how many processes there will be, or are."""
+    from hpscli.train.launch import check_gpus, inside_job
+
+    if cluster is not None:
+        return cluster.world
+    if inside_job():
+        return int(os.environ["WORLD_SIZE"])
+    if order.gpus and order.device != "cpu":
+        check_gpus(order.gpus)
+    return max(order.gpus, order.processes, 1)
+
+
+def talks() -> bool:
+    """-> whether this process tells the plan: the launcher, or the first process of another's job."""
+    from hpscli.train.stopping import PARENT
+
+    return PARENT not in os.environ and os.environ.get("RANK", "0") == "0"
+
+
+def _testset(recipe: "Recipe") -> str:
+    from hpscli.registry import get_registry
+
+    validation = recipe.data.validation
+    return get_registry().protocol(validation.protocol).testset if validation else "NAME"
+
+
+def _launch(order: Order, recipe: "Recipe", run: Path | None, place: Path, world: int) -> None:
+    """Start the processes of a job: each is told the same recipe, complete, and the run folder."""
+    from hpscli.recipe import to_toml
+    from hpscli.train.launch import launch
+
+    with TemporaryDirectory(prefix="hps-train-") as folder:
+        file = Path(folder) / f"{recipe.name}.toml"
+        file.write_text(to_toml(recipe), encoding="utf-8")
+        new = ["--out", str(place)]
+        words = ["train", str(file), *(new if run is None else ["--resume", str(place)])]
+        words += order.changes if run else []
+        words += ["--device", order.settings["device"], "--tracker", order.tracker]
+        words += [] if order.validate else ["--no-validate"]
+        words += ["--keep-lr"] if order.keep_lr else []
+        words += ["--scale-lr"] if order.scale_lr else []
+        words += ["--quiet"] if order.quiet else []
+        tell_ending(launch(words, world), order.again(place), place, world)
+
+
+def tell_ending(ending: "Ending", again: str, place: Path, world: int) -> None:
+    """Say which process ended the others, unless one of them has said why it did."""
+    from hpscli.train.launch import LOST
+    from hpscli.train.state import saved_step
+
+    if not ending.code:
+        return
+    if ending.cause >= 0:
+        told = ending.cause in (0, LOST) or world == 1
+        if not told:
+            Output().say("stopped", f"process {ending.rank} of {world} ended with the error above")
+        raise typer.Exit(ending.code)
+    killer = signal.Signals(-ending.cause).name
+    memory = " (often for want of memory)" if killer == "SIGKILL" else ""
+    step = saved_step(place)
+    raise HpsError(
+        f"process {ending.rank} of {world} was killed by {killer}{memory}; the others were stopped.",
+        f"Everything up to step {step} is saved. Continue: {again}"
+        if step >= 0
+        else f"Nothing was saved yet. Start again: hps train RECIPE --out {place} --resume",
+    )
