@@ -7,7 +7,7 @@ Absent is absent (missing key or None), never zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +81,7 @@ class Batch:
     (-1..1, confidence last) and everything else is as in the sample. `present` (B,) bool says
     which samples carry a target; rows that do not are zero.
     `affine` (B,2,3) maps original pixels to crop pixels, `flipped` (B,) tells mirrored crops.
+    `colour` (B,3): factors of red, green, blue that `ready` has still to apply; None: none.
     """
 
     keys: tuple[str, ...]
@@ -89,6 +90,7 @@ class Batch:
     present: Mapping[str, Tensor]
     affine: Tensor
     flipped: Tensor
+    colour: Tensor | None = None
     meta: tuple[Mapping[str, Any], ...] = ()
 
     def __len__(self) -> int:
@@ -96,13 +98,18 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """-> the same batch on `device`."""
+        return self.each_tensor(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def each_tensor(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """-> the same batch with every tensor changed."""
         return replace(
             self,
-            image=self.image.to(device, non_blocking=True),
-            targets={k: v.to(device, non_blocking=True) for k, v in self.targets.items()},
-            present={k: v.to(device, non_blocking=True) for k, v in self.present.items()},
-            affine=self.affine.to(device, non_blocking=True),
-            flipped=self.flipped.to(device, non_blocking=True),
+            image=change(self.image),
+            targets={name: change(tensor) for name, tensor in self.targets.items()},
+            present={name: change(tensor) for name, tensor in self.present.items()},
+            affine=change(self.affine),
+            flipped=change(self.flipped),
+            colour=None if self.colour is None else change(self.colour),
         )
 
 

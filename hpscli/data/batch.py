@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpscli.data.augmentations.changes import Changes, paint, unchanged
-from hpscli.data.crops import compose, crop_affines, invert, warp
+from hpscli.data.augmentations.changes import Changes, unchanged
+from hpscli.data.augmentations.painting import needs_own_colour, paint
+from hpscli.data.crops import compose, crop_affines, invert
 from hpscli.data.labels import Moves, move_labels
 from hpscli.errors import InvalidData
 from hpscli.records import Batch, Sample
@@ -22,6 +23,7 @@ class Packed:
 
     keys: tuple[str, ...]
     image: np.ndarray  # (B,3,H,W) uint8 RGB
+    colour: np.ndarray | None  # (B,3) float32: what `ready` has still to multiply by
     targets: dict[str, np.ndarray]
     present: dict[str, np.ndarray]
     affine: np.ndarray
@@ -38,9 +40,12 @@ def pack(
     crop_scale: float = 1.0,
     changes: Changes | None = None,
     image: np.ndarray | None = None,
+    colour_later: bool = False,
 ) -> Packed:
     """B samples and their changes -> crops (written into `image` when given) and labels in numpy.
 
+    colour_later: `ready` multiplies channels, on the device; but for people whose picture changes
+    after its colours do, which get them here. The mirror image costs nothing as part of the warp.
     Left hands (arrays mano.*, meta hand = "left") are always mirrored, so that a hand model only ever
     sees right hands; other hands are never mirrored by chance.
     """
@@ -56,14 +61,19 @@ def pack(
         changes.rotation_degrees,
         flip,
     )
-    stored = compose(invert(np.array([s.arrays["image.affine"] for s in samples])), affines)
+    own = np.array([s.arrays["image.affine"] for s in samples], np.float64)
+    stored = compose(invert(own), affines)
     if image is None:
         image = np.zeros((len(samples), 3, *window), np.uint8)
+    later = np.array(
+        [colour_later and not needs_own_colour(changes, r) for r in range(len(samples))]
+    )
     scratch = np.empty((*window, 3), np.uint8)
     broken = {}
     for row, sample in enumerate(samples):
         try:
-            paint(warp(sample.image, stored[row], window, scratch), changes, row, image[row])
+            place = own[row], stored[row]
+            paint(sample.image, place, changes, row, scratch, image[row], colour=not later[row])
         except InvalidData as error:
             broken[row] = error.problem
     moves = Moves(affines, changes.rotation_degrees, flip, window)
@@ -71,6 +81,7 @@ def pack(
     return Packed(
         keys=tuple(sample.key for sample in samples),
         image=image,
+        colour=np.where(later[:, None], changes.colour, np.float32(1)) if later.any() else None,
         targets={name: values for name, (values, _) in labels.items()},
         present={name: present for name, (_, present) in labels.items()},
         affine=affines.astype(np.float32),
@@ -98,6 +109,7 @@ def to_batch(packed: Packed, image: "Tensor | None" = None) -> Batch:
         present={name: torch.from_numpy(_own(values)) for name, values in packed.present.items()},
         affine=torch.from_numpy(packed.affine),
         flipped=torch.from_numpy(packed.flipped),
+        colour=None if packed.colour is None else torch.from_numpy(packed.colour),
         meta=packed.meta,
     )
 
@@ -124,13 +136,26 @@ def make_batch(
 def ready(batch: Batch, mean: Sequence[float], std: Sequence[float]) -> Batch:
     """-> the batch with float32 pictures, (pixel / 255 - mean) / std, on the device where it lies.
 
+    Colours that were left for the device are multiplied first, rounded and cut as bytes are.
     Pictures that are floats already, as an official preparation makes them, are left as they are.
     """
     import torch
 
     if batch.image.dtype != torch.uint8:
         return batch
-    device = batch.image.device
+    return replace(batch, image=normalised(batch.image, batch.colour, mean, std), colour=None)
+
+
+def normalised(
+    image: "Tensor", colour: "Tensor | None", mean: Sequence[float], std: Sequence[float]
+) -> "Tensor":
+    """image (B,3,H,W) uint8, factors (B,3) or None -> (B,3,H,W) float32, in one buffer."""
+    import torch
+
+    device = image.device
     offset = torch.tensor(mean, device=device).view(1, 3, 1, 1) * 255
     scale = 1.0 / (torch.tensor(std, device=device).view(1, 3, 1, 1) * 255)
-    return replace(batch, image=(batch.image.float() - offset) * scale)
+    pixels = image.float()
+    if colour is not None:  # the meaning of a factor: hpscli/data/augmentations/colours.py
+        pixels.mul_(colour.view(-1, 3, 1, 1)).round_().clamp_(max=255)
+    return pixels.sub_(offset).mul_(scale)

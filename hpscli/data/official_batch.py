@@ -55,6 +55,7 @@ def prepared_batch(
         Packed(
             keys=tuple(sample.key for sample in samples),
             image=np.stack(pixels),
+            colour=None,
             targets={name: values for name, (values, _) in labels.items()},
             present={name: present for name, (_, present) in labels.items()},
             affine=affines.astype(np.float32),

@@ -117,8 +117,7 @@ def _places(numbers: np.ndarray, settings: Sequence[Augment]) -> Changes:
 
 def _normal(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Two uniform draws -> normal with deviation 1 (Box-Muller)."""
-    normal = np.sqrt(-2.0 * np.log1p(-first)) * np.cos(2.0 * np.pi * second)
-    return normal  # type: ignore[no-any-return]
+    return np.asarray(np.sqrt(-2.0 * np.log1p(-first)) * np.cos(2.0 * np.pi * second))
 
 
 MORE = (  # settings that take more numbers, or none when they are 0
@@ -160,7 +159,7 @@ def _cut(
 ) -> tuple[np.ndarray, float]:
     """-> the box after random crop and truncation."""
     if settings.crop:
-        center, size_px = draw_random_crop(draws, center, size_px, probability=settings.crop)
+        center, size_px = draw_random_crop(draws, tuple(center), size_px, probability=settings.crop)
     if settings.truncation:
         center, size_px = draw_truncation(draws, center, size_px, most=settings.truncation)
     return center, size_px

@@ -1,4 +1,9 @@
-"""Noise of channels and photometric distortion, on BGR."""
+"""Noise of channels and photometric distortion, on BGR.
+
+A colour factor has one meaning everywhere: the product in float32, rounded half to even, cut at 255.
+A worker that multiplies bytes (`multiply`), and a device that does it while it normalises
+(`hpscli.data.batch.ready`) give the same numbers. METRO keeps the fractions; that is half a grey level.
+"""
 
 from dataclasses import dataclass
 
@@ -30,6 +35,18 @@ def draw_channel_noise(draws: Draws, noise: float = NOISE) -> np.ndarray:
 def apply_channel_noise(image: np.ndarray, factors: np.ndarray) -> np.ndarray:
     """image (H,W,3) uint8 BGR -> each channel times its factor, rounded half to even, cut at 255."""
     return np.asarray(np.clip(np.rint(image * factors), 0, 255).astype(np.uint8))
+
+
+def multiply(channel: np.ndarray, factor: float, out: np.ndarray) -> None:
+    """channel (H,W) uint8 times a factor >= 0 -> out (H,W) uint8, which may be the channel itself."""
+    cv2.convertScaleAbs(channel, out, float(factor))
+
+
+def multiplied(image: np.ndarray, rgb: np.ndarray) -> np.ndarray:
+    """image (H,W,3) uint8 BGR, factors (3,) of red, green, blue -> the product, a new picture."""
+    levels = np.arange(256, dtype=np.float32)[:, None] * rgb[::-1].astype(np.float32)
+    table = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(image, table[None]))
 
 
 def draw_photometric(draws: Draws) -> Photometric:

@@ -1,4 +1,4 @@
-"""Rectangles that are erased, mixed or dropped, and boxes that are cut."""
+"""Rectangles that are erased, mixed or dropped."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,6 @@ MOST_ATTEMPTS = 100
 HARD_AREA = 0.7  # of the box, at most
 HOLES, HOLE_PX = (1, 8), (10, 40)  # coarse dropout
 GRID_PX, GRID_RATIO = (10, 40), 0.5  # unit of the grid, hole over unit
-CROP_FACTOR = 0.4  # how much of the box is cut away
 
 
 @dataclass(frozen=True)
@@ -138,17 +137,3 @@ def apply_holes(image: np.ndarray, holes: Sequence[Patch]) -> np.ndarray:
     for hole in holes:
         hole.of(result)[:] = 0
     return result
-
-
-def draw_random_crop(
-    draws: Draws, center: Sequence[float], size_px: float, *, probability: float = 0.8
-) -> tuple[np.ndarray, float]:
-    """Box -> the box of a part of it: 0.6 of its side, moved up or down at random."""
-    if draws.numbers.rand() > probability:
-        return np.asarray(center, np.float64), size_px
-    side = int(size_px)
-    corner = (np.asarray(center, np.float64) - side / 2).astype(int)
-    part = int(side * (1 - CROP_FACTOR))
-    across = int((side - part) * 0.5)
-    down = int((side - part) * draws.numbers.rand())
-    return corner + np.array([across, down]) + part / 2, float(part)

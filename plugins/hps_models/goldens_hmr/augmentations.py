@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hpscli.data.augmentations import Draws, draws
+from hpscli.data.augmentations.boxes import draw_random_crop
 from hpscli.data.augmentations.colours import (
     apply_channel_noise,
     apply_photometric,
@@ -21,7 +22,6 @@ from hpscli.data.augmentations.erasing import (
     draw_grid_dropout,
     draw_hard_erasing,
     draw_mixing,
-    draw_random_crop,
 )
 from hpscli.data.augmentations.occluders import (
     apply_occluders,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hpscli.data.augmentations import Patch, draws
+from hpscli.data.augmentations.boxes import draw_random_crop
 from hpscli.data.augmentations.colours import (
     Photometric,
     apply_channel_noise,
@@ -19,7 +20,6 @@ from hpscli.data.augmentations.erasing import (
     draw_grid_dropout,
     draw_hard_erasing,
     draw_mixing,
-    draw_random_crop,
 )
 from hpscli.data.augmentations.occluders import (
     Object,
