@@ -15,7 +15,7 @@ class Model(Section):
     options: dict[str, Any] = {}  # checked against the plugin's declared options when built
     body: Literal["", "free", "imported"] = ""  # "": imported files when there are any, else free
     init: str = ""  # weights to start from: file, model.tag or run folder
-    backbone: str = ""  # of the backbone alone: a file, or "imagenet": what its library offers
+    backbone: str = ""  # of the backbone alone, where init is "": a file, or "imagenet": as timm has it
 
 
 class Member(Section):
@@ -69,11 +69,11 @@ class Augment(Section):
     self_mixing: float = Field(0.0, ge=0, le=1)  # another part of the picture mixed in
     coarse_dropout: float = Field(0.0, ge=0, le=1)  # some black rectangles
     grid_dropout: float = Field(0.0, ge=0, le=1)  # black squares on a grid
-    random_occlusion: float = Field(0.0, ge=0, le=1)  # a rectangle around a part of the box
+    random_occlusion: float = Field(0.0, ge=0, le=1)  # as hard erasing, under its older name
     occluders: float = Field(0.0, ge=0, le=1)  # cut-out objects pasted over the person
     occluders_on: Literal["picture", "joints"] = "picture"  # where their centres fall
     occluders_file: str = ""  # their cut-outs; "": shapes that hps draws itself
-    truncation: float = Field(0.0, ge=0, le=1)  # of one side of the box is cut away
+    truncation: float = Field(0.0, ge=0, le=0.9)  # up to this part of one side is cut away
     only: dict[str, tuple[str, ...]] = {}  # augmentation -> the members of the mix that get it
 
 
