@@ -1,0 +1,1 @@
+"""What recipes need, promise and name, looked up without training."""

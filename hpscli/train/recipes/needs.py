@@ -1,0 +1,152 @@
+"""What a recipe needs on this machine, and what of it is here. Nothing heavy is imported."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from hpscli.body.asset_sources import asset_record, asset_records
+from hpscli.body.files import have_asset
+from hpscli.errors import HpsError
+from hpscli.hooks import DatasetSpec, ModelSpec
+from hpscli.nn.options import adapted, complete_options
+from hpscli.nn.store import stored
+from hpscli.recipe import Recipe
+from hpscli.registry import Registry
+
+INDEX = "index.json"  # of shards and of poses
+IMAGENET = "imagenet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataNeed:
+    """A folder or URL of people or poses."""
+
+    name: str  # of the member; else of the role
+    role: str  # training | validation | validation as published | poses | export
+    place: str
+    weight: float = 0.0  # of a member of the mix
+    here: bool | None  # None: a URL, nobody asked
+    makeable: bool  # out of nothing: generated data
+    command: str  # that makes it
+    dataset: DatasetSpec | None  # None: the recipe does not say
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileNeed:
+    """A licensed file, weights to start from, or something that the recipe says in words."""
+
+    name: str
+    why: str
+    here: bool | None  # None: unknown to hps
+    command: str  # that brings it
+
+
+def data_needs(recipe: Recipe, registry: Registry) -> list[DataNeed]:
+    """-> every folder that the recipe names, members of weight 0 left out."""
+    return list(_places(recipe, registry))
+
+
+def missing_data(needs: list[DataNeed]) -> list[DataNeed]:
+    """-> what has to be prepared before training: neither here, nor remote, nor made by itself."""
+    optional = ("validation as published", "export")
+    return [n for n in needs if n.here is False and not n.makeable and n.role not in optional]
+
+
+def _places(recipe: Recipe, registry: Registry) -> Iterator[DataNeed]:
+    data = recipe.data
+    for name, member in data.mix.items():
+        if member.weight > 0:
+            yield _place(
+                registry, name, "training", member.shards, member.prepare, weight=member.weight
+            )
+    for role, part in (
+        ("validation", data.validation),
+        ("validation as published", data.validation_as_published),
+    ):
+        if part is not None:
+            yield _place(registry, role, role, part.shards, part.prepare)
+    if recipe.adversary is not None:
+        yield _place(registry, "poses", "poses", recipe.adversary.poses, recipe.adversary.prepare)
+    if recipe.export is not None:
+        yield _place(registry, "export", "export", recipe.export.shards, recipe.export.prepare)
+
+
+def _place(
+    registry: Registry, name: str, role: str, place: str, prepare: str, weight: float = 0.0
+) -> DataNeed:
+    spec = _dataset(registry, prepare, place)
+    remote = "://" in place
+    words = prepare or (f"{spec.name} --split {PurePosixPath(place).name}" if spec else "NAME")
+    command = f"hps prepare {words}"
+    return DataNeed(
+        name=name,
+        role=role,
+        place=place,
+        weight=weight,
+        here=None if remote else (Path(place) / INDEX).is_file(),
+        makeable=spec is not None and not spec.needs_root and not remote,
+        command=command if "--out" in words else f"{command} --out {place}",
+        dataset=spec,
+    )
+
+
+def _dataset(registry: Registry, prepare: str, place: str) -> DatasetSpec | None:
+    """-> the data set that a line or a place names, if it does."""
+    parts = PurePosixPath(place).parts
+    said = prepare.partition(" ")[0] or (parts[-2] if len(parts) > 1 else "")
+    try:
+        return registry.dataset(said)
+    except HpsError:
+        return None
+
+
+def file_needs(recipe: Recipe, spec: ModelSpec) -> list[FileNeed]:
+    """-> body files, regressors and weights; without them much runs all the same, and is told apart."""
+    complete = complete_options(spec, recipe.model.preset, recipe.model.options)
+    body_why = "published numbers" if recipe.model.body != "imported" else "training"
+    assets = () if recipe.model.body == "free" else adapted(spec, complete).assets
+    found = [_asset(asset_id, body_why) for asset_id in assets]
+    if recipe.model.init:
+        found.append(_weights(spec, recipe.model.init))
+    if recipe.model.backbone:
+        found.append(_backbone(recipe.model.backbone))
+    if file := recipe.augment.occluders_file:
+        where = "the recipe; or without: augment.occluders_file="
+        found.append(FileNeed(name=file, why="occluders", here=Path(file).is_file(), command=where))
+    for text in (*recipe.about.assets, *recipe.needs):
+        if text in asset_records():
+            found.append(_asset(text, "training"))
+        elif not text.startswith(IMAGENET) or recipe.model.backbone != IMAGENET:
+            found.append(FileNeed(name=text, why="training", here=None, command=""))
+    return list({need.name: need for need in found}.values())
+
+
+def _asset(asset_id: str, why: str) -> FileNeed:
+    record = asset_record(asset_id)
+    command = f"hps assets import {record.to_import}"
+    return FileNeed(name=asset_id, why=why, here=have_asset(asset_id), command=command)
+
+
+def _weights(spec: ModelSpec, source: str) -> FileNeed:
+    """A file, a run, or model.tag -> whether it is here, and how it comes."""
+    model, _, tag = source.partition(".")
+    released = next((w for w in spec.weights if w.tag == tag and model == spec.name), None)
+    here = Path(source).exists() or any(entry.name == source for entry in stored(model))
+    here = here or (released is not None and bool(released.file))
+    official = released.official_file if released is not None else ""
+    command = f"hps models import {official}" if official else ""
+    return FileNeed(name=source, why="start of the weights", here=here, command=command)
+
+
+def _backbone(source: str) -> FileNeed:
+    if source == IMAGENET:
+        return FileNeed(
+            name="ImageNet weights of the backbone",
+            why="start of the backbone",
+            here=None,
+            command="the library of the backbone offers them; or a file: model.backbone=FILE",
+        )
+    here = Path(source).is_file()
+    return FileNeed(
+        name=source, why="start of the backbone", here=here, command="model.backbone=FILE"
+    )
