@@ -49,6 +49,17 @@ class Layout:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Start:
+    """The weights that a backbone was started from when its authors trained the model."""
+
+    file: str  # as its owner calls it; `model.backbone = FILE` takes it
+    page: str  # where it is handed out
+    library: str = ""  # the same weights in timm: what `model.backbone = "imagenet"` takes
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the model that it is for
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelSpec:
     """A model: how to build it, what it eats, what it gives, what may be done with it."""
 
@@ -70,7 +81,9 @@ class ModelSpec:
     layouts: tuple[Layout, ...] = ()  # of foreign checkpoints that it reads and writes
     adapt: str = ""  # target(spec, options) -> the spec at these options: body, sizes, crop ...
     takes_kit: bool = False  # build(..., kit=BodyKit): it is built around a body's mesh
+    added: tuple[str, ...] = ()  # modules that an option adds: weights without them are a start too
     adversary: str = ""  # target(**options) -> hpscli.train.adversary.Critic: a prior of poses
+    starts: tuple[Start, ...] = ()  # of the backbone alone, as published
     raw: str = ""  # target(prediction, kit) -> raw outputs that need the body
     crop: str = "fast"  # or target: the image preparation of its authors
     assets: tuple[str, ...] = ()  # without these its authors' numbers cannot be had

@@ -244,12 +244,13 @@ def initialise(
             f"To continue that run: --resume {path.parent.parent}. To start from its weights: "
             f"--init {path.with_name(path.name.removesuffix('.state.pt') + '.safetensors')}",
         )
-    if is_ours(path):  # all or nothing
+    if is_ours(path):  # all or nothing, but for what an option adds
         state, info = read_tensors(path), read_info(path)
         origin = f"{path} (model '{info.model}')"
-        load_weights(module, state, origin=origin, model=spec.name)
+        new = _added(module, spec, state)
+        load_weights(module, {**new, **state}, origin=origin, model=spec.name)
         _check_start(spec, info.body.get("topology", ""), body_source, origin)
-        return f"all {counted(len(state))} of {name}"
+        return f"all {counted(len(state))} of {name}{_at_random(new)}"
     foreign = open_foreign(path)
     try:  # whole models before their parts: SPIN's file is also a ResNet
         found = recognise(foreign, models=[get_registry().model(spec.name)], partial=True)
@@ -261,7 +262,21 @@ def initialise(
         raise
     if not found.layout.partial:
         _check_start(spec, official_topology(found.spec), body_source, foreign.origin)
-    return _start_from_layout(module, found, path)
+    return _start_from_layout(module, spec, found, path)
+
+
+def _added(module: nn.Module, spec: ModelSpec, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """-> tensors of the modules that options add, of which the weights have nothing."""
+    new = tuple(
+        f"{name}." for name in spec.added if not any(k.startswith(f"{name}.") for k in state)
+    )
+    ours = module.state_dict()
+    return {key: value for key, value in ours.items() if new and key.startswith(new)}
+
+
+def _at_random(new: Mapping[str, Tensor]) -> str:
+    names = sorted({key.partition(".")[0] for key in new})
+    return f"; {', '.join(names)} starts at random" if new else ""
 
 
 def _refuse_other_model(foreign: Foreign, spec: ModelSpec) -> None:
@@ -283,10 +298,10 @@ def _check_start(spec: ModelSpec, topology: str, body_source: str, origin: str) 
         check_topology(spec, topology, body_kit(spec.body, _body_source(body_source)), origin)
 
 
-def _start_from_layout(module: nn.Module, found: Recognised, path: Path) -> str:
+def _start_from_layout(module: nn.Module, spec: ModelSpec, found: Recognised, path: Path) -> str:
     """A recognised file, whole or a part -> what was taken."""
     ours, state = module.state_dict(), found.state()
-    wrong = key_differences(ours, state)
+    wrong = key_differences(ours, {**_added(module, spec, state), **state})
     if found.layout.partial:
         wrong = [line for line in wrong if not line.startswith("missing")]
     if wrong:

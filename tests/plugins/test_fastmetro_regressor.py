@@ -11,9 +11,11 @@ from hps_models.fastmetro.regressor import (
     rotations_by_iteration,
     rotations_of,
 )
+from hpscli.errors import InvalidData
 from hpscli.export.graph import Graph, example_image
 from hpscli.export.onnx import check_onnx, write_onnx
-from hpscli.nn.checkpoints import build_model
+from hpscli.nn.checkpoints import build_model, initialise, save_checkpoint
+from hpscli.nn.files import CheckpointInfo
 
 SUBSTITUTE = 5e-6  # largest difference between the iteration and the decomposition, float32
 
@@ -72,3 +74,30 @@ def test_an_exported_graph_takes_the_iteration(tmp_path: Path) -> None:
         d.worst for d in found if d.output.startswith("parameters.") and "pose" in d.output
     ]
     assert max(rotations) < 1e-5
+
+
+def test_the_stage_of_the_parameters_starts_from_weights_that_have_none(tmp_path: Path) -> None:
+    before, spec, options = build_model("fastmetro", preset="tiny", body_source="free")
+    info = CheckpointInfo(
+        model="fastmetro", options=options, input_size=spec.input_size, body={"kind": "smpl"}
+    )
+    save_checkpoint(tmp_path / "first.safetensors", before, info)
+    more = {"smpl_parameters": True}
+    module, spec, _ = build_model("fastmetro", preset="tiny", options=more, body_source="free")
+    said = initialise(module, spec, tmp_path / "first.safetensors")
+    assert said.endswith("; smpl_parameter_regressor starts at random")
+    for name, value in before.state_dict().items():
+        assert torch.equal(module.state_dict()[name], value), name
+
+
+def test_no_other_part_may_be_missing_from_a_start(tmp_path: Path) -> None:
+    before, spec, options = build_model("fastmetro", preset="tiny", body_source="free")
+    info = CheckpointInfo(
+        model="fastmetro", options=options, input_size=spec.input_size, body={"kind": "smpl"}
+    )
+    del before.cam_predictor
+    save_checkpoint(tmp_path / "part.safetensors", before, info)
+    more = {"smpl_parameters": True}
+    module, spec, _ = build_model("fastmetro", preset="tiny", options=more, body_source="free")
+    with pytest.raises(InvalidData, match=r"missing     cam_predictor\.weight"):
+        initialise(module, spec, tmp_path / "part.safetensors")

@@ -6,6 +6,7 @@ from typing import Any
 
 from hpscli.hooks import GoldenSpec, Layout, ModelSpec, Weights, hookimpl
 from hpscli.nn.mesh import adapting
+from hpscli.nn.mesh.starts import IMAGENET_STARTS
 
 SIZES = {"s": 1, "m": 2, "l": 3}  # layers of encoder and decoder, in each of the two transformers
 BACKBONES = {"resnet50": "resnet50", "hrnet-w64": "hrnet_w64"}
@@ -149,6 +150,8 @@ FASTMETRO = ModelSpec(
     ),
     adapt="hps_models.fastmetro.plugin:adapt",
     takes_kit=True,
+    starts=IMAGENET_STARTS,
+    added=("smpl_parameter_regressor",),
     raw="hps_models.fastmetro.outputs:raw_outputs",
     crop="hpscli.data.preparation:METRO",
     assets=adapting.ASSETS["body"],
