@@ -1,0 +1,74 @@
+"""recipes/hmr: what can be said of them without the tables, and without any data."""
+
+from fnmatch import fnmatchcase
+
+import pytest
+
+from hpscli.nn.meta import meta_network
+from hpscli.nn.options import complete_options
+from hpscli.recipe import Recipe, list_recipes, load_recipe
+from hpscli.registry import get_registry
+from hpscli.train.recipes.prepare_lines import read_line
+
+SPIN_SIZES = {"lsp-orig": 1000, "mpii": 14810, "lspet": 9428, "coco": 28344}  # people of its files
+RECIPES = [name for name in list_recipes() if name.startswith("hmr/")]
+
+
+def parameters(recipe: Recipe) -> dict[str, bool]:
+    """-> the names of the network's parameters, and whether the network itself lets them learn."""
+    spec = get_registry().model(recipe.model.name)
+    options = complete_options(spec, recipe.model.preset, recipe.model.options)
+    return {n: p.requires_grad for n, p in meta_network(spec, options).named_parameters()}
+
+
+def test_resnext_keeps_what_the_official_network_keeps() -> None:
+    recipe = load_recipe("hmr/backbones/resnext101")
+    learning = parameters(recipe)
+    named = {n for n in learning if any(fnmatchcase(n, glob) for glob in recipe.train.freeze)}
+    assert named == {name for name, learns in learning.items() if not learns}
+    assert len(named) > 200  # of 30 blocks and more
+
+
+def test_the_group_of_a_backbone_is_all_but_the_regressor() -> None:
+    for name in ("hmr/backbones/efficientnet_b5", "hmr/starts/twins_svt_coco"):
+        recipe = load_recipe(name)
+        [group] = recipe.optim.groups.values()
+        rest = {n for n in parameters(recipe) if not fnmatchcase(n, group.match[0])}
+        assert {n.partition(".")[0] for n in rest} == {"regressor"}
+
+
+def test_spin_shares_pictures_from_everywhere_by_their_numbers() -> None:
+    mix = load_recipe("hmr/spin_official").data.mix
+    everywhere = sum(SPIN_SIZES.values())
+    for name, people in SPIN_SIZES.items():
+        assert mix[name].weight == pytest.approx(0.6 * people / everywhere, abs=5e-5)
+    assert (mix["h36m"].weight, mix["mpi-inf-3dhp"].weight) == (0.3, 0.1)
+
+
+@pytest.mark.parametrize("name", ["hmr/spin", "hmr/spin_official"])
+def test_spin_says_that_smplify_does_not_run_in_the_loop(name: str) -> None:
+    assert any(
+        "SMPLify in the loop is out of scope" in d for d in load_recipe(name).about.decisions
+    )
+
+
+def test_one_recipe_needs_no_human36m() -> None:
+    recipe = load_recipe("hmr/without_h36m")
+    parts = [*recipe.data.mix.values(), recipe.data.validation]
+    named = {read_line(part.prepare, part.shards).dataset.name for part in parts if part}
+    assert "h36m" not in named and "agora" in named
+
+
+def test_checkpoints_are_chosen_by_people_that_are_no_test() -> None:
+    for name in RECIPES:
+        validation = load_recipe(name).data.validation
+        assert validation is not None and validation.protocol.startswith("3dpw/validation@")
+
+
+def test_a_member_has_the_same_place_and_command_wherever_it_is_named() -> None:
+    known: dict[str, tuple[str, str, str]] = {}
+    for name in RECIPES:
+        for member in load_recipe(name).data.mix.values():
+            found = read_line(member.prepare, member.shards)
+            line = (found.dataset.name, found.split, member.prepare)
+            assert known.setdefault(member.shards, line) == line, (name, member.shards)
