@@ -81,10 +81,11 @@ def find_recipe(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    known = list_recipes()
     stem = path.with_suffix("").as_posix().removeprefix("recipes/")
-    if stem in known:
-        return known[stem]
+    for folder in recipe_folders():
+        if (file := folder / f"{stem}.toml").is_file() and not file.name.startswith("_"):
+            return file
+    known = list_recipes()
     near = did_you_mean(stem, known).replace("Did you mean '", "Did you mean 'recipes/")
     fix = near.replace("'?", ".toml'?") if near else "See: hps recipes list"
     raise UsageError(f"no recipe '{name}'.", fix)
@@ -131,9 +132,10 @@ def _is_number(value: object) -> bool:
 
 def _name(path: Path) -> str:
     """A recipe's file -> its name, unless it says another: that of the file, after its folders."""
-    for name, file in list_recipes().items():
-        if file.resolve() == path.resolve():
-            return name.replace("/", "-")
+    place = path.resolve()
+    for folder in recipe_folders():
+        if place.is_relative_to(folder.resolve()):
+            return "-".join(place.relative_to(folder.resolve()).with_suffix("").parts)
     return path.stem
 
 
