@@ -1,26 +1,30 @@
-"""The training stream: endless batches of a weighted mix, the same for any number of workers.
+"""The training stream: endless batches of the list of a job, the same for any number of workers.
 
-Batch n is a pure function of (seed, rank, world, n): the mix says which samples it holds (mix.py),
-one generator seeded by (seed, rank, n) draws their changes. So a resumed run starts at any batch at
-once, ranks never wait for each other, and there is no state to save but n.
+The list says whom each place means (epochs/plan.py). In a step of the job, process r of w makes the
+r-th slice of the next w * batch places; a generator for each place draws its changes. So a batch is a
+pure function of its first place, a continued run starts at any place at once, processes never wait
+for each other, and there is no state to save but one number: how many picks the job has taken.
 """
 
 import itertools
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from hpscli.body.joints import joint_set
-from hpscli.data.augmentations.changes import draw
+from hpscli.data.augmentations.changes import Changes, draw, settings_of_members
 from hpscli.data.batch import Packed, pack, to_batch
+from hpscli.data.epochs.generators import sample_generators
+from hpscli.data.epochs.plan import Pick, Plan, make_plan
+from hpscli.data.epochs.without import check_globs, leave_out
 from hpscli.data.evalset import BrokenSample, EvalSet
-from hpscli.data.mix import MixPlan, Pick, make_plan
 from hpscli.data.preparing.workers import end_with_parent
 from hpscli.errors import HpsError, InvalidData
 from hpscli.recipe import Augment, Member
+from hpscli.recipe.schema import Mixing
 from hpscli.records import Batch, Sample
 
 log = logging.getLogger("hps.data")
@@ -30,7 +34,7 @@ REPLACEMENTS = 100  # samples tried in place of a broken one before the data are
 
 
 class TrainingStream:
-    """Iterating gives batches start_batch, start_batch + 1, ... for ever.
+    """Iterating gives this process's batches from a position of the job on, for ever.
 
     Broken samples are replaced by the next of their member, named once in the log, and kept in `bad`.
     """
@@ -39,6 +43,7 @@ class TrainingStream:
         self,
         members: Mapping[str, Member],
         *,
+        mixing: Mixing = "weighted",
         size: tuple[int, int],
         joints: str,
         augment: Augment | None,
@@ -48,7 +53,7 @@ class TrainingStream:
         rank: int = 0,
         world: int = 1,
         workers: int = 0,
-        start_batch: int = 0,
+        position: int = 0,
     ) -> None:
         joint_set(joints)  # an unknown name is an error now, not in a worker
         self.sets = {
@@ -56,28 +61,24 @@ class TrainingStream:
             for name, member in members.items()
             if member.weight > 0
         }
-        plan = make_plan(
-            {name: member.weight for name, member in members.items()},
-            {name: _shard_sizes(one) for name, one in self.sets.items()},
-            seed=seed,
-            rank=rank,
-            world=world,
-        )
-        self.maker = BatchMaker(plan, self.sets, size, joints, augment, crop_scale, batch)
+        sizes = {name: _shard_sizes(one) for name, one in self.sets.items()}
+        plan = make_plan(members, sizes, mixing, seed)
+        without = {name: member.without for name, member in members.items() if member.without}
+        check_globs(without, {name: one.index.arrays for name, one in self.sets.items()})
+        self.maker = BatchMaker(plan, self.sets, size, joints, augment, crop_scale, batch, without)
+        self.people = {name: len(one) for name, one in self.sets.items()}
         self.workers = workers
-        self.start_batch = start_batch
+        self.position, self.first = position, position + rank * batch
+        self.stride = world * batch  # picks that the job takes while this process makes a batch
         self.bad: dict[str, str] = {}  # "member/key" -> what is wrong
 
     def state(self, consumed: int) -> dict[str, int]:
         """After `consumed` batches of this iteration -> what to pass on to continue exactly there."""
-        return {"start_batch": self.start_batch + consumed}
+        return {"position": self.position + consumed * self.stride}
 
     def share(self) -> dict[str, float]:
         """-> the part of all samples that each member really gets."""
-        total = sum(self.maker.plan.quotas)
-        return {
-            n: q / total for n, q in zip(self.maker.plan.names, self.maker.plan.quotas, strict=True)
-        }
+        return self.maker.plan.shares()
 
     def __iter__(self) -> Iterator[Batch]:
         for packed, bad, image in self._packed():
@@ -90,10 +91,10 @@ class TrainingStream:
             yield to_batch(packed, image)
 
     def _packed(self) -> Iterator[tuple[Packed | HpsError, dict[str, str], Any]]:
-        numbers = itertools.count(self.start_batch)
+        places = itertools.count(self.first, self.stride)
         if self.workers == 0:
-            for number in numbers:
-                packed, bad = self.maker(number)
+            for place in places:
+                packed, bad = self.maker(place)
                 yield packed, bad, None
         import cv2
         from torch.utils.data import DataLoader
@@ -103,7 +104,7 @@ class TrainingStream:
         loader: Any = DataLoader(
             _Numbered(self.maker),  # type: ignore[arg-type]
             batch_size=None,
-            sampler=numbers,
+            sampler=places,
             num_workers=self.workers,
             collate_fn=_as_it_is,
             prefetch_factor=PREFETCH,
@@ -111,49 +112,49 @@ class TrainingStream:
             worker_init_fn=_start_worker,
         )
         buffers: dict[tuple[int, int], Any] = {}
-        for packed, bad, place, buffer in loader:
+        for packed, bad, slot, buffer in loader:
             if buffer is not None:
-                buffers[place] = buffer
-            yield packed, bad, buffers[place].clone() if place else None
+                buffers[slot] = buffer
+            yield packed, bad, buffers[slot].clone() if slot else None
 
 
 class BatchMaker:
-    """Batch number -> Packed, and the broken samples met on the way; a pure function of the number."""
+    """First place -> Packed, and the broken samples met on the way; a pure function of the place."""
 
     def __init__(
         self,
-        plan: MixPlan,
+        plan: Plan,
         sets: Mapping[str, EvalSet],
         window: tuple[int, int],
         joints: str,
         augment: Augment | None,
         crop_scale: float,
         batch: int,
+        without: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
+        self.without = without or {}
         self.plan, self.sets, self.window, self.joints = plan, sets, window, joints
-        self.augment, self.crop_scale, self.batch = augment, crop_scale, batch
+        self.crop_scale, self.batch = crop_scale, batch
+        self.settings = None if augment is None else settings_of_members(augment, plan.names)
         self.bad: dict[tuple[str, int], str] = {}  # member, position: known to be broken
 
     def __call__(
-        self, number: int, image: np.ndarray | None = None
+        self, first: int, image: np.ndarray | None = None
     ) -> tuple[Packed, dict[str, str]]:
         """-> the batch; its pictures are written into `image` when that is given."""
-        picks = [self.plan.pick(number * self.batch + slot) for slot in range(self.batch)]
-        changes = None
-        if self.augment is not None:
-            generator = np.random.default_rng((self.plan.seed, 3, self.plan.rank, number))
-            changes = draw(generator, self.augment, self.batch)
+        picks = [self.plan.pick(place) for place in range(first, first + self.batch)]
         found = [self._fetch(pick) for pick in picks]
         met: dict[str, str] = {}
         while True:
             for _, _, names in found:
                 met.update(names)
+            samples = [sample for sample, _, _ in found]
             packed = pack(
-                [sample for sample, _, _ in found],
+                samples,
                 self.window,
                 self.joints,
                 crop_scale=self.crop_scale,
-                changes=changes,
+                changes=self._draw(first, picks, samples),
                 image=image,
             )
             if not packed.broken:
@@ -162,21 +163,28 @@ class BatchMaker:
                 self.bad[self._name(picks[row]), found[row][1]] = reason
                 found[row] = self._fetch(picks[row])
 
+    def _draw(self, first: int, picks: list[Pick], samples: list[Sample]) -> Changes | None:
+        if self.settings is None:
+            return None
+        generators = sample_generators(self.plan.seed, first, self.batch)
+        settings = [self.settings[self._name(pick)] for pick in picks]
+        return draw(generators, samples, settings, self.window, self.crop_scale)
+
     def _name(self, pick: Pick) -> str:
         return self.plan.names[pick.member]
 
     def _fetch(self, pick: Pick) -> tuple[Sample, int, dict[str, str]]:
-        """-> the sample of a draw, or the next sound one after it; its position; broken ones passed."""
+        """-> the sample of a pick, or the next sound one after it; its position; broken ones passed."""
         name = self._name(pick)
         members = self.sets[name]
-        first, _ = self.plan.sample(pick)
         passed: dict[str, str] = {}
         for step in range(min(REPLACEMENTS, len(members))):
-            position = (first + step) % len(members)
+            position = (pick.position + step) % len(members)
             known = (name, position)
             if known not in self.bad:
                 try:
-                    return members[position], position, passed
+                    sample = leave_out(members[position], self.without.get(name, ()))
+                    return sample, position, passed
                 except BrokenSample as error:
                     self.bad[known] = error.problem
             passed[f"{name}/{members.key(position)}"] = self.bad[known]
@@ -187,7 +195,7 @@ class BatchMaker:
 
 
 class _Numbered:
-    """A map-style data set whose item n is batch n.
+    """A map-style data set whose item n is the batch that begins at place n.
 
     Pictures are written into a ring of shared buffers that are mapped once: fresh shared memory for
     every batch costs more than all label work. The reader copies a picture out before it asks for the
@@ -199,7 +207,7 @@ class _Numbered:
         self.buffers: list[Any] = []
         self.made = 0
 
-    def __getitem__(self, number: int) -> tuple[Packed | HpsError, dict[str, str], Any, Any]:
+    def __getitem__(self, first: int) -> tuple[Packed | HpsError, dict[str, str], Any, Any]:
         """-> batch without pictures, broken samples, (worker, slot) of the buffer, a new buffer."""
         import torch
         from torch.utils.data import get_worker_info
@@ -214,7 +222,7 @@ class _Numbered:
         worker = get_worker_info()
         place = (worker.id if worker else 0, slot)
         try:
-            packed, bad = self.maker(number, buffer.numpy())
+            packed, bad = self.maker(first, buffer.numpy())
         except HpsError as error:  # travels as a value: the loader would wrap it in a traceback
             return error, {}, (), None
         packed = replace(packed, image=np.empty(0, np.uint8))

@@ -1,13 +1,11 @@
 """A training under way: everything that it holds, and how it gets it."""
 
 import itertools
-import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -15,6 +13,7 @@ from hpscli.body.layer import Body, load_body
 from hpscli.data.stream import TrainingStream
 from hpscli.hooks import ModelSpec
 from hpscli.nn.checkpoints import build_model, initialise
+from hpscli.nn.starts import start_backbone
 from hpscli.recipe import Recipe, to_toml
 from hpscli.records import Batch
 from hpscli.registry import resolve
@@ -27,7 +26,7 @@ from hpscli.train.optimizers import Optimizers
 from hpscli.train.processes import Processes
 from hpscli.train.reach import unreached
 from hpscli.train.schedule import Steps
-from hpscli.train.state import State, flat, restore_random_state
+from hpscli.train.state import State, flat, restore_random_state, seed_random
 from hpscli.train.track import Diary, Meter, Say, environment
 
 
@@ -57,6 +56,7 @@ class Job:
     stale: int = 0  # validations in a row that were no better than the best
     metrics: dict[str, float]
     random: State | None = None  # of the generators, when continuing
+    people: dict[str, int] = field(default_factory=dict)  # in each member of the mix
 
 
 def start(
@@ -74,6 +74,8 @@ def start(
     if recipe.model.init and not resume:
         start, body = recipe.model.init, recipe.model.body
         taken = initialise(module, spec, start, body_source=body)
+    elif recipe.model.backbone and not resume:
+        taken = start_backbone(module, spec, options, recipe.model.backbone)
     run, diary = processes.run, Diary(processes.run, say, mute=not processes.first)
     if processes.first and not resume:
         processes.prepare_folder(to_toml(recipe), environment(processes.device, processes.world))
@@ -175,27 +177,39 @@ def in_words(names: list[str]) -> str:
 def stream(job: Job) -> Iterator[Batch]:
     """-> the batches from here on; then random generators are set, for loaders draw from them too."""
     recipe = job.recipe
-    batches = iter(
-        TrainingStream(
-            recipe.data.mix,
-            size=recipe.data.image_size or job.spec.input_size,
-            joints=recipe.data.joints,
-            augment=recipe.augment,
-            crop_scale=recipe.data.crop_scale,
-            batch=recipe.optim.batch,
-            seed=recipe.seed,
-            rank=job.processes.rank,
-            world=job.processes.world,
-            workers=recipe.data.workers,
-            start_batch=job.step * recipe.optim.accumulate,
-        )
+    source = TrainingStream(
+        recipe.data.mix,
+        mixing=recipe.data.mixing,
+        size=recipe.data.image_size or job.spec.input_size,
+        joints=recipe.data.joints,
+        augment=recipe.augment,
+        crop_scale=recipe.data.crop_scale,
+        batch=recipe.optim.batch,
+        seed=recipe.seed,
+        rank=job.processes.rank,
+        world=job.processes.world,
+        workers=recipe.data.workers,
+        position=job.steps.position(job.step),
     )
+    if changed := changes_of_sizes(job.people, source.people):
+        job.diary.warn(
+            "people",
+            f"{changed}: from here on the order is another one, and some people come again early.",
+        )
+    job.people = source.people
+    batches = iter(source)
     first = next(batches)
     if job.random is not None:
         restore_random_state(job.random)
     else:
-        seed = recipe.seed * 1000 + job.processes.rank  # each process drops other neurons
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        torch.manual_seed(seed)
+        seed_random(recipe.seed * 1000 + job.processes.rank)  # each process drops other neurons
     return itertools.chain([first], batches)
+
+
+def changes_of_sizes(before: Mapping[str, int], now: Mapping[str, int]) -> str:
+    """People by member when a run was saved, and now -> what is different, "" if nothing."""
+    return ", ".join(
+        f"{name} had {before[name]} people and has {count}"
+        for name, count in now.items()
+        if before.get(name, count) != count
+    )

@@ -29,7 +29,7 @@ from hpscli.train.plan import AS_PUBLISHED, check_recipe, select_as_published, s
 from hpscli.train.processes import open_processes
 from hpscli.train.reach import anchor
 from hpscli.train.saving import restore, save
-from hpscli.train.schedule import learning_rate
+from hpscli.train.schedule import count_steps, learning_rate, own_epoch
 from hpscli.train.stopping import Stop, stop_signals
 from hpscli.train.track import Say, memory_mb
 from hpscli.train.validation import as_measured, validate_epoch
@@ -55,19 +55,22 @@ def train(
     """
     recipe = select_as_published(recipe) if as_published else recipe
     with open_processes(recipe, out, device, tracker) as processes, stop_signals() as stop:
-        steps = check_recipe(recipe, processes.world, keep_lr=keep_lr, scale_lr=scale_lr)
+        check_recipe(recipe, processes.world, keep_lr=keep_lr, scale_lr=scale_lr)
+        own = 0 if recipe.train.epoch_samples else own_epoch(recipe)
+        steps = count_steps(recipe, processes.world, own)
         rate = learning_rate(recipe, steps, keep=keep_lr, scale=scale_lr)
         job = start(recipe, processes, steps, rate, resume, say)
         validate = validate and selection(recipe) is not None
-        if resume and not restore(job):
+        if resume and not restore(job, keep_lr=keep_lr, scale_lr=scale_lr):
             end_epoch(job, validate)
+        steps = job.steps
         batches = stream(job) if job.step < steps.total else iter(())
         learning_mode(job.network, job.fixed)
         clock = time.perf_counter()
         while job.step < steps.total and not given_up(job):
             stopped = optimise(job, batches, stop)
             job.step += 1
-            epoch_done = job.step % steps.per_epoch == 0
+            epoch_done = steps.ends_epoch(job.step)
             if epoch_done or job.step % recipe.train.log_every == 0:
                 clock = log(job, clock)
             if epoch_done or stopped or job.step % recipe.train.checkpoint_every == 0:
@@ -164,7 +167,7 @@ def end_epoch(job: Job, validate: bool) -> None:
 
 def due(job: Job) -> bool:
     """-> whether the epoch that ends here is measured; the last one always is."""
-    epoch = job.step // job.steps.per_epoch
+    epoch = job.steps.epoch(job.step)
     return epoch % job.recipe.train.validate_every == 0 or job.step >= job.steps.total
 
 
@@ -189,8 +192,8 @@ def log(job: Job, clock: float) -> float:
     memory = memory_mb(job.processes.device)
     record = {
         "step": job.step,
-        "epoch": round(job.step / job.steps.per_epoch, 4),
-        "samples": job.step * job.steps.global_batch,
+        "epoch": round(job.steps.moment(job.step) / job.steps.per_epoch, 4),
+        "samples": job.steps.position(job.step),
         "losses": means,
         "lr": rate,
         **({"rates": rates} if len(rates) > 1 else {}),

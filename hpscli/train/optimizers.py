@@ -133,6 +133,12 @@ class Optimizers:
             for group in optimizer.param_groups
         }
 
+    def scale(self, factor: float) -> None:
+        """Multiply the rate of every group, before the schedule."""
+        for optimizer in self:
+            for group in optimizer.param_groups:
+                group["base_lr"] *= factor
+
     def clip(self, norm: float, scaler: Any = None) -> None:
         """Shorten the gradient over all parameters together to this norm."""
         if scaler is not None:

@@ -55,7 +55,7 @@ def _draw(job: Job, module: nn.Module, people: EvalSet) -> None:
             batch=count,
         )
     )
-    path = job.run / "samples" / f"epoch-{job.step // job.steps.per_epoch:04d}.png"
+    path = job.run / "samples" / f"epoch-{job.steps.epoch(job.step):04d}.png"
     path.parent.mkdir(exist_ok=True)
     draw_overlays(path, module, job.spec, job.body, batch.to(job.processes.device), count)
 

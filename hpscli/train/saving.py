@@ -7,6 +7,13 @@ from hpscli.body.kit import body_kit
 from hpscli.nn.checkpoints import CheckpointInfo, load_weights
 from hpscli.recipe import to_toml
 from hpscli.train import state as saved
+from hpscli.train.continuing import (
+    continued_steps,
+    generators_of,
+    otherwise_sliced,
+    rate_change,
+    slices,
+)
 from hpscli.train.job import Job
 from hpscli.train.plan import AS_PUBLISHED
 from hpscli.train.sharding import as_in, whole
@@ -24,8 +31,8 @@ def describe(job: Job) -> CheckpointInfo:
         mean=job.spec.mean,
         std=job.spec.std,
         step=job.step,
-        epoch=job.step // job.steps.per_epoch,
-        samples=job.step * job.steps.global_batch,
+        epoch=job.steps.epoch(job.step),
+        samples=job.steps.position(job.step),
         metrics=job.metrics,
         recipe_toml=to_toml(job.recipe),
         selected=AS_PUBLISHED if job.recipe.train.as_published else "",
@@ -49,14 +56,14 @@ def save(job: Job, *, best: bool = False, measured: bool = True) -> None:
     optimizer = whole(job.optimizer.state_dict())
     own = {n: p.detach().clone() for n, p in job.module.named_parameters()} if job.average else {}
     own = whole(own)
-    with job.average.applied() if job.average is not None else nullcontext():
-        weights = whole(job.module.state_dict())
-        weights = {name: value.detach().cpu() for name, value in weights.items()}
     if job.processes.first:
         scaler = job.processes.accelerator.scaler
         state: saved.State = {
             "step": job.step,
-            "world": job.processes.world,
+            "position": job.steps.position(job.step),
+            "unit": job.steps.unit,
+            "slices": list(slices(job.recipe, job.processes.world)),
+            "people": job.people,
             "rate": job.rate,
             "best": job.best,
             "stale": job.stale,
@@ -69,17 +76,23 @@ def save(job: Job, *, best: bool = False, measured: bool = True) -> None:
             "adversary": job.contest.state() if job.contest is not None else {},
             "parameters": own,
         }
-        saved.save(job.run, weights, describe(job), state, best=best, keep=job.recipe.train.keep)
+    keep = job.recipe.train.keep
+    with job.average.applied() if job.average is not None else nullcontext():
+        weights = whole(job.module.state_dict())
+        if job.processes.first:
+            saved.save(job.run, weights, describe(job), state, best=best, keep=keep)
     job.processes.wait()
 
 
-def restore(job: Job) -> bool:
+def restore(job: Job, *, keep_lr: bool = False, scale_lr: bool = False) -> bool:
     """Put a job where it was when the newest checkpoint of its run was made.
 
     -> False when that was an epoch's end before its validation was done.
     """
     path, weights, _, state = saved.load(job.run, partial(job.diary.say, "warning"))
-    saved.check_world(state, job.processes.world)
+    recipe, world, rank = job.recipe, job.processes.world, job.processes.rank
+    change = rate_change(recipe, job.steps, job.run, state, keep=keep_lr, scale=scale_lr)
+    job.steps = continued_steps(job.steps, job.run, state)
     weights = as_in(job.module, weights)
     load_weights(job.module, weights, origin=str(path), model=job.spec.name)
     if job.average is not None:
@@ -91,11 +104,16 @@ def restore(job: Job) -> bool:
         job.processes.accelerator.scaler.load_state_dict(state["scaler"])
     if job.contest is not None:
         job.contest.load(state["adversary"])
-    job.step, job.rate, job.best = state["step"], state["rate"], state["best"]
+    job.step, job.best = state["step"], state["best"]
+    job.rate = state["rate"] * change
+    job.optimizer.scale(change)
+    job.people = state.get("people", {})
     job.stale = state.get("stale", 0)
     job.metrics, job.meter = state["metrics"], Meter(state["meter"])
-    job.random = state["random"][job.processes.rank]
+    job.random = generators_of(recipe, job.steps, rank, state, job.steps.position(job.step))
     saved.restore_random_state(job.random)  # for the save after a validation that comes first
     job.diary.rewind(job.step)
     job.diary.say("resume", f"{path.name}, step {job.step} of {job.steps.total}")
+    if told := otherwise_sliced(recipe, world, job.run, state):
+        job.diary.say("", told)
     return bool(state.get("measured", True))  # runs of older versions do not say it

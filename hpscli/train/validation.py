@@ -61,7 +61,7 @@ def validate_epoch(job: Job, module: nn.Module) -> bool:
     )
     result = evaluate(model, wanted.shards, protocol, batch=wanted.batch, limit=wanted.limit)
     job.metrics = {name: float(metric.value) for name, metric in result.metrics.items()}
-    epoch = job.step // job.steps.per_epoch
+    epoch = job.steps.epoch(job.step)
     shown = "  ".join(f"{n} {m.value:.2f} {m.unit}" for n, m in result.metrics.items())
     mark = {"selected": AS_PUBLISHED} if job.recipe.train.as_published else {}
     units = {name: metric.unit for name, metric in result.metrics.items()}

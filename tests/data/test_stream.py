@@ -76,12 +76,12 @@ def test_a_resumed_stream_goes_on_exactly(folder: Path, workers: int) -> None:
     assert_same(first(4, begun), whole[:4])
     resumed = stream(folder, workers=workers, **begun.state(4))
     assert_same(first(5, resumed), whole[4:])
-    assert resumed.state(5) == {"start_batch": 9}
+    assert resumed.state(5) == {"position": 36}
 
 
 def test_starting_at_a_far_batch_takes_no_time(folder: Path) -> None:
     start = time.perf_counter()
-    (batch,) = first(1, stream(folder, start_batch=50_000_000))
+    (batch,) = first(1, stream(folder, position=200_000_000))
     assert len(batch) == 4
     assert time.perf_counter() - start < 1.0
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from hpscli.data.epochs.plan import make_plan
 from hpscli.data.evalset import EvalSet
-from hpscli.data.mix import Pick, make_plan
 from hpscli.data.preparing.jobs import Order, count_people, stretches
 from hpscli.data.preparing.keys import Keys
 from hpscli.data.preparing.making import Making, Writing, shards_in_order, whole_shard
@@ -27,6 +27,7 @@ from hpscli.data.sample import encode_record
 from hpscli.data.shards import IndexBuilder, table_name
 from hpscli.data.sources import Encoded, Source
 from hpscli.hooks import DatasetSpec
+from hpscli.recipe import Member
 from hpscli.records import Person
 
 SHARD_SAMPLES = 1000
@@ -160,11 +161,9 @@ def open_(folder: Path, samples: int) -> None:
 def draw(folder: Path, samples: int) -> None:
     """The order of training, at the beginning, in the middle and in the second pass."""
     shards = tuple(shard.samples for shard in EvalSet(folder).index.shards)
-    plan = make_plan({"people": 1.0}, {"people": shards}, seed=0)
+    plan = make_plan({"people": Member(shards=str(folder))}, {"people": shards}, "weighted", seed=0)
     for start in (0, samples // 2, samples):
-        seen = {
-            plan.sample(Pick(0, start + number))[0] for number in range(min(DRAWS, samples // 2))
-        }
+        seen = {plan.pick(start + number) for number in range(min(DRAWS, samples // 2))}
         if len(seen) != min(DRAWS, samples // 2):
             raise AssertionError("somebody came twice")
 
