@@ -12,6 +12,7 @@ from hpscli.data.remote import is_remote
 from hpscli.data.shards import read_index, refuse_crops
 from hpscli.errors import HpsError, MissingError, UsageError
 from hpscli.nn.options import adapted, complete_options
+from hpscli.nn.starts import check_backbone
 from hpscli.recipe import Export, Member, Recipe, Validation, validated
 from hpscli.registry import get_registry
 from hpscli.run.exporting.request import writer_named
@@ -116,6 +117,7 @@ def check_recipe(recipe: Recipe, world: int, *, keep_lr: bool, scale_lr: bool) -
     if spec.losses == STANDARD:
         check_names(recipe.loss)
     refuse_without_critic(recipe, spec.adversary)
+    check_backbone(spec, options, recipe.model.backbone)
     if (validation := selection(recipe)) is not None:
         get_registry().protocol(validation.protocol)
     if recipe.export is not None and recipe.export.writer:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from hps_models.hmr.released import RELEASED
+from hps_models.hmr.starts import STARTS
 from hpscli.errors import UsageError, did_you_mean
 from hpscli.hooks import GoldenSpec, Layout, ModelSpec, Weights, hookimpl
 
@@ -60,6 +61,7 @@ HMR = ModelSpec(
     adapt="hps_models.hmr.plugin:adapt",
     raw="hps_models.hmr.raw:body_outputs",
     adversary="hps_models.hmr.discriminator:critic",
+    starts=STARTS,
     summary="HMR, SPIN and HMR+: a backbone and an iterative regressor of SMPL parameters.",
     body="smpl",
     input_size=(224, 224),

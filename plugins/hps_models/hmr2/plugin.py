@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from hpscli.hooks import GoldenSpec, Layout, ModelSpec, Weights, hookimpl
+from hpscli.hooks import GoldenSpec, Layout, ModelSpec, Start, Weights, hookimpl
 
 HERE = "hps_models.hmr2"
 OFFICIAL_PX = 256
@@ -90,6 +90,14 @@ HMR2 = ModelSpec(
     },
     adapt=f"{HERE}.plugin:adapt",
     raw=f"{HERE}.outputs:raw",
+    starts=(
+        Start(
+            options={"width": 1280, "depth": 32},
+            file="vitpose_backbone.pth",
+            page="https://github.com/shubham-goel/4D-Humans, fetch_training_data.sh",
+            note="its encoder comes from ViTPose-H, trained for 2D pose",
+        ),
+    ),
     adversary=f"{HERE}.discriminator:critic",
     crop="hpscli.data.preparation:HMR2",
     layouts=(LAYOUT, ENCODER),

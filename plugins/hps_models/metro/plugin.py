@@ -1,6 +1,7 @@
 """What this plugin registers. Light: torch is imported when a network is built."""
 
 from hpscli.hooks import Layout, ModelSpec, Weights, hookimpl
+from hpscli.nn.mesh.starts import IMAGENET_STARTS
 
 # The repository is MIT; of the weights it says nothing, of the bodies and data that they need a lot.
 LICENCE = "none stated; made with bodies and data for non-commercial research only"
@@ -49,6 +50,7 @@ METRO = ModelSpec(
     },
     adapt="hpscli.nn.mesh.adapting:adapt",
     takes_kit=True,
+    starts=IMAGENET_STARTS,
     raw="hpscli.nn.mesh.transformer.network:project_raw",
     crop="hpscli.data.preparation:METRO",
     assets=("smpl-neutral", "sampling-smpl", "regressor-h36m"),

@@ -1,6 +1,6 @@
 """What this plugin registers: OSX and the goldens of its authors' code."""
 
-from hpscli.hooks import GoldenSpec, Layout, ModelSpec, Weights, hookimpl
+from hpscli.hooks import GoldenSpec, Layout, ModelSpec, Start, Weights, hookimpl
 
 HERE = "hps_models.osx"
 SOURCE = "reference/osx/goldens/README.md (networks, losses, units)"
@@ -90,6 +90,15 @@ OSX = ModelSpec(
         _released("vit-b", "b", "osx_vit_b.pth", "encoder only: ViTPose-B, a start for training"),
     ),
     layouts=(OFFICIAL, ENCODER),
+    starts=tuple(
+        Start(
+            options={"channels": channels, "depth": depth},
+            file=f"osx_vit_{size}.pth",
+            page=PAGE,
+            note=f"its encoder comes from ViTPose-{size.upper()}, trained for 2D pose",
+        )
+        for size, channels, depth in (("b", 768, 12), ("l", 1024, 24))
+    ),
     takes_kit=True,
     raw=f"{HERE}.mesh:raw",
     crop="hpscli.data.preparation:OSX",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from hpscli.hooks import GoldenSpec, Layout, ModelSpec, Weights, hookimpl
+from hpscli.hooks import GoldenSpec, Layout, ModelSpec, Start, Weights, hookimpl
 
 HERE = "hps_models.pare"
 TINY_PX = 64
@@ -128,6 +128,28 @@ PARE = ModelSpec(
     },
     adapt=f"{HERE}.plugin:adapt",
     raw=f"{HERE}.outputs:raw",
+    starts=(
+        Start(
+            options={"backbone": "hrnet-w32"},
+            file="pose_hrnet_w32_256x192.pth",
+            page="https://github.com/leoxiaobin/deep-high-resolution-net.pytorch",
+            library="hrnet_w32.ms_in1k",
+            note="published with weights of 2D pose; ImageNet's are no more than near to them",
+        ),
+        *(
+            Start(
+                options={"backbone": name},
+                file=f"{name}-{digest}.pth",
+                page="https://download.pytorch.org/models/",
+                library=f"{name}.tv_in1k",
+            )
+            for name, digest in (
+                ("resnet50", "19c8e357"),
+                ("resnet101", "5d3b4d8f"),
+                ("resnet152", "b121ed2d"),
+            )
+        ),
+    ),
     crop="hpscli.data.preparation:SPIN",
     layouts=LAYOUTS,
     weights=WEIGHTS,
