@@ -6,7 +6,6 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from hpscli.body.joints import joint_set
-from hpscli.body.loading import choose_make
 from hpscli.data.real_poses import check_real_poses
 from hpscli.data.remote import is_remote
 from hpscli.data.shards import read_index, refuse_crops
@@ -214,75 +213,3 @@ def refuse_missing(parts: list[Part]) -> None:
             "\n".join(p.problem for p in problems),
             "\n".join(dict.fromkeys(line for p in problems for line in p.fix.splitlines())),
         )
-
-
-def describe(
-    recipe: Recipe, steps: Steps, parts: list[Part], rate: float
-) -> Iterator[tuple[str, Any]]:
-    """-> the lines that a training says before it starts."""
-    recipe_batch = recipe.optim.global_batch
-    expected = (
-        ""
-        if not recipe_batch
-        else (
-            "   (as the recipe expects)"
-            if recipe_batch == steps.global_batch
-            else f"   (the recipe is made for {recipe_batch})"
-        )
-    )
-    total = sum(m.weight for m in recipe.data.mix.values())
-    words = []
-    for part in parts:
-        share = (
-            f" {recipe.data.mix[part.name].weight / total:.2f}"
-            if part.name in recipe.data.mix
-            else ""
-        )
-        words.append(
-            f"{part.name}{share} " + (_amount(part) if part.problem is None else "MISSING")
-        )
-    yield "data", " · ".join(words)
-    for warning in _mixed_bodies(recipe, parts):
-        yield "warning", warning
-    accumulated = f" x {recipe.optim.accumulate} accumulated" if recipe.optim.accumulate > 1 else ""
-    processes = f"{steps.world} process" + "es" * (steps.world > 1)
-    yield (
-        "batch",
-        f"{recipe.optim.batch}{accumulated} x {processes} = {steps.global_batch}{expected}",
-    )
-    yield (
-        "steps",
-        f"{steps.per_epoch} x {recipe.train.epochs} epochs = {steps.total}   "
-        f"{recipe.optim.name} lr {rate:g} {recipe.optim.schedule}   {recipe.train.dtype}",
-    )
-
-
-def _amount(part: Part) -> str:
-    return f"{part.samples or 'all'} {'poses' if part.name == 'adversary' else 'people'}"
-
-
-def _mixed_bodies(recipe: Recipe, parts: list[Part]) -> Iterator[str]:
-    """-> a line for each part whose people were made with other bodies than the model's own."""
-    told = [part for part in parts if part.body_source]
-    if not told:
-        return
-    spec = get_registry().model(recipe.model.name)
-    options = complete_options(spec, recipe.model.preset, recipe.model.options)
-    kind = adapted(spec, options).body
-    own = choose_make(
-        kind, gender="neutral", source=recipe.model.body, age="adult", hand="right"
-    ).source
-    for part in told:
-        if (part.body_kind == "mano") != (kind == "mano"):
-            theirs, wanted = ("hands", "bodies") if kind != "mano" else ("bodies", "hands")
-            yield (
-                f"{part.shards} holds {theirs} ({part.body_kind}), the model learns {wanted} "
-                f"({kind}): hardly a label fits. Leave it out: data.mix.{part.name}.weight=0"
-            )
-        elif part.body_source != own:
-            yield (
-                f"the people in {part.shards} were made with {part.body_source} bodies, the model's "
-                f"body is {own}: the same parameters mean other shapes. "
-                + ("Validation will refuse them. " if part.name == "validation" else "")
-                + f"Prepare them again, or set model.body={part.body_source}"
-            )

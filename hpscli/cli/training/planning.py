@@ -15,7 +15,7 @@ def check_plan(
 ) -> list[dict[str, Any]]:
     """Say the plan of a training in this many processes; raise what is wrong -> terms of a dry run."""
     from hpscli.recipe import recipe_hash
-    from hpscli.train import plan
+    from hpscli.train import describing, plan
     from hpscli.train.schedule import learning_rate
     from hpscli.train.state import check_recipe as check_same
     from hpscli.train.track import check_tracker
@@ -31,7 +31,8 @@ def check_plan(
         parts = plan.check_shards(recipe, validate=order.validate)
     changed = f"   changed: {' '.join(order.changes)}" if order.changes else ""
     output.say("recipe", f"{recipe.name}   hash {recipe_hash(recipe)}{changed}")
-    for label, text in plan.describe(recipe, steps, parts, rate):
+    steps = describing.counted(recipe, world, parts)
+    for label, text in describing.describe(recipe, steps, parts, rate):
         output.say(label, text)
     terms = _say_costs(recipe, output) if order.dry_run else []
     plan.refuse_missing(parts)

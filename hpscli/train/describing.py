@@ -1,0 +1,116 @@
+"""What a training says before it starts: its data, its epochs, its batch and its steps."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hpscli.body.loading import choose_make
+from hpscli.data.epochs.plan import entries_of
+from hpscli.data.epochs.rounds import make_layout
+from hpscli.nn.options import adapted, complete_options
+from hpscli.recipe import Recipe
+from hpscli.registry import get_registry
+from hpscli.train.plan import Part
+from hpscli.train.schedule import Steps, count_steps, own_epoch
+
+MIXINGS = {  # what an epoch is; docs/explanation/training-order.md
+    "weighted": "exact shares, everybody of a set once before anybody twice",
+    "independent": "everybody by chance, again and again",
+    "partition": "sets by chance, their people in turn",
+    "concatenation": "everybody of all sets once",
+    "balanced": "sides of equal length",
+}
+
+
+def counted(recipe: Recipe, world: int, parts: list[Part]) -> Steps:
+    """-> the steps of a recipe whose data are known as far as `parts` go."""
+    sizes = sizes_of(recipe, parts)
+    return count_steps(recipe, world, own_epoch(recipe, sizes) if sizes else 0)
+
+
+def sizes_of(recipe: Recipe, parts: list[Part]) -> dict[str, int]:
+    """-> people in the shards of each member; {} unless all are there."""
+    found = {p.name: p.samples for p in parts if p.name in recipe.data.mix and p.samples}
+    used = [name for name, member in recipe.data.mix.items() if member.weight > 0]
+    return found if used and all(name in found for name in used) else {}
+
+
+def shares_of(recipe: Recipe, sizes: Mapping[str, int]) -> dict[str, float]:
+    """People by member -> its part of all picks; {} where that depends on sizes not known."""
+    if not sizes and recipe.data.mixing in ("concatenation", "balanced"):
+        return {}
+    names = [name for name, member in recipe.data.mix.items() if member.weight > 0]
+    entries = entries_of(recipe.data.mix, sizes or dict.fromkeys(names, 1))
+    return dict(
+        zip(names, make_layout(recipe.data.mixing, entries).shares(len(names)), strict=True)
+    )
+
+
+def describe(
+    recipe: Recipe, steps: Steps, parts: list[Part], rate: float
+) -> Iterator[tuple[str, Any]]:
+    """-> the lines that a training says before it starts."""
+    recipe_batch = recipe.optim.global_batch
+    expected = (
+        ""
+        if not recipe_batch
+        else (
+            "   (as the recipe expects)"
+            if recipe_batch == steps.global_batch
+            else f"   (the recipe is made for {recipe_batch})"
+        )
+    )
+    shares = shares_of(recipe, sizes_of(recipe, parts))
+    words = []
+    for part in parts:
+        share = f" {shares[part.name]:.2f}" if part.name in shares else ""
+        words.append(
+            f"{part.name}{share} " + (_amount(part) if part.problem is None else "MISSING")
+        )
+    yield "data", " · ".join(words)
+    for warning in _mixed_bodies(recipe, parts):
+        yield "warning", warning
+    accumulated = f" x {recipe.optim.accumulate} accumulated" if recipe.optim.accumulate > 1 else ""
+    processes = f"{steps.world} process" + "es" * (steps.world > 1)
+    yield (
+        "batch",
+        f"{recipe.optim.batch}{accumulated} x {processes} = {steps.global_batch}{expected}",
+    )
+    amount = f"{steps.samples} samples" if steps.samples else "as long as its data, not known yet"
+    yield "epoch", f"{amount}   {recipe.data.mixing}: {MIXINGS[recipe.data.mixing]}"
+    total = f"{steps.per_epoch} x {recipe.train.epochs} epochs = {steps.total}"
+    yield (
+        "steps",
+        f"{total if steps.samples else f'{recipe.train.epochs} epochs'}   "
+        f"{recipe.optim.name} lr {rate:g} {recipe.optim.schedule}   {recipe.train.dtype}",
+    )
+
+
+def _amount(part: Part) -> str:
+    return f"{part.samples or 'all'} {'poses' if part.name == 'adversary' else 'people'}"
+
+
+def _mixed_bodies(recipe: Recipe, parts: list[Part]) -> Iterator[str]:
+    """-> a line for each part whose people were made with other bodies than the model's own."""
+    told = [part for part in parts if part.body_source]
+    if not told:
+        return
+    spec = get_registry().model(recipe.model.name)
+    options = complete_options(spec, recipe.model.preset, recipe.model.options)
+    kind = adapted(spec, options).body
+    own = choose_make(
+        kind, gender="neutral", source=recipe.model.body, age="adult", hand="right"
+    ).source
+    for part in told:
+        if (part.body_kind == "mano") != (kind == "mano"):
+            theirs, wanted = ("hands", "bodies") if kind != "mano" else ("bodies", "hands")
+            yield (
+                f"{part.shards} holds {theirs} ({part.body_kind}), the model learns {wanted} "
+                f"({kind}): hardly a label fits. Leave it out: data.mix.{part.name}.weight=0"
+            )
+        elif part.body_source != own:
+            yield (
+                f"the people in {part.shards} were made with {part.body_source} bodies, the model's "
+                f"body is {own}: the same parameters mean other shapes. "
+                + ("Validation will refuse them. " if part.name == "validation" else "")
+                + f"Prepare them again, or set model.body={part.body_source}"
+            )
