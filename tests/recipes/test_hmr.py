@@ -11,7 +11,12 @@ from hpscli.registry import get_registry
 from hpscli.train.recipes.prepare_lines import read_line
 
 SPIN_SIZES = {"lsp-orig": 1000, "mpii": 14810, "lspet": 9428, "coco": 28344}  # people of its files
-RECIPES = [name for name in list_recipes() if name.startswith("hmr/")]
+
+
+@pytest.fixture(scope="module")
+def recipes() -> dict[str, Recipe]:
+    """-> all of the folder by name."""
+    return {name: load_recipe(name) for name in list_recipes() if name.startswith("hmr/")}
 
 
 def parameters(recipe: Recipe) -> dict[str, bool]:
@@ -59,16 +64,18 @@ def test_one_recipe_needs_no_human36m() -> None:
     assert "h36m" not in named and "agora" in named
 
 
-def test_checkpoints_are_chosen_by_people_that_are_no_test() -> None:
-    for name in RECIPES:
-        validation = load_recipe(name).data.validation
+def test_checkpoints_are_chosen_by_people_that_are_no_test(recipes: dict[str, Recipe]) -> None:
+    for recipe in recipes.values():
+        validation = recipe.data.validation
         assert validation is not None and validation.protocol.startswith("3dpw/validation@")
 
 
-def test_a_member_has_the_same_place_and_command_wherever_it_is_named() -> None:
+def test_a_member_has_the_same_place_and_command_wherever_it_is_named(
+    recipes: dict[str, Recipe],
+) -> None:
     known: dict[str, tuple[str, str, str]] = {}
-    for name in RECIPES:
-        for member in load_recipe(name).data.mix.values():
+    for name, recipe in recipes.items():
+        for member in recipe.data.mix.values():
             found = read_line(member.prepare, member.shards)
             line = (found.dataset.name, found.split, member.prepare)
             assert known.setdefault(member.shards, line) == line, (name, member.shards)

@@ -108,15 +108,19 @@ def _of_single(common: Facts, entry: Facts) -> Facts:
 
 
 @pytest.fixture(scope="module")
-def ours() -> dict[str, Recipe]:
-    """-> the recipes of the folder that follow a released file, by the name of that file."""
+def recipes() -> list[Recipe]:
+    """-> all of the folder."""
+    return [load_recipe(name) for name in list_recipes() if name.startswith("hmr/")]
+
+
+@pytest.fixture(scope="module")
+def ours(recipes: list[Recipe]) -> dict[str, Recipe]:
+    """-> the recipes that follow a released file, by the name of that file."""
     found = {}
-    for name in list_recipes():
-        if name.startswith("hmr/"):
-            recipe = load_recipe(name)
-            before, configs, config = recipe.about.source.rpartition(" configs/")
-            if configs and config.endswith(".py"):
-                found[config] = recipe
+    for recipe in recipes:
+        _, configs, config = recipe.about.source.rpartition(" configs/")
+        if configs and config.endswith(".py"):
+            found[config] = recipe
     return found
 
 
@@ -253,9 +257,9 @@ def _group(recipe: Recipe, said: Facts) -> tuple[Any, ...]:
 
 
 def test_every_released_configuration_has_one_recipe(
-    released: dict[str, Facts], ours: dict[str, Recipe]
+    released: dict[str, Facts], recipes: list[Recipe], ours: dict[str, Recipe]
 ) -> None:
-    sources = Counter(load_recipe(n).about.source for n in list_recipes() if n.startswith("hmr/"))
+    sources = Counter(recipe.about.source for recipe in recipes)
     assert [source for source, count in sources.items() if count > 1 and source] == []
     assert set(ours) == set(released) - set(CACHED) and len(ours) > 120
 
@@ -300,11 +304,11 @@ def test_the_numbers_of_people_per_gpu_are_meant_for_eight(ours: dict[str, Recip
 
 
 def test_every_published_row_is_the_target_of_its_recipe(
-    reference: Path, ours: dict[str, Recipe]
+    reference: Path, recipes: list[Recipe]
 ) -> None:
     text = (reference / "hmr" / "tables" / "results.json").read_text(encoding="utf-8")
     rows = [row for row in json.loads(text)["rows"] if row["config"]]
-    targets = {target.label for n in list_recipes() for target in load_recipe(n).about.targets}
+    targets = {target.label for recipe in recipes for target in recipe.about.targets}
     missing = [r["config"] for r in rows if not any(f"({r['config']})" in t for t in targets)]
     assert missing == [] and len(rows) > 95
 
