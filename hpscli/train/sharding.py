@@ -4,6 +4,7 @@ Each process keeps a part of every tensor; a part of the model is put together w
 Files know nothing of it: a checkpoint of a sharded run is as any other.
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from hpscli.records import Prediction
 
-MIN_PARAMETERS = 100_000  # a part of the model with fewer is not shared out by itself
+MIN_PARAMETERS = 5_000_000  # a part of the model with fewer is not shared out by itself
 
 
 class _Named(nn.Module):
@@ -58,11 +59,23 @@ def fsdp_plugin() -> Any:
     )
 
 
+def allow_on_cpu(accelerator: Any, plugin: Any) -> None:
+    """Accelerate takes the plugin for GPUs only; torch shares weights out between CPUs as well."""
+    from accelerate.utils import DistributedType
+
+    state = accelerator.state
+    if state.mixed_precision != "no":
+        plugin.set_mixed_precision(state.mixed_precision)
+    state.fsdp_plugin, state.distributed_type = plugin, DistributedType.FSDP
+
+
 def share_out(accelerator: Any, module: nn.Module, called: nn.Module) -> nn.Module:
     """-> the model that is called; the parameters of `module` become parts of tensors.
 
     The optimisers are made afterwards, of the parts. Accelerate wants one at once: it gets an idle one.
     """
+    # a warning for who changes outputs in place, which nobody does
+    warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
     idle = torch.optim.SGD(module.parameters(), lr=0.0)
     inner, _ = accelerator.prepare(_Named(called), idle)
     accelerator._optimizers.clear()
