@@ -41,8 +41,12 @@ def check_recipe(
     standins: Standins,
     run: bool = True,
     small: bool = False,
+    place: Path | None = None,
 ) -> Outcome:
-    """A recipe's name or file -> whether it resolves, names only known things, and trains."""
+    """A recipe's name or file -> whether it resolves, names only known things, and trains.
+
+    place: where the run folder lies for a moment; None: among the temporary files.
+    """
     started = time.monotonic()
     try:
         recipe = load_recipe(name, overrides)
@@ -53,7 +57,7 @@ def check_recipe(
         return Outcome(name=name, problems=tuple(found), seconds=time.monotonic() - started)
     try:
         tried = trial(recipe, standins, small=small)
-        loss, figures, warnings = _fast_run(tried)
+        loss, figures, warnings = _fast_run(tried, place)
     except Exception as error:  # whatever a plugin raises is an answer about this recipe
         said = str(error) if isinstance(error, HpsError) else f"{type(error).__name__}: {error}"
         problem = " ".join(f"the fast dev run stopped: {said}".split())
@@ -72,7 +76,7 @@ def check_recipe(
     )
 
 
-def _fast_run(tried: Trial) -> tuple[float, tuple[str, ...], tuple[str, ...]]:
+def _fast_run(tried: Trial, place: Path | None) -> tuple[float, tuple[str, ...], tuple[str, ...]]:
     """-> the loss of the training batch, figures of the validation batch, warnings."""
     from hpscli.train.loop import train
     from hpscli.train.plan import adjusted
@@ -83,7 +87,7 @@ def _fast_run(tried: Trial) -> tuple[float, tuple[str, ...], tuple[str, ...]]:
         if label == "warning":
             said.append(str(text))
 
-    with tempfile.TemporaryDirectory(prefix="hps-recipe-") as folder:
+    with tempfile.TemporaryDirectory(prefix="hps-recipe-", dir=place) as folder:
         recipe = adjusted(tried.recipe, 1, fast=True)
         run = train(recipe, Path(folder) / "run", device="cpu", say=say)
         lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]

@@ -1,7 +1,7 @@
 """What a recipe needs on this machine, and what of it is here. Nothing heavy is imported."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from hpscli.body.asset_sources import asset_record, asset_records
@@ -10,7 +10,7 @@ from hpscli.errors import HpsError
 from hpscli.hooks import DatasetSpec, ModelSpec
 from hpscli.nn.options import adapted, complete_options
 from hpscli.nn.store import stored
-from hpscli.recipe import Recipe
+from hpscli.recipe import Adversary, Recipe
 from hpscli.registry import Registry
 
 INDEX = "index.json"  # of shards and of poses
@@ -66,9 +66,18 @@ def _places(recipe: Recipe, registry: Registry) -> Iterator[DataNeed]:
         if part is not None:
             yield _place(registry, role, role, part.shards, part.prepare)
     if recipe.adversary is not None:
-        yield _place(registry, "poses", "poses", recipe.adversary.poses, recipe.adversary.prepare)
+        yield _poses(registry, recipe.adversary)
     if recipe.export is not None:
         yield _place(registry, "export", "export", recipe.export.shards, recipe.export.prepare)
+
+
+def _poses(registry: Registry, adversary: Adversary) -> DataNeed:
+    """Real poses are a folder, or an asset by its id."""
+    found = _place(registry, "poses", "poses", adversary.poses, adversary.prepare)
+    if adversary.poses not in asset_records():
+        return found
+    command = f"hps assets import {asset_record(adversary.poses).to_import}"
+    return replace(found, here=have_asset(adversary.poses), command=command)
 
 
 def _place(
