@@ -236,7 +236,5 @@ def finish(job: Job) -> None:
     shown = "  ".join(f"{name} {value:.2f}" for name, value in job.metrics.items())
     if given_up(job):
         count = job.recipe.train.early_stop
-        job.diary.say(
-            "early stop", f"{count} validations were no better than the best, {job.best:.2f}"
-        )
+        job.diary.say("early stop", f"{count} validations in a row were no better than the best")
     job.diary.say("done", f"{job.step} steps  {shown}".rstrip())

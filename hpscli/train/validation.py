@@ -1,14 +1,17 @@
 """The end of an epoch: how good is the model on people that it does not learn from?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import nn
 
 from hpscli.body.kit import body_kit
+from hpscli.errors import UsageError
+from hpscli.hooks import ProtocolSpec
 from hpscli.nn.checkpoints import LoadedModel, build_model
 from hpscli.nn.meta import without_random_numbers
+from hpscli.recipe import Validation
 from hpscli.registry import get_registry
 from hpscli.run.evaluate import evaluate
 from hpscli.train.job import Job
@@ -39,11 +42,19 @@ def as_measured(job: Job) -> Iterator[nn.Module]:
     yield module.to(job.processes.device)
 
 
-def validate_epoch(job: Job, module: nn.Module) -> bool:
-    """Measure the model under the recipe's protocol -> whether it is the best so far.
+def deciding(wanted: Validation, protocol: ProtocolSpec, measured: Sequence[str]) -> str:
+    """-> the figure that chooses the best: the recipe's, else the first of the protocol."""
+    if wanted.metric and wanted.metric not in measured:
+        raise UsageError(
+            f"validation by '{wanted.metric}': protocol '{protocol.name}' has no such figure here.",
+            f"One of: {', '.join(measured)}.",
+        )
+    named = [wanted.metric] if wanted.metric else [n for n in protocol.metrics if n in measured]
+    return named[0] if named else measured[0]
 
-    Best is the lowest value of the first metric of the protocol.
-    """
+
+def validate_epoch(job: Job, module: nn.Module) -> bool:
+    """Measure the model under the recipe's protocol -> whether it is the best so far."""
     wanted = selection(job.recipe)
     if wanted is None:
         return False
@@ -71,9 +82,10 @@ def validate_epoch(job: Job, module: nn.Module) -> bool:
     job.processes.accelerator.log(
         {f"validation/{name}": value for name, value in job.metrics.items()}, step=job.step
     )
-    leading = job.metrics[next(n for n in protocol.metrics if n in job.metrics)]
-    best = leading < job.best
-    job.best = min(leading, job.best)
+    figure = result.metrics[deciding(wanted, protocol, list(result.metrics))]
+    score = float(figure.value) * (1 if figure.smaller_is_better else -1)
+    best = score < job.best
+    job.best = min(score, job.best)
     job.stale = 0 if best else job.stale + 1
     told = f"{shown}   {result.protocol['name']}" + "   best" * best
     job.diary.say(f"epoch {epoch}", told + (f"   {AS_PUBLISHED}" if mark else ""))

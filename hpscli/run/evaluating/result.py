@@ -69,7 +69,7 @@ def make_result(
         tables=totals.tables,
         curves=totals.curves,
         official_text=totals.official_text,
-        notes=totals.notes,
+        notes=(*subject.notes, *totals.notes),
         device=subject.device,
         processes=processes,
         seconds=round(seconds, 2),

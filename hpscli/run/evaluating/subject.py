@@ -27,6 +27,7 @@ class Subject:
     crop: str = ""
     device: str = ""
     recipe_hash: str = ""
+    notes: tuple[str, ...] = ()  # what a reader of the result must know of the weights
 
 
 def subject_of(model: LoadedModel, crop: str = "") -> Subject:
@@ -40,6 +41,7 @@ def subject_of(model: LoadedModel, crop: str = "") -> Subject:
         crop=crop_name(model, crop),
         device=str(device_of(model)),
         recipe_hash=_recipe_hash(model.info.recipe_toml),
+        notes=(f"the weights were {model.info.selected}",) if model.info.selected else (),
     )
 
 
@@ -71,7 +73,8 @@ def subject_of_file(predictions: PredictionSet, body: Body) -> Subject:
 def checkpoint_of(model: LoadedModel) -> dict[str, Any]:
     """-> what a result says about the weights."""
     info = model.info
-    return {"name": model.name, "sha256": model.sha256, "step": info.step, "epoch": info.epoch}
+    known = {"name": model.name, "sha256": model.sha256, "step": info.step, "epoch": info.epoch}
+    return {**known, "selected": info.selected} if info.selected else known
 
 
 def crop_name(model: LoadedModel, crop: str) -> str:
