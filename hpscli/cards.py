@@ -21,6 +21,7 @@ KNOWN = {
     "year",
     "paper",
     "body",
+    "parameters_option",  # the option without which its people have no parameters of the body
     "joints2d",  # joint sets of its 2D labels
     "joints3d",
     "frame",  # one sentence: axes, origin and units of its 3D labels, pixels of its 2D labels

@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "mistakes": {"errors"},
     "slurm": {"errors"},
     "launched": {"errors"},
-    "recipe": {"errors", "mistakes"},
+    "recipe": {"errors", "mistakes", "recipe"},
     "body": BASE | {"body"},
     "metrics": BASE | {"body", "metrics", "registry"},
     "render": BASE | {"body", "render"},

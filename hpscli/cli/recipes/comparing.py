@@ -69,6 +69,8 @@ def _sections(
     for key in keys:
         if not whole and (key in IDENTITY or key.startswith((ABOUT, "summary"))):
             continue
+        if shown(a.get(key)) == shown(b.get(key)):  # absent, and empty
+            continue
         section, _, name = key.partition(".")
         if not name:
             section, name = "", key

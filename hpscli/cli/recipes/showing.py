@@ -61,10 +61,8 @@ def show(
     output = Output(json)
     output.result("recipe", document, draw)
     words = " ".join([name, *(overrides or [])])
-    for need in missing:
-        output.say("prepare", need.command)
     output.say("try", f"hps recipes check {words}     one fast dev run on made-up people")
-    output.next(f"hps train {words}")
+    output.next(f"hps train {words}" if not missing else f"{missing[0].command}")
 
 
 def _head(recipe: "Recipe", data: "Sequence[DataNeed]") -> Iterator[tuple[str, str]]:
@@ -82,7 +80,7 @@ def _head(recipe: "Recipe", data: "Sequence[DataNeed]") -> Iterator[tuple[str, s
     yield "losses", ", ".join(losses)
     if recipe.adversary is not None:
         yield "adversary", f"weight {recipe.adversary.weight:g}, real poses in the table below"
-    changes = [f"{name} {shown(value)}" for name, value in recipe.augment if _on(value)]
+    changes = [f"{name} {shown(value)}" for name, value in recipe.augment if _on(name, value)]
     yield "augment", ", ".join(changes) or "nothing"
     yield "optimiser", _optimiser(recipe)
     yield "batch", _batch(recipe)
@@ -103,8 +101,9 @@ def _model_words(recipe: "Recipe") -> Iterator[str]:
     yield f"backbone from {model.backbone}" if model.backbone else ""
 
 
-def _on(value: object) -> bool:
-    return value not in OFF and not isinstance(value, dict)
+def _on(name: str, value: object) -> bool:
+    """-> whether an augmentation happens; where occluders fall is no augmentation."""
+    return value not in OFF and not isinstance(value, dict) and name != "occluders_on"
 
 
 def _optimiser(recipe: "Recipe") -> str:
