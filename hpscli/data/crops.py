@@ -148,6 +148,9 @@ def _from_reduced(affine: np.ndarray, reduce: int) -> np.ndarray:
 
 
 MARGIN = 1.8  # of a stored crop: room to rotate by 45 degrees and to enlarge by a quarter
+# A stored crop, cut again for training, differs from a crop of the original by 1.6 grey levels without
+# any loss of JPEG, for it was resized; by 2.0 at quality 95, by 2.25 at 90, which decodes a quarter faster.
+CROP_QUALITY = 90
 
 
 def stored_crop(
@@ -158,7 +161,7 @@ def stored_crop(
     side_px: int,
     reduced: int = 1,
     margin: float = MARGIN,
-    quality: int = 95,
+    quality: int = CROP_QUALITY,
 ) -> tuple[bytes, np.ndarray]:
     """Image (H,W,3) uint8 BGR and a box -> JPEG of the box with margin, and its `image.affine` (2,3).
 

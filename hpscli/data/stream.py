@@ -36,6 +36,7 @@ REPLACEMENTS = 100  # samples tried in place of a broken one before the data are
 class TrainingStream:
     """Iterating gives this process's batches from a position of the job on, for ever.
 
+    for_gpu: batches lie in pinned memory, and `ready` multiplies colours on the device.
     Broken samples are replaced by the next of their member, named once in the log, and kept in `bad`.
     """
 
@@ -54,6 +55,7 @@ class TrainingStream:
         world: int = 1,
         workers: int = 0,
         position: int = 0,
+        for_gpu: bool = False,
     ) -> None:
         joint_set(joints)  # an unknown name is an error now, not in a worker
         self.sets = {
@@ -65,7 +67,10 @@ class TrainingStream:
         plan = make_plan(members, sizes, mixing, seed)
         without = {name: member.without for name, member in members.items() if member.without}
         check_globs(without, {name: one.index.arrays for name, one in self.sets.items()})
-        self.maker = BatchMaker(plan, self.sets, size, joints, augment, crop_scale, batch, without)
+        self.maker = BatchMaker(
+            plan, self.sets, size, joints, augment, crop_scale, batch, without, for_gpu
+        )
+        self.pins = for_gpu
         self.people = {name: len(one) for name, one in self.sets.items()}
         self.workers = workers
         self.position, self.first = position, position + rank * batch
@@ -81,6 +86,8 @@ class TrainingStream:
         return self.maker.plan.shares()
 
     def __iter__(self) -> Iterator[Batch]:
+        from hpscli.data.feed import pinned
+
         for packed, bad, image in self._packed():
             if isinstance(packed, HpsError):
                 raise packed
@@ -88,7 +95,8 @@ class TrainingStream:
                 if name not in self.bad:
                     log.warning("skipped broken sample %s: %s", name, reason)
                     self.bad[name] = reason
-            yield to_batch(packed, image)
+            batch = to_batch(packed, image)
+            yield pinned(batch) if self.pins else batch
 
     def _packed(self) -> Iterator[tuple[Packed | HpsError, dict[str, str], Any]]:
         places = itertools.count(self.first, self.stride)
@@ -115,7 +123,10 @@ class TrainingStream:
         for packed, bad, slot, buffer in loader:
             if buffer is not None:
                 buffers[slot] = buffer
-            yield packed, bad, buffers[slot].clone() if slot else None
+            if not slot:
+                yield packed, bad, None
+            else:  # pinning copies, too
+                yield packed, bad, buffers[slot] if self.pins else buffers[slot].clone()
 
 
 class BatchMaker:
@@ -131,7 +142,9 @@ class BatchMaker:
         crop_scale: float,
         batch: int,
         without: Mapping[str, Sequence[str]] | None = None,
+        colour_later: bool = False,
     ) -> None:
+        self.colour_later = colour_later
         self.without = without or {}
         self.plan, self.sets, self.window, self.joints = plan, sets, window, joints
         self.crop_scale, self.batch = crop_scale, batch
@@ -156,6 +169,7 @@ class BatchMaker:
                 crop_scale=self.crop_scale,
                 changes=self._draw(first, picks, samples),
                 image=image,
+                colour_later=self.colour_later,
             )
             if not packed.broken:
                 return packed, met

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from hpscli.body.layer import Body, load_body
+from hpscli.data.feed import feed
 from hpscli.data.stream import TrainingStream
 from hpscli.hooks import ModelSpec
 from hpscli.nn.checkpoints import build_model, initialise
@@ -190,6 +191,7 @@ def stream(job: Job) -> Iterator[Batch]:
         world=job.processes.world,
         workers=recipe.data.workers,
         position=job.steps.position(job.step),
+        for_gpu=job.processes.device.type == "cuda",
     )
     if changed := changes_of_sizes(job.people, source.people):
         job.diary.warn(
@@ -197,7 +199,7 @@ def stream(job: Job) -> Iterator[Batch]:
             f"{changed}: from here on the order is another one, and some people come again early.",
         )
     job.people = source.people
-    batches = iter(source)
+    batches = feed(source, job.processes.device, job.spec.mean, job.spec.std)
     first = next(batches)
     if job.random is not None:
         restore_random_state(job.random)
