@@ -17,7 +17,7 @@ LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX = 58, 16, 34, 34  # around its plot
 FINER = 3  # drawn this many times as large, then made smaller: smooth letters and lines
 PAPER, INK, SOFT, GRID = (255, 255, 255), (36, 41, 47), (110, 119, 129), (228, 231, 235)
 LINE, MARK = (47, 116, 181), (194, 105, 28)
-TICKS = 4
+TICKS = 6  # at most
 DOTS = 40  # a line with more points has no dots
 
 
@@ -30,6 +30,7 @@ class Panel:
     y: Floats
     mark: int | None = None  # the point that is marked
     unit: str = ""
+    from_zero: bool = False  # the axis starts at 0, however small the changes are
 
 
 def draw_panels(panels: Sequence[Panel], x_label: str, *, columns: int = 3) -> Image:
@@ -78,7 +79,7 @@ def number(value: float, step: float = 0.0) -> str:
 def _draw(view: Image, panel: Panel, last: float, x_label: str) -> None:
     width, height = WIDTH_PX - LEFT_PX - RIGHT_PX, HEIGHT_PX - TOP_PX - BOTTOM_PX
     whole = np.isfinite(panel.y)
-    low, high = _range(panel.y[whole])
+    low, high = _range(panel.y[whole], panel.from_zero)
     title = panel.title + (f" ({panel.unit})" if panel.unit else "")
     _text(view, title, LEFT_PX, 20, 0.46, INK)
     _text(view, x_label, LEFT_PX + width, HEIGHT_PX - 6, 0.36, SOFT, align=1.0)
@@ -116,12 +117,12 @@ def _draw(view: Image, panel: Panel, last: float, x_label: str) -> None:
               MARK, align=1.0 if right else 0.0)  # fmt: skip
 
 
-def _range(values: Floats) -> tuple[float, float]:
+def _range(values: Floats, from_zero: bool) -> tuple[float, float]:
     """-> ends of the axis: the values with some air; 0 where they come near it."""
     if not len(values):
         return 0.0, 1.0
     low, high = float(values.min()), float(values.max())
-    if low >= 0 and low < 0.4 * high:
+    if low >= 0 and (low < 0.4 * high or (from_zero and high > 0)):
         return 0.0, high * 1.08
     air = 0.1 * (high - low) or 0.1 * abs(high) or 1.0
     return low - air, high + air

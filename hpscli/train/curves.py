@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hpscli.train.optimizers import REST
 
 MOST_POINTS = 250  # of a line: more are averaged
 FIRST = "loss"  # the sum of all terms
-OTHERS = {"samples_per_s": "images per second", "data_wait": "waiting for data"}
+OTHERS = {"samples_per_s": ("images per second", 1), "data_wait": ("waiting for data (%)", 100)}
 
 
 def draw_curves(job: Job) -> None:
@@ -56,8 +57,9 @@ def panels(lines: Sequence[Mapping[str, Any]]) -> list[Panel]:
         title = "learning rate" + (f": {group or 'the others'}" if len(groups) > 1 else "")
         rates = [line.get("rates", {}).get(group, line["lr"]) for line in steps]
         found.append(_thinned(title, epochs, rates))
-    for key, title in OTHERS.items():
-        found.append(_thinned(title, epochs, [line.get(key, np.nan) for line in steps]))
+    for key, (title, factor) in OTHERS.items():
+        values = [factor * line.get(key, np.nan) for line in steps]
+        found.append(replace(_thinned(title, epochs, values), from_zero=True))
     return found
 
 

@@ -12,10 +12,11 @@ from hpscli.cli.bench.metrics import metrics
 from hpscli.cli.bench.prepare import prepare
 from hpscli.cli.bench.startup import startup
 from hpscli.cli.bench.synthetic import synthetic
+from hpscli.cli.bench.train import train
 
 app = typer.Typer(
     help="Measure speed on this machine.", no_args_is_help=True, pretty_exceptions_enable=False
 )
-for command in (accuracy, crops, index, latency, metrics, prepare, data, startup, synthetic):
+for command in (accuracy, crops, index, latency, metrics, prepare, data, startup, synthetic, train):
     app.command()(command)
 app.command("eval")(evaluation)
