@@ -6,6 +6,7 @@ a process would wait for a lost one for as long as its group allows: half an hou
 """
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -88,6 +89,8 @@ class Watch:
         if PARENT in os.environ:  # the launcher knows who died, and says it
             _end_soon(LOST)
             raise SystemExit(LOST)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's: there is little left to do
         self.waiting = True
         self.patience = HURRY_SECONDS
         self.found.wait(HURRY_SECONDS + 4 * BEAT_SECONDS)

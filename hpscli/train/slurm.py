@@ -24,7 +24,7 @@ EXAMPLE = "--slurm partition=main,nodes=2,gpus=4,time=24:00:00,cpus=8"
 LOGS = ".jobs"  # beside the runs
 WARNING_SECONDS = 120  # before the time is up: for one step and a checkpoint
 TIMEOUTS = 1000  # times that a job may run out of time and be queued again
-REQUEUE_SECONDS = 60  # after it was queued again a job is ended by Slurm
+REQUEUE_SECONDS = 60.0  # for the first task to queue the job again, which ends all tasks
 WARNED = {signal.SIGUSR1, signal.SIGUSR2}
 
 
@@ -117,8 +117,9 @@ def queue_again(number: int) -> SystemExit:
     again = number in WARNED or preempted()
     handler: Any = signal.getsignal(signal.SIGUSR2)
     if again and callable(handler):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # submitit would let it pass
         handler(signal.SIGUSR2, None)  # submitit's: the first task queues the job, and ends
-        time.sleep(REQUEUE_SECONDS)  # the other tasks: Slurm ends them, for the first would be hurt
+        time.sleep(REQUEUE_SECONDS)  # the others: to end before it might end the first
     return SystemExit(Interrupted.exit_code)
 
 

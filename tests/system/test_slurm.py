@@ -1,21 +1,26 @@
-"""A real Slurm on this machine, one node: the job script of docs/howto/multi-gpu.md, on the CPU.
+"""A real Slurm on this machine, one node: the job script of docs/howto/slurm.md, and hps --slurm, on the CPU.
 
 Needs the Debian packages slurm-wlm and munge, and root, to start their daemons.
 """
 
 import json
 import os
+import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
 from hpscli.cli.app import run as hps
+from hpscli.nn.files import read_tensors
+from hpscli.recipe import to_toml
+from tests.system.one_node_slurm import one_node_slurm, output, wait_for
+from tests.train.labelled import labelled_people, small_recipe
 
 pytestmark = [
     pytest.mark.system,
@@ -24,104 +29,70 @@ pytestmark = [
         reason="needs the Debian packages slurm-wlm and munge, and root",
     ),
 ]
-START_SECONDS = 60.0
 JOB_SECONDS = 180.0
-
-CONFIGURATION = """
-ClusterName=test
-SlurmctldHost={host}
-SlurmctldPort={controller}
-SlurmdPort={node}
-AuthType=auth/munge
-AuthInfo=socket={munge}
-SlurmUser=root
-StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
-SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-SelectType=select/cons_tres
-SelectTypeParameters=CR_Core
-ReturnToService=2
-KillWait=60
-MailProg=/bin/true
-NodeName={host} CPUs={cpus} State=UNKNOWN
-PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
-"""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+HOWTO = Path(__file__).parents[2] / "docs" / "howto" / "slurm.md"
 
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Start munge, controller and node of a cluster of one; SLURM_CONF points to it."""
-    folder = tmp_path_factory.mktemp("slurm")
-    for name in ("state", "spool", "munge"):
-        (folder / name).mkdir()
-    folder.chmod(0o755)
-    (folder / "munge").chmod(0o700)
-    key, munge = folder / "munge" / "key", folder / "munge" / "socket"
-    key.write_bytes(os.urandom(1024))
-    key.chmod(0o400)
-    configuration = folder / "slurm.conf"
-    configuration.write_text(
-        CONFIGURATION.format(
-            host=socket.gethostname().split(".")[0],
-            controller=free_port(),
-            node=free_port(),
-            munge=munge,
-            folder=folder,
-            cpus=os.cpu_count(),
-        )
-    )
-    os.environ["SLURM_CONF"] = str(configuration)
-    own = [f"--{name}-file={folder}/munge/{name}" for name in ("log", "pid", "seed")]
-    commands = [
-        ["munged", "-F", "-f", f"--key-file={key}", f"--socket={munge}", *own],
-        ["slurmctld", "-D", "-f", str(configuration)],
-        ["slurmd", "-D", "-f", str(configuration)],
-    ]
-    daemons = []
-    try:
-        for command in commands:
-            with (folder / f"{command[0]}.log").open("wb") as log:
-                daemons.append(subprocess.Popen(command, stdout=log, stderr=log))
-            time.sleep(1.0)
-        wait_for(lambda: "idle" in output("sinfo", "-h", "-o", "%T"), START_SECONDS, folder)
+    """A cluster of one node; SLURM_CONF points to it."""
+    with one_node_slurm(tmp_path_factory.mktemp("slurm") / "cluster") as folder:
         yield folder
-    finally:
-        output("scancel", "--partition=main", "--quiet")
-        time.sleep(2.0)  # steps that end now leave no process behind
-        for daemon in reversed(daemons):
-            daemon.terminate()
-        for daemon in daemons:
-            daemon.wait(20)
-        del os.environ["SLURM_CONF"]
 
 
-def output(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+@dataclass(frozen=True)
+class Unbroken:
+    """A recipe in which every state matters, and what two processes make of it without a break."""
+
+    recipe: Path
+    weights: dict[str, torch.Tensor]
+    steps: list[int]
 
 
-def wait_for(condition: object, seconds: float, folder: Path) -> None:
-    end = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        if time.monotonic() > end:
-            logs = "\n".join(p.read_text()[-2000:] for p in sorted(folder.glob("*.log")))
-            raise AssertionError(f"it did not come about in {seconds} s\n{logs}")
-        time.sleep(0.5)
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Unbroken:
+    folder = tmp_path_factory.mktemp("unbroken")
+    people = labelled_people(folder / "people", 40, split="train")
+    changes = {"model__options__dropout": 0.5, "optim__ema": 0.9, "train__checkpoint_every": 50}
+    recipe = folder / "small.toml"
+    recipe.write_text(
+        to_toml(small_recipe(people, train__epoch_samples=1600, data__workers=1, **changes))
+    )
+    words = ["train", str(recipe), "--gpus", "2", "--device", "cpu", "--out", str(folder / "run")]
+    assert hps([*words, "-q"]) == 0
+    return Unbroken(recipe, weights(folder / "run"), steps(folder / "run"))
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return read_tensors(run / "checkpoints" / "last.safetensors")
+
+
+def steps(run: Path) -> list[int]:
+    """-> the steps that a run has logged."""
+    log = run / "log.jsonl"
+    lines = log.read_text().splitlines(keepends=True) if log.exists() else []
+    found = (json.loads(line) for line in lines if line.endswith("\n"))
+    return [line["step"] for line in found if "losses" in line]
+
+
+def is_as(run: Path, other: Unbroken) -> None:
+    """Assert that a run made what the unbroken one made, bit for bit, and did each step once."""
+    ours = weights(run)
+    assert steps(run) == other.steps
+    assert all(torch.equal(ours[name], value) for name, value in other.weights.items())
 
 
 def submit(folder: Path, script: str, *flags: str) -> str:
+    """-> the number of the job that does this."""
     path = folder / "job.sh"
-    path.write_text(f"#!/bin/bash\nexport PATH={Path(sys.executable).parent}:$PATH\n{script}\n")
-    command = ["sbatch", "--parsable", f"--chdir={folder}", *flags, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    path.write_text(f"#!/bin/bash\n{script}\n")
+    done = subprocess.run(
+        ["sbatch", "--parsable", f"--chdir={folder}", *flags, str(path)],
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -131,30 +102,83 @@ def ended(job: str) -> bool:
     return any(word in state for word in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT"))
 
 
-def test_a_job_that_slurm_stops_goes_on_in_the_next(slurm: Path, tmp_path: Path) -> None:
-    words = ["prepare", "synthetic", "--split", "train", "--count", "64", "--size", "64", "-q"]
-    assert hps([*words, "--out", str(tmp_path / "people")]) == 0
-    (tmp_path / "job.toml").write_text(
-        'base = "tiny"\nname = "job"\n[data]\nworkers = 0\n'
-        f'[data.mix.synthetic]\nshards = "{tmp_path / "people"}"\n'
-        "[optim]\nbatch = 8\n[train]\nepochs = 1\nepoch_samples = 8000\nlog_every = 1\noverlays = 0\n"
-    )
-    log = tmp_path / "run" / "log.jsonl"
-    training = "hps train job.toml --no-validate --gpus 2 --device cpu --out run"
-    first = submit(tmp_path, f"export OMP_NUM_THREADS=1\nexec {training}", "--signal=B:TERM@30")
-    wait_for(lambda: log.exists() and len(log.read_text().splitlines()) > 5, JOB_SECONDS, slurm)
-    subprocess.run(["scancel", "--signal=TERM", "--batch", first], check=True)
-    wait_for(lambda: ended(first), JOB_SECONDS, slurm)
-    stopped = json.loads(log.read_text().splitlines()[-1])["step"]
-    assert (tmp_path / "run" / "checkpoints" / "last.safetensors").exists()
-    assert stopped < 500
+def restarts(job: str) -> int:
+    found = re.search(r"Restarts=(\d+)", output("scontrol", "show", "job", job))
+    return int(found[1]) if found else 0
 
-    again = "hps train --resume run --no-validate --gpus 2 --device cpu"
-    second = submit(tmp_path, f"export OMP_NUM_THREADS=1\nexec {again}")
-    wait_for(lambda: ended(second), JOB_SECONDS, slurm)
-    steps = [json.loads(line)["step"] for line in log.read_text().splitlines()]
-    assert "COMPLETED" in output("scontrol", "show", "job", second)
-    assert steps == list(range(1, 501))
+
+def at_once(job: str) -> None:
+    """Slurm lets a job that is queued again wait until its old credentials are void."""
+    output("scontrol", "update", f"JobId={job}", "StartTime=now")
+
+
+def script_of_the_howto(recipe: Path) -> str:
+    """-> the job script that users are shown, for this machine: its recipe and its processes."""
+    script = re.search(r"```bash\n#!/bin/bash\n(.*?)```", HOWTO.read_text(), re.DOTALL)
+    assert script is not None
+    text = re.sub(
+        r"--nodes.*", "--nodes=1 --ntasks-per-node=2 --cpus-per-task=1", script[1], count=1
+    )
+    command = f"srun hps train {recipe} --device cpu "
+    return re.sub(r"srun hps train \S+ ", command, text, count=1)
+
+
+def test_the_script_of_the_howto_queues_itself_again_and_ends_as_an_unbroken_run(
+    slurm: Path, unbroken: Unbroken, tmp_path: Path
+) -> None:
+    job = submit(tmp_path, script_of_the_howto(unbroken.recipe))
+    run = tmp_path / "runs" / "graphormer_h36m" / job
+    wait_for(lambda: len(steps(run)) > 20, JOB_SECONDS, slurm)
+    subprocess.run(["scancel", "--signal=USR1", job], check=True)  # as --signal does in time
+    wait_for(lambda: restarts(job) == 1, JOB_SECONDS, slurm)
+    reached = steps(run)[-1]
+    assert (run / f"checkpoints/step-{reached:08}.state.pt").exists()
+    wait_for(lambda: at_once(job) or ended(job), JOB_SECONDS, slurm)
+    assert "COMPLETED" in output("scontrol", "show", "job", job)
+    assert reached < unbroken.steps[-1]
+    is_as(run, unbroken)
+
+
+def test_a_job_that_its_owner_cancels_is_not_queued_again(
+    slurm: Path, unbroken: Unbroken, tmp_path: Path
+) -> None:
+    job = submit(tmp_path, script_of_the_howto(unbroken.recipe))
+    run = tmp_path / "runs" / "graphormer_h36m" / job
+    wait_for(lambda: len(steps(run)) > 5, JOB_SECONDS, slurm)
+    subprocess.run(["scancel", job], check=True)
+    wait_for(lambda: not output("squeue", "-h").strip(), JOB_SECONDS, slurm)
+    assert "CANCELLED" in output("scontrol", "show", "job", job) and restarts(job) == 0
+    assert (run / "checkpoints" / "last.safetensors").exists()
+
+
+def test_a_job_that_gives_way_to_another_goes_on_by_itself_and_ends_as_an_unbroken_run(
+    slurm: Path, unbroken: Unbroken, tmp_path: Path
+) -> None:
+    run = tmp_path / "runs" / "run"
+    words = ["train", str(unbroken.recipe), "--device", "cpu", "--out", str(run)]
+    settings = "partition=main,time=60,cpus=1,tasks=2"
+    command = [sys.executable, "-m", "hpscli", *words, "--slurm", settings, "--wait"]
+    follower = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: len(steps(run)) > 20, JOB_SECONDS, slurm)
+    job = output("squeue", "-h", "-o", "%A").split()[0]
+    output("sbatch", "-p", "urgent", "-n", str(os.cpu_count()), "-o", "/dev/null", "--wrap", "true")
+    wait_for(lambda: restarts(job) == 1, JOB_SECONDS, slurm)
+    wait_for(lambda: at_once(job) or follower.poll() is not None, JOB_SECONDS, slurm)
+    out, err = follower.communicate()
+    assert follower.returncode == 0, err
+    assert out.strip() == job
+    assert f"run         {run}" in err and "_0_log.out" in err
+    assert "everything is saved" in err and "resume      step-" in err and "done " in err
+    is_as(run, unbroken)
+
+
+def test_a_batch_that_the_recipe_does_not_expect_is_refused_before_a_job_is_handed_over(
+    slurm: Path, unbroken: Unbroken, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", str(unbroken.recipe), "optim.global_batch=64", "--out", str(tmp_path / "run")]
+    assert hps([*words, "--slurm", "partition=main,tasks=2,nodes=3"]) == 2
+    assert "--scale-lr" in capsys.readouterr().err
+    assert not output("squeue", "-h").strip()
 
 
 def test_a_preparation_as_jobs_gives_the_bytes_of_one_process(slurm: Path, tmp_path: Path) -> None:

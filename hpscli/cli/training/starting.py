@@ -13,7 +13,7 @@ from hpscli.cli.output import Output
 from hpscli.cli.training.order import Order, check
 from hpscli.cli.training.planning import check_plan
 from hpscli.cli.training.resuming import run_to_resume
-from hpscli.errors import HpsError, UsageError
+from hpscli.errors import HpsError, Interrupted, UsageError
 
 if TYPE_CHECKING:
     from hpscli.recipe import Recipe
@@ -24,16 +24,18 @@ TIME = "%Y-%m-%dT%H-%M-%S"  # of run folders, UTC: names sort as times do
 
 
 def carry_out(order: Order) -> None:
-    """Do what was typed; what is wrong with the words is said by one process of a job."""
+    """Do what was typed; what happens to all processes of a job is said by the first."""
     from hpscli.launched import join_step
 
     join_step()
     if "RANK" in os.environ:  # else DDP warns that it found no unused parameters; torch reads
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # this when it is imported
+    # data workers whose process is killed leave semaphores; their tracker removes them, with a warning
+    os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
     try:
         _carry_out(order)
-    except UsageError as error:
-        if talks():
+    except (UsageError, Interrupted) as error:  # the same for all
+        if os.environ.get("RANK", "0") == "0":
             raise
         raise typer.Exit(error.exit_code) from None
 
