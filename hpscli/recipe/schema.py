@@ -135,7 +135,8 @@ class Train(Section):
     log_every: int = Field(50, ge=1)  # optimiser steps
     checkpoint_every: int = Field(1000, ge=1)  # optimiser steps; also at each epoch's end
     keep: int = Field(2, ge=1)  # numbered checkpoints kept besides best and last
-    overlays: int = Field(4, ge=0)  # pictures per epoch
+    overlays: int = Field(4, ge=0)  # people in the picture of an epoch
+    multi_view: bool = False  # their meshes also from five sides, in that picture
 
 
 class Export(Section):

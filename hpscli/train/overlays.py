@@ -14,6 +14,7 @@ from hpscli.errors import MissingError
 from hpscli.hooks import ModelSpec
 from hpscli.records import Batch
 from hpscli.render.pictures import contact_sheet, draw_in_crop, write_image
+from hpscli.render.strips import stacked, strip
 from hpscli.train.job import Job
 from hpscli.train.plan import selection
 
@@ -57,14 +58,26 @@ def _draw(job: Job, module: nn.Module, people: EvalSet) -> None:
     )
     path = job.run / "samples" / f"epoch-{job.steps.epoch(job.step):04d}.png"
     path.parent.mkdir(exist_ok=True)
-    draw_overlays(path, module, job.spec, job.body, batch.to(job.processes.device), count)
+    batch = batch.to(job.processes.device)
+    multi_view = recipe.train.multi_view
+    draw_overlays(path, module, job.spec, job.body, batch, count, multi_view=multi_view)
 
 
 @torch.no_grad()
 def draw_overlays(
-    path: Path, module: nn.Module, spec: ModelSpec, body: Body, batch: Batch, count: int
+    path: Path,
+    module: nn.Module,
+    spec: ModelSpec,
+    body: Body,
+    batch: Batch,
+    count: int,
+    *,
+    multi_view: bool = False,
 ) -> None:
-    """Write one picture: for each of the first people, the crop and the crop with the mesh on it."""
+    """Write one picture: for each of the first people, the crop and the crop with the mesh on it.
+
+    multi_view: each has a row, in which the mesh is seen from five sides too.
+    """
     batch = _first(batch, count)
     was_training = module.training
     prediction = module.eval()(ready(batch, spec.mean, spec.std).image)
@@ -72,11 +85,15 @@ def draw_overlays(
     vertices = complete(prediction, body, vertices=True).vertices
     assert vertices is not None  # that is what `complete` was asked for
     meshes, cameras = vertices.cpu().float().numpy(), prediction.camera.cpu().float().numpy()
-    pictures = []
+    pictures, rows, faces = [], [], np.asarray(body.faces)
     for image, mesh, camera in zip(batch.image, meshes, cameras, strict=True):
         crop = _enlarged(image.permute(1, 2, 0).cpu().numpy())
-        pictures += [crop, draw_in_crop(crop, mesh, np.asarray(body.faces), camera)]
-    write_image(path, contact_sheet(pictures, columns=min(len(pictures), 8)))
+        if multi_view:
+            rows.append(strip(crop, [mesh], faces, camera, multi_view=True))
+        else:
+            pictures += [crop, draw_in_crop(crop, mesh, faces, camera)]
+    sheet = stacked(rows) if rows else contact_sheet(pictures, columns=min(len(pictures), 8))
+    write_image(path, sheet)
 
 
 def _first(batch: Batch, count: int) -> Batch:

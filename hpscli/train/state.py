@@ -37,6 +37,7 @@ FREE_KEYS = {  # may differ when a run is continued
     "train.keep",
     "train.checkpoint_every",
     "train.overlays",
+    "train.multi_view",
 }
 State = dict[str, Any]
 
