@@ -29,7 +29,7 @@ def feed(
         for batch in batches:
             yield batch.to(device)
         return
-    side = torch.cuda.Stream(device)
+    side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     ahead: Batch | None = None
     for batch in batches:
         with torch.cuda.stream(side):
