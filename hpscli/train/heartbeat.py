@@ -24,7 +24,7 @@ from hpscli.train.stopping import PARENT
 
 GROUP_SECONDS = 1800.0  # for a process that lives and does not come: a first compilation takes long
 BEAT_SECONDS = 2.0
-SILENT_SECONDS = 40.0  # of one that has not been heard of
+SILENT_SECONDS = 30.0  # of one that has not been heard of
 HURRY_SECONDS = 8.0  # the same, after a connection broke
 LAST_WORDS_SECONDS = 20.0  # for ending, where libraries wait for the one that is lost
 # Added to a count at the end, which no count of beats reaches.

@@ -8,6 +8,7 @@ one in `main`, which gets a warning (SIGTERM), some seconds to save, and is queu
 """
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -120,6 +121,8 @@ def main() -> None:
     """Run the cluster until Ctrl-C."""
     if len(sys.argv) != 2:
         sys.exit("python tests/system/one_node_slurm.py FOLDER     (a new one)")
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell runs it behind
+        signal.signal(number, signal.default_int_handler)
     with one_node_slurm(Path(sys.argv[1]).absolute()) as folder:
         print(f"It runs. In another terminal:\n\nexport SLURM_CONF={folder}/slurm.conf\nsinfo\n")
         print("Ctrl-C ends it.", flush=True)
