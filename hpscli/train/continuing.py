@@ -46,11 +46,16 @@ def rate_change(
     each, over = divmod(before, recipe.optim.accumulate * steps.world)
     same = "" if over else f"The same batch: optim.batch={each}\n"
     raise UsageError(
-        f"{run} took {before} samples a step; {recipe.optim.batch} x {recipe.optim.accumulate} "
-        f"accumulated x {steps.world} processes take {now}: the same learning rate would give "
+        f"{run} took {before} samples a step, now it would be {now} "
+        f"({_words(*slices(recipe, steps.world))}): the same learning rate would give "
         "another result.",
         f"{same}Or choose: --scale-lr (rates times {now / before:g}) or --keep-lr",
     )
+
+
+def _words(world: int, batch: int, accumulate: int) -> str:
+    processes = f"{world} process" + "es" * (world > 1)
+    return f"{processes} x {batch}" + f" x {accumulate} accumulated" * (accumulate > 1)
 
 
 def otherwise_sliced(recipe: Recipe, world: int, run: Path, state: State) -> str:
@@ -58,7 +63,7 @@ def otherwise_sliced(recipe: Recipe, world: int, run: Path, state: State) -> str
     before, now = saved_slices(run, state), slices(recipe, world)
     if before == now:
         return ""
-    was, will = (f"{p} processes x {b} x {a} accumulated" for p, b, a in (before, now))
+    was, will = (_words(*parts) for parts in (before, now))
     return (
         f"it was {was}, it is {will}: no pick is lost or taken twice, but sums are added in another "
         "order and random layers draw other numbers, so it is not bit for bit what it would have been"

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hpscli.data.evalset import EvalSet
 from hpscli.data.stream import TrainingStream
@@ -27,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def stream(folder: Path, **changes: Any) -> TrainingStream:
-    settings: dict[str, Any] = {
+    wanted: dict[str, Any] = {
         "size": (32, 32),
         "joints": "smpl24",
         "augment": Augment(),
@@ -35,8 +37,8 @@ def stream(folder: Path, **changes: Any) -> TrainingStream:
         "seed": 5,
         **changes,
     }
-    members = settings.pop("members", {"people": Member(shards=str(folder))})
-    return TrainingStream(members, **settings)
+    members = wanted.pop("members", {"people": Member(shards=str(folder))})
+    return TrainingStream(members, **wanted)
 
 
 def first(count: int, batches: TrainingStream) -> list[Batch]:
@@ -86,11 +88,57 @@ def test_starting_at_a_far_batch_takes_no_time(folder: Path) -> None:
     assert time.perf_counter() - start < 1.0
 
 
-def test_ranks_share_a_pass_without_overlap_and_differ_in_changes(folder: Path) -> None:
-    ranks = [first(7, stream(folder, batch=1, rank=rank, world=3)) for rank in range(3)]
-    keys = [batch.keys[0] for batches in ranks for batch in batches]
-    assert len(set(keys)) == 21
-    assert not torch.equal(ranks[0][0].affine, ranks[1][0].affine)
+@pytest.mark.parametrize("world", [2, 4])
+def test_a_global_batch_is_the_same_crops_however_many_make_it(folder: Path, world: int) -> None:
+    whole = first(3, stream(folder, batch=8))
+    ranks = [first(3, stream(folder, batch=8 // world, rank=r, world=world)) for r in range(world)]
+    for number, batch in enumerate(whole):
+        slices = [batches[number] for batches in ranks]
+        assert batch.keys == sum((part.keys for part in slices), ())
+        for name in ("image", "affine", "flipped"):
+            assert torch.equal(
+                getattr(batch, name), torch.cat([getattr(part, name) for part in slices])
+            )
+        for name in batch.targets:
+            assert torch.equal(
+                batch.targets[name], torch.cat([part.targets[name] for part in slices])
+            )
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=5),
+    st.sampled_from(["weighted", "concatenation", "partition", "independent"]),
+)
+def test_no_pick_is_lost_or_taken_twice_whoever_goes_on(
+    folder: Path, parts: list[tuple[int, int]], mixing: str
+) -> None:
+    position, keys = 0, []
+    for world, batch in parts:  # two steps in so many processes, then others go on
+        made = []
+        for rank in range(world):
+            own = stream(
+                folder, mixing=mixing, augment=None, batch=batch, rank=rank, world=world,
+                position=position,
+            )  # fmt: skip
+            made.append([found.keys for found in first(2, own)])
+        keys += [key for step in zip(*made, strict=True) for part in step for key in part]
+        position = own.state(2)["position"]
+    alone = first(1, stream(folder, mixing=mixing, augment=None, batch=position))
+    assert tuple(keys) == alone[0].keys
+
+
+def test_labels_that_a_member_leaves_out_are_not_in_its_batches(folder: Path) -> None:
+    members = {"people": Member(shards=str(folder), without=("smpl.*",))}
+    (batch,) = first(1, stream(folder, members=members))
+    assert not any(name.startswith("smpl.") for name in batch.targets)
+    assert "keypoints2d.smpl24" in batch.targets
+
+
+def test_a_label_that_cannot_be_left_out_is_an_error_before_any_worker_starts(folder: Path) -> None:
+    members = {"people": Member(shards=str(folder), without=("keypoint2d.*",))}
+    with pytest.raises(UsageError, match="data.mix.people.without"):
+        stream(folder, members=members, workers=2)
 
 
 def test_another_seed_is_another_order(folder: Path) -> None:

@@ -134,11 +134,6 @@ def test_a_run_that_is_not_there_is_missing(tmp_path: Path) -> None:
         state.check_resumable(tmp_path / "nowhere")
 
 
-def test_another_number_of_processes_is_refused() -> None:
-    with pytest.raises(UsageError, match="made by 2 processes; 1 would"):
-        state.check_world({"world": 2}, 1)
-
-
 def test_a_run_goes_on_with_its_own_recipe_only(tmp_path: Path) -> None:
     recipe = small_recipe(tmp_path)
     (tmp_path / "recipe.toml").write_text(to_toml(recipe))
