@@ -13,7 +13,7 @@ from hpscli.metrics.protocol_names import protocol_named
 from hpscli.recipe import Augment, Recipe
 from hpscli.records import Batch, Prediction
 from hpscli.registry import get_registry, resolve
-from hpscli.train.recipes.network import Network, matching, network_of
+from hpscli.train.recipes.network import matching, network_of, spec_of
 from hpscli.train.recipes.prepare_lines import read_line
 from hpscli.train.recipes.targets import goals
 
@@ -31,11 +31,11 @@ def problems(recipe: Recipe) -> list[str]:
             found.append(str(error))
             return None
 
-    network: Network | None = ask(lambda: network_of(recipe))
-    if network is not None:
-        ask(lambda: check_losses(network.spec, recipe.loss))
-        found.extend(_parameters(recipe, network.names))
-        ask(lambda: _start(recipe, network.spec))
+    spec: ModelSpec | None = ask(lambda: spec_of(recipe))
+    if spec is not None:
+        ask(lambda: check_losses(spec, recipe.loss))
+        ask(lambda: _start(recipe, spec))
+        found.extend(_parameters(recipe))
     ask(lambda: joint_set(recipe.data.joints))
     for check in _lookups(recipe):
         ask(check)
@@ -82,9 +82,11 @@ def check_losses(spec: ModelSpec, names: Collection[str]) -> None:
         return
 
 
-def _parameters(recipe: Recipe, names: tuple[str, ...]) -> Iterator[str]:
+def _parameters(recipe: Recipe) -> Iterator[str]:
+    """-> globs that mean no parameter; the network is only built where there are any."""
     globs = {f"optim.groups.{name}.match": g.match for name, g in recipe.optim.groups.items()}
     globs["train.freeze"] = recipe.train.freeze
+    names = network_of(recipe).names if any(globs.values()) else ()
     for key, patterns in globs.items():
         for pattern in patterns:
             if not matching((pattern,), names):

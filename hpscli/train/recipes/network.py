@@ -24,6 +24,12 @@ class Network:
     parameters: int
 
 
+def spec_of(recipe: Recipe) -> ModelSpec:
+    """-> the model's record at the recipe's options; unknown presets and options are errors."""
+    spec = get_registry().model(recipe.model.name)
+    return adapted(spec, complete_options(spec, recipe.model.preset, recipe.model.options))
+
+
 def network_of(recipe: Recipe) -> Network:
     """-> the recipe's network; unknown presets and options are errors."""
     spec = get_registry().model(recipe.model.name)

@@ -1,0 +1,176 @@
+"""hps recipes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpscli.cli.app import load_command, run
+from hpscli.recipe import load_recipe, recipe_hash
+from hpscli.train.recipes.prepare_lines import SWITCHES, WITH_VALUE
+
+BROKEN = """
+[model]
+name = "hmr"
+preset = "tiny"
+[data.mix.people]
+shards = "shards/nowhere/train"
+[loss]
+keypoints3d = 1
+"""
+INDEX = {"schema": "hps/shards/1", "samples": 1}
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder in which no shards are."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def answer(capsys: pytest.CaptureFixture, *words: str, code: int = 0) -> dict[str, Any]:
+    """Run `hps recipes WORDS --json` -> the document."""
+    assert run(["recipes", *words, "--json"]) == code
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
+
+
+def pretend(folder: str) -> None:
+    """Put an index where shards would be."""
+    Path(folder).mkdir(parents=True)
+    (Path(folder) / "index.json").write_text(json.dumps(INDEX))
+
+
+def test_list_groups_recipes_by_model_and_folder(capsys: pytest.CaptureFixture) -> None:
+    assert run(["recipes", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "graphormer" in lines and "recipes/hmr/mixes" in lines
+    titles = [line for line in lines if line.startswith("recipes/")]
+    assert len(titles) == len(set(titles))
+
+
+def test_list_says_the_published_number_of_each(capsys: pytest.CaptureFixture) -> None:
+    rows = {row["name"]: row for row in answer(capsys, "list", "hmr/mixes")["recipes"]}
+    target = rows["hmr/mixes/mix01"]["targets"][0]
+    assert (target["testset"], target["metric"], target["value"]) == ("3dpw", "pa_mpjpe", 66.14)
+    assert all(name.startswith("hmr/mixes/") for name in rows)
+
+
+def test_list_keeps_one_model_or_what_can_start(empty: Path, capsys: pytest.CaptureFixture) -> None:
+    rows = answer(capsys, "list", "--model", "graphormer")["recipes"]
+    assert {row["model"] for row in rows} == {"graphormer"}
+    ready = {row["name"] for row in answer(capsys, "list", "--ready")["recipes"]}
+    assert "tiny" in ready and "graphormer_h36m" not in ready  # generated people need no files
+
+
+def test_list_knows_when_data_arrive(empty: Path, capsys: pytest.CaptureFixture) -> None:
+    [before] = answer(capsys, "list", "metro_3dpw")["recipes"]
+    assert not before["ready"]
+    data = load_recipe("metro_3dpw").data
+    assert data.validation is not None
+    for place in {data.validation.shards, *(m.shards for m in data.mix.values())}:
+        pretend(place)
+    [after] = answer(capsys, "list", "metro_3dpw")["recipes"]
+    assert after["ready"] and after["missing"] == []
+
+
+def test_a_folder_that_is_not_there_is_suggested(capsys: pytest.CaptureFixture) -> None:
+    assert run(["recipes", "list", "hmr/mixs"]) == 2
+    assert "Did you mean 'hmr/mixes'?" in capsys.readouterr().err
+
+
+def test_show_says_what_is_missing_and_what_to_type(
+    empty: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(["recipes", "show", "graphormer_h36m"]) == 0
+    shown = capsys.readouterr()
+    for words in ("MeshGraphormer", "MISSING", "smpl-neutral", "51.20", "h36m/validation-p2@metro"):
+        assert words in shown.out
+    assert "next        hps prepare" in shown.err
+
+
+def test_show_of_what_can_start_ends_with_train(empty: Path, capsys: pytest.CaptureFixture) -> None:
+    assert run(["recipes", "show", "tiny", "optim.lr=1e-3"]) == 0
+    shown = capsys.readouterr()
+    assert "made by itself" in shown.out and "lr 0.001" in shown.out
+    assert "next        hps train tiny optim.lr=1e-3" in shown.err
+
+
+def test_show_as_json_has_shares_and_presence(empty: Path, capsys: pytest.CaptureFixture) -> None:
+    document = answer(capsys, "show", "hmr/mixes/mix01")
+    members = {need["name"]: need for need in document["data"] if need["role"] == "training"}
+    assert sum(need["share"] for need in members.values()) == pytest.approx(1)
+    assert members["coco_2014_train"]["here"] is False
+    assert members["coco_2014_train"]["command"].startswith("hps prepare coco ")
+
+
+def test_show_resolved_is_the_same_recipe_complete(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(["recipes", "show", "hmr/mixes/mix01", "--resolved"]) == 0
+    file = tmp_path / "mix.toml"
+    file.write_text(capsys.readouterr().out)
+    one, two = load_recipe(str(file)), load_recipe("hmr/mixes/mix01")
+    assert one.model_dump(exclude={"base"}) == two.model_dump(exclude={"base"})
+    assert recipe_hash(one) == recipe_hash(load_recipe(str(file)))
+
+
+def test_diff_tells_mixes_as_shares_and_the_rest_by_section(
+    capsys: pytest.CaptureFixture,
+) -> None:
+    assert run(["recipes", "diff", "hmr/mixes/mix01", "hmr/mixes/mix05_l1"]) == 0
+    out = capsys.readouterr().out
+    assert "[data.mix] shares" in out and "34.0%" in out and "[model]" in out
+    assert "summary" not in out and "about" not in out
+    document = answer(capsys, "diff", "hmr/mixes/mix01", "hmr/mixes/mix05_l1")
+    assert document["mix_shares"]["lsp_train"] == [None, 0.1]
+
+
+def test_diff_of_a_recipe_with_itself_says_so(capsys: pytest.CaptureFixture) -> None:
+    assert run(["recipes", "diff", "tiny", "tiny"]) == 0
+    assert "same training" in capsys.readouterr().out
+
+
+def test_check_trains_a_batch_of_stand_ins(capsys: pytest.CaptureFixture) -> None:
+    document = answer(capsys, "check", "tiny")
+    [found] = document["recipes"]
+    assert document["ok"] and found["ran"] and found["loss"] > 0
+    assert any(words.startswith("mpjpe ") for words in found["figures"])
+
+
+def test_check_names_every_mistake_at_once(capsys: pytest.CaptureFixture) -> None:
+    words = ["loss.bones=1", "data.joints=smpl25", "optim.groups.all.match=['nothing.*']"]
+    document = answer(capsys, "check", "tiny", *words, "--no-run", code=4)
+    said = " ".join(document["recipes"][0]["problems"])
+    assert "'bones'" in said and "'smpl25'" in said and "'nothing.*'" in said
+
+
+def test_check_of_all_goes_on_after_one_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    shipped = Path(load_recipe.__code__.co_filename).parents[2] / "recipes"
+    (tmp_path / "a_broken.toml").write_text(BROKEN)
+    (tmp_path / "b_good.toml").write_text((shipped / "tiny.toml").read_text())
+    monkeypatch.setattr("hpscli.recipe.recipe_folders", lambda: [tmp_path])
+    document = answer(capsys, "check", "--all", "--no-run", code=4)
+    assert [found["ok"] for found in document["recipes"]] == [False, True]
+    assert "nothing says how shards/nowhere/train is made" in str(document["recipes"][0])
+
+
+def test_check_wants_a_name_or_all(capsys: pytest.CaptureFixture) -> None:
+    assert run(["recipes", "check"]) == 2
+    assert "hps recipes check --all" in capsys.readouterr().err
+
+
+def test_flags_of_prepare_lines_are_those_of_the_command() -> None:
+    options = {
+        name.removeprefix("--"): parameter.is_flag
+        for parameter in load_command("prepare").params
+        if parameter.param_type_name == "option"
+        for name in parameter.opts
+        if name.startswith("--")
+    }
+    options.pop("help", None)
+    assert {name for name, flag in options.items() if flag} == set(SWITCHES)
+    assert {name for name, flag in options.items() if not flag} == set(WITH_VALUE)

@@ -1,0 +1,62 @@
+"""Every shipped recipe resolves, names only what exists, and trains a batch of stand-ins."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from hpscli.recipe import list_recipes, load_recipe
+from hpscli.testing.recipes import check_recipe
+from hpscli.testing.standins.folders import Standins
+from hpscli.testing.standins.trial import LARGEST, network_of
+from hpscli.train.recipes.naming import problems
+
+NAMES = list(list_recipes())
+OF_FAMILIES = (
+    *("tiny", "graphormer_h36m", "metro_freihand", "fastmetro_smpl_h36m", "hmr/mixes/mix10"),
+    *("hmr/combined/twins_svt_mix1_aug", "osx/setting1_b", "pare/mixed", "hmr2/published"),
+    "mp2022",
+)
+
+
+def once_per_network() -> frozenset[str]:
+    """-> the first recipe of each network: it is tried as large as it is, the others are tiny."""
+    first: dict[str, str] = {}
+    for name, path in list_recipes().items():
+        model = load_recipe(str(path)).model
+        first.setdefault(f"{model.name} {model.preset} {sorted(model.options.items())}", name)
+    return frozenset(first.values())
+
+
+WHOLE = once_per_network()
+
+
+@pytest.fixture(scope="module")
+def standins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standins]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield Standins(tmp_path_factory.mktemp("standins"))
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_resolves_and_names_only_what_exists(name: str) -> None:
+    assert problems(load_recipe(name)) == []
+
+
+@pytest.mark.parametrize("name", OF_FAMILIES)
+def test_one_recipe_of_each_family_trains_a_batch(name: str, standins: Standins) -> None:
+    outcome = check_recipe(name, standins=standins, small=True)
+    assert outcome.problems == () and outcome.ran
+    assert outcome.figures, "nothing was measured"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_trains_a_batch(name: str, standins: Standins, tmp_path: Path) -> None:
+    outcome = check_recipe(name, standins=standins, small=name not in WHOLE, place=tmp_path)
+    assert outcome.problems == () and outcome.ran
+    assert name not in WHOLE or outcome.small == (
+        network_of(load_recipe(name)).parameters > LARGEST
+    )
