@@ -17,8 +17,9 @@ class Average:
     @torch.no_grad()
     def update(self) -> None:
         """Follow one optimiser step."""
-        for name, parameter in self.module.named_parameters():
-            self.values[name].lerp_(parameter, 1.0 - self.decay)
+        parameters = dict(self.module.named_parameters())
+        followed = [self.values[name] for name in parameters]
+        torch._foreach_lerp_(followed, list(parameters.values()), 1.0 - self.decay)
 
     @torch.no_grad()
     def load(self, values: Mapping[str, Tensor]) -> None:

@@ -120,19 +120,21 @@ def optimise(job: Job, batches: Iterator[Batch], stop: Stop) -> bool:
         sums[:-1] += torch.stack([*(terms[name] for name in weights), loss]).detach()
     sums[:-1] /= recipe.optim.accumulate
     sums[-1] = float(stop.now())
-    *numbers, stopped = processes.mean(sums).tolist()
-    values = dict(zip([*weights, "loss"], numbers, strict=True))
-    if not np.isfinite(numbers).all():
-        raise stop_on_nonsense(job, values, keys)
+    means = processes.mean(sums)
     if recipe.optim.clip_norm:
         job.optimizer.clip(recipe.optim.clip_norm, scaler)
     job.optimizer.step(scaler)
     job.optimizer.zero_grad()
+    if job.average is not None:
+        job.average.update()
+    # only now does a GPU have to be waited for; weights made of nonsense are never saved
+    *numbers, stopped = means.tolist()
+    values = dict(zip([*weights, "loss"], numbers, strict=True))
+    if not np.isfinite(numbers).all():
+        raise stop_on_nonsense(job, values, keys)
     if job.contest is not None:
         job.contest.finish()
         values |= job.contest.values()
-    if job.average is not None:
-        job.average.update()
     job.meter.add({**values, "wait_s": waited})
     return bool(stopped > 0)
 
