@@ -104,6 +104,11 @@ def check_recipe(recipe: Recipe, world: int, *, keep_lr: bool, scale_lr: bool) -
         raise UsageError(
             f"recipe '{recipe.name}' has no data: no member of [data.mix] has a weight."
         )
+    if recipe.train.compile and recipe.train.sharding == "fsdp" and world > 1:
+        raise UsageError(
+            "a compiled network cannot be shared out over processes here: both change what is called.",
+            "Leave one out: train.compile=false, or train.sharding=none",
+        )
     if not any(weight > 0 for weight in recipe.loss.values()):
         raise UsageError(
             f"recipe '{recipe.name}' has no [loss]: nothing would be learnt.",

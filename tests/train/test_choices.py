@@ -126,6 +126,12 @@ def test_a_recipe_without_a_published_test_set_cannot_choose_on_it(people: Path)
         check_recipe(recipe, 1, keep_lr=False, scale_lr=False)
 
 
+def test_a_compiled_network_is_not_shared_out(people: Path) -> None:
+    recipe = small_recipe(people, train__compile=True, train__sharding="fsdp")
+    with pytest.raises(UsageError, match="cannot be shared out"):
+        check_recipe(recipe, 2, keep_lr=False, scale_lr=False)
+
+
 def test_a_fast_dev_run_is_one_batch_of_everything(
     people: Path, others: Path, tmp_path: Path
 ) -> None:
