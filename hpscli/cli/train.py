@@ -89,7 +89,9 @@ ScaleRate = Annotated[
 Fast = Annotated[
     bool,
     typer.Option(
-        "--fast-dev-run", help="Two steps of everything, to see it works.", rich_help_panel=CHECKS
+        "--fast-dev-run",
+        help="One batch through everything, to see that it works.",
+        rich_help_panel=CHECKS,
     ),
 ]
 DryRun = Annotated[

@@ -37,16 +37,20 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().err
 
 
+def lines_of(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "log.jsonl").open()]
+
+
 def test_a_fast_dev_run_goes_through_everything(
     recipe: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert hps(["train", recipe, "--fast-dev-run", "--out", "run"]) == 0
     out, err = capsys.readouterr()
     assert out == "run\n"
-    assert "2/2" in err
+    assert "1/1" in err
     assert "epoch 1" in err
     assert "hps eval run --testset synthetic" in err
-    assert load_model("run").info.step == 2
+    assert load_model("run").info.step == 1
 
 
 MAKEABLE = """
@@ -74,7 +78,21 @@ def test_missing_people_that_need_no_files_are_made_first(
     assert hps([*words, "--fast-dev-run", "--out", "run"]) == 0
     out, err = capsys.readouterr()
     assert out == "run\n" and "made/train is not there, but can be made" in err
-    assert load_model("run").info.step == 2
+    assert load_model("run").info.step == 1
+
+
+def test_only_the_people_that_are_used_are_made_and_more_when_they_are_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("makeable.toml").write_text(MAKEABLE)
+    words = ["train", "makeable.toml", "--no-validate", "train.overlays=0", "data.workers=0"]
+    assert hps([*words, "--limit", "4", "optim.batch=4", "--fast-dev-run", "--out", "few"]) == 0
+    assert "made/train is not there, but can be made: 4 people, about" in said(capsys)
+    assert json.loads(Path("made/train/index.json").read_text())["samples"] == 4
+    assert hps([*words, "train.epoch_samples=8", "train.epochs=1", "--out", "all"]) == 0
+    assert "made/train was made for a smaller run: 32 people, about" in said(capsys)
+    assert json.loads(Path("made/train/index.json").read_text())["samples"] == 32
 
 
 def test_a_run_is_named_by_recipe_and_time(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,7 +111,7 @@ def test_a_run_can_be_repeated_from_its_own_recipe(recipe: str) -> None:
     stored = load_recipe("second/recipe.toml")
     assert (stored.seed, stored.optim.lr, stored.data.mix["people"].limit) == (7, 0.01, 8)
     logs = [
-        [json.loads(line)["losses"] for line in (Path(run) / "log.jsonl").open()]
+        [line["losses"] for line in lines_of(Path(run)) if "losses" in line]
         for run in ("first", "second")
     ]
     assert logs[0] == logs[1]
@@ -151,6 +169,13 @@ def fails(words: list[str], code: int, expected: str, capsys: pytest.CaptureFixt
         (["--dtype", "fp8"], 2, "train.dtype"),
         (["--gpus", "2", "--processes", "2"], 2, "Give one of them"),
         (["--resume", "--init", "x"], 2, "they exclude each other"),
+        (["--resume", "run", "--out", "other"], 2, "both name a run"),
+        (["--wait"], 2, "--wait follows a job of --slurm"),
+        (["--slurm", "gpus=2", "--gpus", "2"], 2, "--slurm says how many processes"),
+        (["--slurm", "gpu=2"], 2, "Did you mean 'gpus'?"),
+        (["--slurm", "time=soon"], 2, "time=soon is no time"),
+        (["--slurm", "tasks=3", "optim.global_batch=64"], 2, "--scale-lr"),
+        (["--as-published"], 2, "does not say on which test set its authors chose"),
         (["--init", "nothing.safetensors"], 3, "no checkpoint 'nothing.safetensors'"),
     ],
 )
@@ -178,6 +203,81 @@ def test_resume_takes_the_newest_run_of_a_recipe_or_a_run(
         capsys.readouterr()
         assert hps(["train", *words]) == 0
         assert "resume      step-00000008.safetensors, step 8 of 8" in said(capsys)
+
+
+def test_resume_of_a_recipe_passes_over_a_newer_run_that_saved_nothing(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, newer = "runs/small/2026-01-01T00-00-00", Path("runs/small/2026-01-02T00-00-00")
+    assert hps(["train", recipe, "--no-validate", "--out", run, "-q"]) == 0
+    newer.mkdir()
+    (newer / "recipe.toml").write_text(Path(recipe).read_text())
+    assert hps(["train", recipe, "--resume"]) == 0
+    text = said(capsys)
+    assert f"{newer} is newer, and was stopped before its first save" in text
+    assert "resume      step-00000008.safetensors" in text
+
+
+def test_resume_with_out_starts_a_run_and_then_continues_it(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", recipe, "--no-validate", "--out", "run", "--resume"]
+    Path("run").mkdir()  # what a run leaves that is killed before its first checkpoint
+    Path("run/recipe.toml").write_text(Path(recipe).read_text())
+    Path("run/log.jsonl").write_text('{"step": 1')
+    assert hps(words) == 0
+    assert "resume  " not in said(capsys)
+    assert hps(words) == 0
+    assert "resume      step-00000008.safetensors, step 8 of 8" in said(capsys)
+
+
+def test_a_checkpoint_that_is_cut_short_is_passed_over_with_a_word(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hps(["train", recipe, "--no-validate", "--out", "run", "-q"]) == 0
+    whole = load_model("run@last").info.step
+    for name, what in (
+        ("step-00000008.safetensors", "is not a whole safetensors file"),
+        ("step-00000008.state.pt", "cannot be read safely as the state of a run"),
+    ):
+        file = Path("run/checkpoints", name)
+        content = file.read_bytes()
+        file.write_bytes(content[: len(content) // 2])
+        assert hps(["train", "--resume", "run"]) == 0
+        text = said(capsys)
+        assert what in text and "The checkpoint before is taken." in text
+        assert "resume      step-00000006.safetensors" in text
+        assert load_model("run@last").info.step == whole
+
+
+def test_accelerate_on_the_cpu_is_told_to_say_the_processes_to_hps(
+    recipe: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "True")  # as accelerate launch --cpu --num_processes 2
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    fails([recipe], 2, "accelerate launch --cpu -m hpscli train RECIPE --processes N", capsys)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        ["torchrun", "--nproc-per-node", "2", "-m", "hpscli"],
+        ["accelerate", "launch", "--cpu", "-m", "hpscli"],
+    ],
+    ids=["torchrun", "accelerate"],
+)
+def test_the_launchers_of_others_start_two_processes(recipe: str, launcher: list[str]) -> None:
+    head = [str(Path(sys.executable).with_name(launcher[0])), *launcher[1:], "train", recipe]
+    words = ["--device", "cpu", "--fast-dev-run", "--no-validate", "--out", "run"]
+    words = [*words[2:], "--processes", "2"] if launcher[0] == "accelerate" else words
+    done = subprocess.run([*head, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("4 x 2 processes = 8") == 1
+    assert json.loads(Path("run/environment.json").read_text())["processes"] == 2
+    refused = [*head, "optim.global_batch=64", *words[:-1], *(["3"] if "2" in words else ["other"])]
+    done = subprocess.run(refused, capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and done.stderr.count("--scale-lr") == 1
 
 
 def test_a_folder_of_a_run_that_saved_nothing_is_not_offered_for_resuming(
