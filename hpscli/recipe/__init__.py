@@ -100,7 +100,9 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         below = _read(local if local.is_file() else _find_base(base))
         if below.get("base"):
             raise UsageError(
-                f"recipe '{path}' has base '{base}', which has a base itself: one only."
+                f"recipe '{path}' has base '{base}', which has a base itself: one only.",
+                f"Its base: base = \"{below['base']}\"; or write it out: "
+                f"hps recipes show {base} --resolved > FILE",
             )
         raw = _merged(below, raw)
     raw.setdefault("name", _name(path))

@@ -11,12 +11,14 @@ Overrides = Annotated[list[str] | None, typer.Argument(help="key=value, as for `
 
 
 def chosen(pattern: str) -> Mapping[str, Path]:
-    """A folder (hmr/mixes) or a part of names -> the shipped recipes that it means; "": all."""
+    """A name, a folder (hmr/mixes) or a part of names -> the shipped recipes meant; "": all."""
     from hpscli.errors import UsageError, did_you_mean
     from hpscli.recipe import list_recipes
 
     known = list_recipes()
     word = pattern.removeprefix("recipes/").removesuffix(".toml").strip("/")
+    if word in known:
+        return {word: known[word]}
     inside = {name: path for name, path in known.items() if name.startswith(f"{word}/")}
     found = inside or {name: path for name, path in known.items() if word in name}
     if not found:
