@@ -76,8 +76,9 @@ def facts(recipe: Recipe) -> Published:
 
 @pytest.fixture(scope="module")
 def constants(reference: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((reference / "metro_graphormer/constants.json").read_text())
-    return found["training"]
+    table = json.loads((reference / "metro_graphormer/constants.json").read_text())
+    found: dict[str, Any] = table["training"]
+    return found
 
 
 @pytest.fixture(scope="module")
