@@ -22,6 +22,7 @@ from hpscli.data.epochs.plan import Pick, Plan, make_plan
 from hpscli.data.epochs.without import check_globs, leave_out
 from hpscli.data.evalset import BrokenSample, EvalSet
 from hpscli.data.preparing.workers import end_with_parent
+from hpscli.data.servers import FOR_THE_TRAINING, worker_context
 from hpscli.errors import HpsError, InvalidData
 from hpscli.recipe import Augment, Member
 from hpscli.recipe.schema import Mixing
@@ -30,6 +31,7 @@ from hpscli.records import Batch, Sample
 log = logging.getLogger("hps.data")
 PREFETCH = 2  # batches that each worker has ready
 RING = PREFETCH + 2  # buffers of each worker: ready, being made, being copied out
+PRELOAD = ("torch.utils.data", "cv2", "hpscli.data.stream")  # what workers need
 REPLACEMENTS = 100  # samples tried in place of a broken one before the data are called broken
 
 
@@ -116,7 +118,7 @@ class TrainingStream:
             num_workers=self.workers,
             collate_fn=_as_it_is,
             prefetch_factor=PREFETCH,
-            multiprocessing_context=_context(),
+            multiprocessing_context=worker_context(PRELOAD),
             worker_init_fn=_start_worker,
         )
         buffers: dict[tuple[int, int], Any] = {}
@@ -247,27 +249,14 @@ def _as_it_is(item: Any) -> Any:
     return item
 
 
-def _context() -> Any:
-    """-> how workers start: forked from a clean server, which imports what they need once.
-
-    Forking this process itself would copy locks that threads of OpenCV, torch or fsspec hold, and
-    a worker that waits for such a lock hangs for ever.
-    """
-    import multiprocessing
-
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch.utils.data", "cv2", "hpscli.data.stream"])
-    return context
-
-
 def _start_worker(number: int) -> None:
     import signal
 
     import cv2
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training, which then ends us
+    # Ctrl-C and a cluster's warnings are for the training, which then ends us; torch has set TERM anew
+    for signal_number in (signal.SIGINT, *FOR_THE_TRAINING):
+        signal.signal(signal_number, signal.SIG_IGN)
     end_with_parent()
     cv2.setNumThreads(1)  # workers are the parallelism
 

@@ -56,7 +56,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Unbroken:
     changes = {"model__options__dropout": 0.5, "optim__ema": 0.9, "train__checkpoint_every": 50}
     recipe = folder / "small.toml"
     recipe.write_text(
-        to_toml(small_recipe(people, train__epoch_samples=1600, data__workers=1, **changes))
+        to_toml(small_recipe(people, train__epoch_samples=800, data__workers=1, **changes))
     )
     words = ["train", str(recipe), "--gpus", "2", "--device", "cpu", "--out", str(folder / "run")]
     assert hps([*words, "-q"]) == 0
