@@ -18,6 +18,18 @@ def test_the_reading_path_is_measured_against_bare_decoding(
     assert document["workers"]["1"] > 0
     assert 0.05 < document["ratio"] < 1
     assert document["two_workers_over_one"] is None
+    assert document["beside_metro"] is None
+
+
+@pytest.mark.slow
+def test_without_shards_both_ways_read_the_same_people(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["bench", "data", "--workers", "0", "--seconds", "0.1", "--people", "32", "--json"]
+    assert run([*words, "-q"]) == 0
+    beside = json.loads(capsys.readouterr().out)["beside_metro"]
+    assert beside["per_second"]["metro"] > 0
+    # far below what is measured on a machine at rest, 2.5 and 8
+    assert beside["times_metro"]["originals"] > 1.5
+    assert beside["times_metro"]["crops"] > 4
 
 
 def test_a_ratio_below_what_is_asked_for_is_a_failed_check(

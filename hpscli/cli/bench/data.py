@@ -1,8 +1,6 @@
-"""hps bench data: reading, cropping and augmenting, against bare decoding and one warp."""
+"""hps bench data: reading people for training, beside METRO's way and bare decoding."""
 
 import tempfile
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,25 +9,32 @@ import typer
 from hpscli.cli.output import JsonOption, Output, QuietOption, pairs, table
 
 if TYPE_CHECKING:
-    from hpscli.data.evalset import EvalSet
+    from hpscli.testing.speed.reading import Rates
 
-WINDOW = (224, 224)
-BATCH = 32
-ROUNDS = 5  # turns of each kind; rates are the best of them
-TEMPORARY = {"count": 192, "size_px": 256, "seed": 1}  # people made when no shards are given
+KINDS = {  # of the table beside METRO
+    "metro": "METRO's way",
+    "originals": "ours, from whole pictures",
+    "crops": "ours, from stored crops",
+    "bytes": "the same as bytes, for a GPU",
+    "bare originals": "bare decode + warp, whole",
+    "bare crops": "bare decode + warp, crops",
+}
 
 
 def data(
     shards: Annotated[
-        str, typer.Argument(help="Shard folder; default: made for the purpose.")
+        str, typer.Argument(help="Shard folder; default: people of 1000 px pictures, beside METRO.")
     ] = "",
     workers: Annotated[str, typer.Option(help="Numbers of workers to measure.")] = "0,1,2",
     seconds: Annotated[float, typer.Option(min=0.1, help="Length of one turn.")] = 1.5,
-    least: Annotated[float, typer.Option(min=0.0, help="Exit 4 below this ratio.")] = 0.0,
+    people: Annotated[int, typer.Option(min=32, help="How many are made, without SHARDS.")] = 96,
+    least: Annotated[
+        float, typer.Option(min=0.0, help="Exit 4 below this share of bare decoding.")
+    ] = 0.0,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Training crops a second, against bare decoding + one warp of the same bytes on one core."""
+    """Augmented training crops a second on one core: ours, METRO's way, bare decode + one warp."""
     from hpscli.errors import CheckFailed, UsageError
 
     show = Output(json, quiet)
@@ -40,48 +45,53 @@ def data(
             f"--workers {workers} is not a list of numbers.", "--workers 0,1,2"
         ) from None
     with tempfile.TemporaryDirectory(prefix="hps-bench-") as folder:
-        location = shards or _make_shards(show, Path(folder))
+        beside = None if shards else _beside(show, Path(folder), people, seconds)
+        location = shards or str(Path(folder) / "crop")
         bare, rates, ratio = _measure(show, location, counts, seconds)
     document = {
-        "shards": shards or TEMPORARY,
-        "window": WINDOW,
-        "batch": BATCH,
+        "shards": shards or {"people": people, "picture_px": 1000, "read": "crops"},
         "bare_per_second": bare,
         "workers": {str(count): rate for count, rate in rates.items()},
         "ratio": ratio,
         "two_workers_over_one": rates[2] / rates[1] if {1, 2} <= rates.keys() else None,
+        "beside_metro": None if beside is None else _side(beside),
     }
-
-    def draw() -> None:
-        table(
-            ("what", "samples/s", "of bare"),
-            [
-                ("bare imdecode + warpAffine, one core", round(bare), 1.0),
-                *[
-                    (
-                        "in this process" if count == 0 else f"{count} worker{'s' * (count > 1)}",
-                        round(rate),
-                        rate / bare,
-                    )
-                    for count, rate in rates.items()
-                ],
-            ],
-        )
-        pairs([("ratio", document["ratio"]), ("2 / 1 workers", document["two_workers_over_one"])])
-
-    show.result("bench-data", document, draw)
+    show.result("bench-data", document, lambda: _draw(document, rates, beside))
     if ratio < least:
         raise CheckFailed(f"reading reaches {ratio:.2f} of bare decoding, below {least}.")
 
 
-def _make_shards(show: Output, folder: Path) -> str:
-    from hpscli.data.prepare import prepare
-    from hpscli.registry import get_registry
+def _draw(document: dict[str, Any], rates: dict[int, float], beside: "Rates | None") -> None:
+    if beside is not None:
+        rows = [
+            (name, round(beside.best(k)), beside.times(k, "metro")) for k, name in KINDS.items()
+        ]
+        table(("the same people of 1000x1000 px, processor time", "people/s", "of METRO"), rows)
+    bare = document["bare_per_second"]
+    rows = [("bare decode + warp, one core", round(bare), 1.0)]
+    for count, rate in rates.items():
+        name = f"{count} worker{'s' * (count > 1)}" if count else "in this process"
+        rows.append((name, round(rate), rate / bare))
+    table(("batches of bytes, by the clock with workers", "people/s", "of bare"), rows)
+    pairs([("ratio", document["ratio"]), ("2 / 1 workers", document["two_workers_over_one"])])
 
-    spec = get_registry().dataset("synthetic")
-    with show.progress("making", int(TEMPORARY["count"]), "people") as advance:
-        prepare(spec, Path(), "train", folder / "shards", options=TEMPORARY, advance=advance)
-    return str(folder / "shards")
+
+def _side(beside: "Rates") -> dict[str, Any]:
+    """-> rates and shares as JSON."""
+    times = {kind: beside.times(kind, "metro") for kind in ("originals", "crops", "bytes")}
+    shares = {kind: beside.times(kind, f"bare {kind}") for kind in ("originals", "crops")}
+    rates = {kind: beside.best(kind) for kind in KINDS}
+    return {"per_second": rates, "times_metro": times, "of_bare": shares}
+
+
+def _beside(show: Output, folder: Path, people: int, seconds: float) -> "Rates":
+    from hpscli.testing.speed.reading import ROUNDS, beside_metro, make_people, one_core
+
+    one_core()
+    show.say("making", f"{people} people in pictures of 1000x1000 px")
+    make_people(folder, people)
+    with show.progress("reading", ROUNDS * len(KINDS)) as advance:
+        return beside_metro(folder, seconds, advance)
 
 
 def _measure(
@@ -93,72 +103,24 @@ def _measure(
     turns. Inside this process CPU seconds count, with workers the clock on the wall.
     """
     import statistics
-
-    import cv2
-    import torch
+    import time
 
     from hpscli.data.evalset import EvalSet
+    from hpscli.testing.speed.reading import ROUNDS, bare, batches, one_core, rate
 
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-    bare_turn = _bare(EvalSet(location))
-    bare: list[float] = []
+    one_core()
+    bare_turn = bare(EvalSet(location))
+    alone: list[float] = []
     rates: dict[int, list[float]] = {count: [] for count in counts}
     with show.progress("measuring", ROUNDS * len(counts)) as advance:
         for count in counts:
-            batches = _stream(location, count)
+            source = batches(location, count)
             for _ in range(ROUNDS):
-                bare.append(_rate(bare_turn, seconds / 2, time.process_time))
+                alone.append(rate(bare_turn, seconds / 2, time.process_time))
                 clock = time.perf_counter if count else time.process_time
-                rates[count].append(_rate(lambda b=batches: len(next(b)), seconds, clock))  # type: ignore[misc]
+                rates[count].append(rate(lambda b=source: len(next(b)), seconds, clock))  # type: ignore[misc]
                 advance(1)
-            batches.close()
+            source.close()
     first = rates[counts[0]]
-    ratio = statistics.median(ours / one for ours, one in zip(first, bare, strict=False))
-    return max(bare), {count: max(found) for count, found in rates.items()}, ratio
-
-
-def _stream(location: str, workers: int) -> Any:
-    from hpscli.data.stream import TrainingStream
-    from hpscli.recipe import Augment, Member
-
-    return iter(
-        TrainingStream(
-            {"bench": Member(shards=location)},
-            size=WINDOW,
-            joints="smpl24",
-            augment=Augment(),
-            batch=BATCH,
-            workers=workers,
-        )
-    )
-
-
-def _bare(people: "EvalSet") -> Callable[[], int]:
-    """-> a turn of the yardstick: decode one stored picture and warp it once to the window."""
-    import cv2
-    import numpy as np
-
-    from hpscli.data.crops import crop_affine
-
-    pictures = [np.frombuffer(sample.image, np.uint8) for sample in people]
-    center, size = people[0].arrays["box.center"], float(people[0].arrays["box.size"][0])
-    affine = crop_affine(center, size, WINDOW, rotation_degrees=10.0)
-
-    def endless() -> Iterator[int]:
-        while True:
-            for picture in pictures:
-                image = cv2.imdecode(picture, cv2.IMREAD_COLOR)
-                cv2.warpAffine(image, affine, (WINDOW[1], WINDOW[0]), flags=cv2.INTER_LINEAR)
-                yield 1
-
-    turns = endless()
-    return lambda: next(turns)
-
-
-def _rate(turn: Callable[[], int], seconds: float, clock: Callable[[], float]) -> float:
-    turn()
-    done, start = 0, clock()
-    while clock() - start < seconds:
-        done += turn()
-    return done / (clock() - start)
+    ratio = statistics.median(ours / one for ours, one in zip(first, alone, strict=False))
+    return max(alone), {count: max(found) for count, found in rates.items()}, ratio

@@ -2,8 +2,8 @@
 
 METRO's way is written out plainly here, after its released reading code: a line of a TSV file, base64,
 the whole picture decoded, the box cut into float64, turned, resized, multiplied and normalised, labels
-one person at a time. Times are processor seconds of one process, and the sides take turns: what else
-a machine does falls on both alike.
+one person at a time. It gives the very numbers of that code (microsoft/MeshTransformer). Times are
+processor seconds of one process, and the sides take turns: what else a machine does falls on both.
 """
 
 import base64
@@ -39,7 +39,7 @@ ROUNDS = 5  # turns of each kind; ratios are the median over turns
 
 @dataclass(frozen=True)
 class Rates:
-    """People per processor second of every turn, by what was done; turn n of all kinds belongs together."""
+    """People a processor second, by what was done; turns of one number belong together."""
 
     turns: Mapping[str, tuple[float, ...]]
 
@@ -54,7 +54,7 @@ class Rates:
 
 
 def people(root: Path, split: str, *, count: int) -> Iterator[Person]:
-    """Folder of pictures -> `count` people in the middle of them with the labels that METRO learns from."""
+    """Folder of pictures -> `count` people in the middle of them, labelled as METRO needs it."""
     names = sorted(path.name for path in root.glob("*.jpg"))
     joints = len(joint_set(JOINTS).joints)
     middle = np.full(2, SIDE_PX / 2)
@@ -209,7 +209,7 @@ def bare(people: EvalSet) -> Callable[[], int]:
     return lambda: next(turns)
 
 
-def batches(location: str | Path, workers: int = 0) -> Any:
+def batches(location: str | Path, workers: int = 0, joints: str = "smpl24") -> Any:
     """Shards -> batches of the training stream with flip, rotation, scale and channel noise."""
     from hpscli.data.stream import TrainingStream
     from hpscli.recipe import Augment, Member
@@ -218,7 +218,7 @@ def batches(location: str | Path, workers: int = 0) -> Any:
         TrainingStream(
             {"bench": Member(shards=str(location))},
             size=WINDOW,
-            joints=JOINTS,
+            joints=joints,
             augment=Augment(),
             batch=BATCH,
             workers=workers,
@@ -230,8 +230,14 @@ def normalised_turn(location: Path) -> Callable[[], int]:
     """-> a turn of ours: one batch, and normalised here as METRO's is."""
     from hpscli.data.batch import ready
 
-    source = batches(location)
+    source = batches(location, joints=JOINTS)
     return lambda: len(ready(next(source), MEAN, STD))
+
+
+def _bytes_turn(location: Path) -> Callable[[], int]:
+    """-> a turn of ours without what a GPU does itself: nothing is normalised."""
+    source = batches(location, joints=JOINTS)
+    return lambda: len(next(source))
 
 
 def beside_metro(folder: Path, seconds: float, advance: Callable[[int], None]) -> Rates:
@@ -247,6 +253,7 @@ def beside_metro(folder: Path, seconds: float, advance: Callable[[int], None]) -
         "metro": metro_turn,
         "originals": normalised_turn(folder / "full"),
         "crops": normalised_turn(folder / "crop"),
+        "bytes": _bytes_turn(folder / "crop"),
         "bare originals": bare(EvalSet(folder / "full")),
         "bare crops": bare(EvalSet(folder / "crop")),
     }
@@ -257,6 +264,15 @@ def beside_metro(folder: Path, seconds: float, advance: Callable[[int], None]) -
             advance(1)
     files.close()
     return Rates({kind: tuple(values) for kind, values in turns.items()})
+
+
+def one_core() -> None:
+    """Let OpenCV and PyTorch use one core of this process."""
+    import cv2
+    import torch
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
 
 
 def rate(turn: Callable[[], int], seconds: float, clock: Callable[[], float]) -> float:
