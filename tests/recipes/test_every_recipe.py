@@ -1,5 +1,6 @@
 """Every shipped recipe resolves, names only what exists, and trains a batch of stand-ins."""
 
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hpscli.testing.recipes import check_recipe
 from hpscli.testing.standins.folders import Standins
 from hpscli.testing.standins.trial import LARGEST, network_of
 from hpscli.train.recipes.naming import problems
+from hpscli.train.recipes.prepare_lines import read_line
 
 NAMES = list(list_recipes())
 OF_FAMILIES = (
@@ -60,3 +62,14 @@ def test_a_recipe_trains_a_batch(name: str, standins: Standins, tmp_path: Path) 
     assert name not in WHOLE or outcome.small == (
         network_of(load_recipe(name)).parameters > LARGEST
     )
+
+
+BASES = sorted({path.parent for path in list_recipes().values()})
+
+
+@pytest.mark.parametrize("folder", BASES, ids=lambda folder: folder.name)
+def test_a_family_says_of_every_member_how_it_is_made(folder: Path) -> None:
+    for base in folder.glob("_*.toml"):
+        members = tomllib.loads(base.read_text()).get("data", {}).get("members", {})
+        for member in members.values():
+            read_line(member.get("prepare", ""), member["shards"])
