@@ -84,6 +84,7 @@ def people(
         for number, row in _rows(archive, rows):
             if found is not None and "pose" not in row:
                 row |= {"pose": found[number, :POSE], "shape": found[number, POSE:][:SHAPE]}
+                row["fitted"] = True
             try:
                 yield _person(reading, number, row)
             except BAD_RECORD as error:
@@ -120,6 +121,8 @@ def _fits(root: Path, name: str, rows: int) -> np.ndarray:
 def _person(reading: Reading, number: int, row: Mapping[str, Any]) -> Person:
     stored = reading.names.name(row["imgname"])
     meta: dict[str, Any] = {word: str(plain(row[word])) for word in WORDS if word in row}
+    if "fitted" in row:  # a training may doubt it: hpscli.train.losses.fits
+        meta["fitted"] = True
     arrays = _joints(reading, row, meta) | _body(reading, row, meta)
     if "gender" in row and (gender := _gender(reading, row["gender"])):
         meta["gender"] = gender

@@ -18,6 +18,7 @@ from hpscli.body.joints import joint_set
 from hpscli.body.layer import PARAMETERS, Body, matrices
 from hpscli.records import Batch, Prediction
 from hpscli.train.losses import Scene, root_of, spin, weighted_mean
+from hpscli.train.losses.fits import checked_fits
 
 Elementwise = Callable[[Tensor], Tensor]  # difference -> loss of every element
 SPIN_WEIGHTS = {"keypoints2d": 5, "keypoints3d": 5, "pose": 1, "betas": 0.001, "camera": 1}
@@ -159,7 +160,13 @@ def _losses(
     return spin.chosen_terms("hmr", table, Scene(prediction, batch, body), names)
 
 
-spin_losses = partial(_losses, SPIN_TERMS)
+def spin_losses(
+    prediction: Prediction, batch: Batch, body: Body, names: Collection[str]
+) -> dict[str, Tensor]:
+    """The same with SPIN's terms, on static fits that lie on the 2D joints and on measured labels."""
+    return _losses(SPIN_TERMS, prediction, checked_fits(batch, body), body, names)
+
+
 mmhuman3d_losses = partial(_losses, mmhuman3d_terms(DEFAULT))
 mmhuman3d_l1_losses = partial(_losses, mmhuman3d_terms(ALL_L1))
 mmhuman3d_mse_losses = partial(_losses, mmhuman3d_terms(ALL_MSE))

@@ -14,9 +14,9 @@ from torch.nn import functional
 from hpscli.body.layer import Body
 from hpscli.records import Batch, Prediction
 from hpscli.train.losses import Scene, betas, pose, spin, vertices
+from hpscli.train.losses.parts import UNKNOWN, part_labels
 
 PARTS = "parts.smpl24"  # (B,H,W): 0 background, 1 + joint, -1 unknown
-UNKNOWN = -1
 
 
 def pare_losses(
@@ -27,12 +27,17 @@ def pare_losses(
 
 
 def parts(scene: Scene) -> Tensor:
-    """Cross entropy of part labels; labels may be larger than maps, which grow to their size."""
-    target = scene.batch.targets.get(PARTS)
+    """Cross entropy of part labels: stored ones, else those of the labelled SMPL, as large as the maps.
+
+    Stored labels may be larger than maps, which grow to their size.
+    """
     logits = scene.prediction.extras.get("part_logits")
-    if target is None or logits is None:
+    if logits is None:
         return scene.nothing()
-    labels, present = target.long(), scene.batch.present[PARTS]
+    labels, present = stored_labels(scene.batch)
+    if labels is None:
+        height, width = logits.shape[-2:]
+        labels, present = part_labels(scene.batch, scene.body, (height, width))
     labels = torch.where(present[:, None, None], labels, UNKNOWN)
     if logits.shape[-2:] != labels.shape[-2:]:
         logits = functional.interpolate(
@@ -40,6 +45,14 @@ def parts(scene: Scene) -> Tensor:
         )
     total = functional.cross_entropy(logits, labels, ignore_index=UNKNOWN, reduction="sum")
     return total / (labels != UNKNOWN).sum().clamp(min=1)
+
+
+def stored_labels(batch: Batch) -> tuple[Tensor | None, Tensor]:
+    """-> labels (B,H,W) out of the shards, None when nobody has any, and who has them (B,)."""
+    target = batch.targets.get(PARTS)
+    if target is None or not bool(batch.present[PARTS].any()):
+        return None, torch.zeros(len(batch), dtype=torch.bool, device=batch.image.device)
+    return target.long(), batch.present[PARTS].bool()
 
 
 TERMS: Mapping[str, Callable[[Scene], Tensor]] = {

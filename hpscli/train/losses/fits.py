@@ -1,0 +1,65 @@
+"""SPIN's static fits as its training takes them: only those that lie on the 2D joints are labels.
+
+Source: nkolot/SPIN, train/trainer.py and smplify/losses.py. The fits stay as they are: SMPLify in the
+loop is not run here. Who has a fit says so (meta "fitted"); measured parameters are never doubted.
+"""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from hpscli.body.joints import joint_set
+from hpscli.body.layer import Body
+from hpscli.records import Batch
+from hpscli.train.losses.placing import fit_translation, labelled_bodies
+
+FITTED = "fitted"  # in a person's meta
+CROP_PX, FOCAL_PX = 224.0, 5000.0  # in which SPIN measures
+SIGMA_PX = 100.0  # of the robust error
+THRESHOLD = 100.0  # of its mean over all joints: --smplify_threshold
+EXTREME = 3.0  # a shape with a coefficient beyond becomes the mean shape
+FIRST_PLACING = 25  # of SPIN's 49 joints: the annotated ones say where the body stands
+IGNORED = (1, 9, 12, 27, 28)  # of SPIN's 49: neck and hips of OpenPose, annotated hips
+
+
+def checked_fits(batch: Batch, body: Body) -> Batch:
+    """-> the batch whose bad fits are absent, and whose extreme shapes are mean; others as they are."""
+    fitted = [bool(person.get(FITTED)) for person in batch.meta]
+    names = [name for name in batch.targets if name.startswith(f"{body.kind}.")]
+    if not any(fitted) or not names:
+        return batch
+    rows = torch.tensor(fitted, device=batch.image.device)
+    targets, present = dict(batch.targets), dict(batch.present)
+    betas = f"{body.kind}.betas"
+    if betas in targets:
+        extreme = (targets[betas].abs() > EXTREME).any(dim=1) & rows
+        targets[betas] = torch.where(extreme[:, None], 0.0, targets[betas])
+    error = fit_error(batch, body)  # of the fit as it is: shapes are mended after it is judged
+    if error is not None:
+        good = ~rows | (error < THRESHOLD)
+        present |= {name: present[name].bool() & good for name in names}
+    return replace(batch, targets=targets, present=present)
+
+
+def fit_error(batch: Batch, body: Body) -> Tensor | None:
+    """-> the robust error (B,) px² of labelled bodies against 2D joints, None without such labels."""
+    found = labelled_bodies(batch, body)
+    name = next((key for key in batch.targets if key.startswith("keypoints2d.")), "")
+    if found is None or not name:
+        return None
+    vertices, own, _ = found
+    joints = body.regress(vertices, name.partition(".")[2], joints=own)
+    points = batch.targets[name][..., :2] * (CROP_PX / 2)
+    confidence = batch.targets[name][..., 2] * batch.present[name][:, None].to(points.dtype)
+    placing, counted = confidence, confidence.clone()
+    if joint_set(name.partition(".")[2]).name == "smpl49":
+        placing = confidence.clone()
+        placing[:, :FIRST_PLACING] = 0
+        counted[:, list(IGNORED)] = 0
+    moved = joints + fit_translation(joints, points, placing, FOCAL_PX)[:, None]
+    away = FOCAL_PX * moved[..., :2] / moved[..., 2:] - points
+    squared = away.square()
+    robust = SIGMA_PX**2 * squared / (SIGMA_PX**2 + squared)
+    error: Tensor = (counted.square() * robust.sum(dim=2)).mean(dim=1)
+    return error

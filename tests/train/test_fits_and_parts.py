@@ -1,0 +1,169 @@
+"""Labels that are worked out while a training runs: SPIN's fits that hold, body parts of PARE."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from hps_models.hmr.losses import spin_losses
+from hps_models.pare.losses import pare_losses
+from hpscli.body.layer import Body, load_body, matrices
+from hpscli.data.labels import labels_of
+from hpscli.records import Batch, Prediction, Sample
+from hpscli.render.raster import rasterize
+from hpscli.train.losses.fits import checked_fits, fit_error
+from hpscli.train.losses.parts import FOCAL, part_labels, render_parts
+from hpscli.train.losses.placing import fit_translation
+
+DEPTH = 1.1 * FOCAL  # people are three quarters of a crop there
+SIZE = (56, 56)
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    return load_body("smpl", source="free")
+
+
+def labelled(body: Body, count: int, joints: str = "smpl24", **changes: Any) -> Batch:
+    """-> people who stand in the middle of their crop, with 2D joints of their own bodies."""
+    draw = torch.Generator().manual_seed(0)
+    upright = torch.tensor([3.1416, 0.0, 0.0]).expand(count, 3)
+    targets: dict[str, Tensor] = {
+        "smpl.global_orient": upright.clone(),
+        "smpl.body_pose": 0.2 * torch.randn(count, 69, generator=draw),
+        "smpl.betas": 0.5 * torch.randn(count, 10, generator=draw),
+    }
+    posed = body(matrices({k.removeprefix("smpl."): v for k, v in targets.items()}))
+    found = body.regress(posed.vertices, joints, joints=posed.joints)
+    flat = FOCAL * found[..., :2] / (found[..., 2:] + DEPTH)
+    targets[f"keypoints2d.{joints}"] = torch.cat([flat, torch.ones(*flat.shape[:2], 1)], dim=2)
+    settings: dict[str, Any] = {
+        "keys": tuple(map(str, range(count))),
+        "image": torch.zeros(count, 3, 224, 224),
+        "targets": targets,
+        "present": {name: torch.ones(count, dtype=torch.bool) for name in targets},
+        "affine": torch.zeros(count, 2, 3),
+        "flipped": torch.zeros(count, dtype=torch.bool),
+        "meta": tuple({"fitted": True} for _ in range(count)),
+    }
+    return Batch(**{**settings, **changes})
+
+
+def moved(batch: Batch, body: Body) -> Tensor:
+    names = ("global_orient", "body_pose", "betas")
+    vertices = body(matrices({n: batch.targets[f"smpl.{n}"] for n in names})).vertices
+    return vertices + torch.tensor([0.0, 0.0, DEPTH])
+
+
+def test_a_body_is_placed_where_its_2d_joints_are(body: Body) -> None:
+    joints = torch.randn(3, 24, 3, generator=torch.Generator().manual_seed(1)) * 0.4
+    place = torch.tensor([[0.1, -0.2, 60.0], [0.0, 0.3, 90.0], [-0.4, 0.0, 120.0]])
+    there = joints + place[:, None]
+    points = FOCAL * there[..., :2] / there[..., 2:]
+    found = fit_translation(joints, points, torch.ones(3, 24), FOCAL)
+    torch.testing.assert_close(found, place, rtol=1e-4, atol=1e-3)
+
+
+def test_a_fit_on_its_2d_joints_is_kept(body: Body) -> None:
+    batch = labelled(body, 3, "smpl49")
+    error = fit_error(batch, body)
+    assert error is not None
+    assert float(error.max()) < 0.1
+    checked = checked_fits(batch, body)
+    assert bool(checked.present["smpl.body_pose"].all())
+
+
+def test_a_fit_beside_its_2d_joints_is_no_label(body: Body) -> None:
+    batch = labelled(body, 3, "smpl49")
+    batch.targets["smpl.body_pose"][1] += 1.5
+    checked = checked_fits(batch, body)
+    assert checked.present["smpl.body_pose"].tolist() == [True, False, True]
+    assert checked.present["smpl.betas"].tolist() == [True, False, True]
+    assert bool(checked.present["keypoints2d.smpl49"].all())
+
+
+def test_measured_parameters_are_never_doubted(body: Body) -> None:
+    batch = labelled(body, 2, "smpl49", meta=({"fitted": True}, {}))
+    batch.targets["smpl.body_pose"][:] += 1.5
+    batch.targets["smpl.betas"][:] = 5.0
+    checked = checked_fits(batch, body)
+    assert checked.present["smpl.body_pose"].tolist() == [False, True]
+    assert checked.targets["smpl.betas"][:, 0].tolist() == [0.0, 5.0]
+
+
+def test_a_bad_fit_teaches_neither_pose_nor_shape(body: Body) -> None:
+    batch = labelled(body, 1, "smpl49")
+    batch.targets["smpl.body_pose"][0] += 1.5
+    prediction = Prediction(
+        camera=torch.ones(1, 3, requires_grad=True),
+        parameters={
+            "global_orient": torch.eye(3).expand(1, 1, 3, 3),
+            "body_pose": torch.eye(3).expand(1, 23, 3, 3),
+            "betas": torch.ones(1, 10),
+        },
+    )
+    losses = spin_losses(prediction, batch, body, ["pose", "betas", "vertices"])
+    assert {name: float(value.detach()) for name, value in losses.items()} == {
+        "pose": 0.0,
+        "betas": 0.0,
+        "vertices": 0.0,
+    }
+    good = spin_losses(prediction, labelled(body, 1, "smpl49"), body, ["pose"])
+    assert float(good["pose"].detach()) > 0
+
+
+def test_rendered_parts_lie_where_the_mesh_lies(body: Body) -> None:
+    """The outline agrees with the rasteriser of our pictures, but for pixels that are cut by it."""
+    batch = labelled(body, 2)
+    labels, present = part_labels(batch, body, SIZE)
+    assert bool(present.all())
+    for row, vertices in enumerate(moved(batch, body)):
+        flat = (FOCAL * vertices[:, :2] / vertices[:, 2:] + 1) / 2 * SIZE[0] - 0.5
+        screen = torch.cat([flat, vertices[:, 2:]], dim=1).numpy()
+        wanted = rasterize(screen, body.faces, *SIZE).mask
+        found = (labels[row] > 0).numpy()
+        assert (wanted & found).sum() / (wanted | found).sum() > 0.85
+        assert (wanted & found).sum() / wanted.sum() > 0.99
+
+
+def test_the_nearest_part_covers_what_is_behind(body: Body) -> None:
+    """Seen from in front the face is the head's, from behind the back is of the spine."""
+    batch = labelled(body, 1)
+    turned = moved(batch, body)
+    behind = turned.clone()
+    behind[..., 2] = 2 * DEPTH - behind[..., 2]
+    front, back = render_parts(turned, body, SIZE), render_parts(behind, body, SIZE)
+    both = (front > 0) & (back > 0)
+    assert float((front[both] != back[both]).float().mean()) > 0.02
+    assert set(front.unique().tolist()) <= set(range(25))
+    assert len(front.unique()) > 15
+
+
+def test_people_without_a_body_have_no_parts(body: Body) -> None:
+    batch = labelled(body, 2)
+    batch.present["smpl.betas"][1] = False
+    labels, present = part_labels(batch, body, SIZE)
+    assert present.tolist() == [True, False]
+    assert set(labels[1].unique().tolist()) == {-1}
+
+
+def test_parts_teach_pare_without_any_stored_label(body: Body) -> None:
+    batch = labelled(body, 2)
+    labels, _ = part_labels(batch, body, SIZE)
+    sure = 20.0 * torch.nn.functional.one_hot(labels, 25).permute(0, 3, 1, 2).float()
+    flat = torch.zeros(2, 25, *SIZE, requires_grad=True)
+
+    def loss(logits: Tensor) -> float:
+        prediction = Prediction(camera=torch.zeros(2, 3), extras={"part_logits": logits})
+        return float(pare_losses(prediction, batch, body, ["parts"])["parts"].detach())
+
+    assert loss(sure) < 1e-3
+    assert loss(flat) == pytest.approx(torch.log(torch.tensor(25.0)).item(), rel=1e-4)
+
+
+def test_labels_of_samples_have_no_fit_unless_they_say_so(body: Body) -> None:
+    sample = Sample(key="a", image=b"", arrays={}, meta={})
+    targets, _ = labels_of([sample], "smpl24")
+    batch = labelled(body, 1, targets=targets, present={}, meta=({},))
+    assert checked_fits(batch, body) is batch
