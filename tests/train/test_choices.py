@@ -126,6 +126,17 @@ def test_a_recipe_without_a_published_test_set_cannot_choose_on_it(people: Path)
         check_recipe(recipe, 1, keep_lr=False, scale_lr=False)
 
 
+def test_what_needs_several_processes_is_named_once_and_left_out(
+    people: Path, tmp_path: Path
+) -> None:
+    recipe = small_recipe(
+        people, train__batch_norm="sync", train__sharding="fsdp", train__epoch_samples=4
+    )
+    told = (train(recipe, tmp_path / "run") / "log.txt").read_text()
+    assert told.count('train.batch_norm = "sync" needs several processes on GPUs') == 1
+    assert told.count("one process keeps all weights itself") == 1
+
+
 def test_a_compiled_network_is_not_shared_out(people: Path) -> None:
     recipe = small_recipe(people, train__compile=True, train__sharding="fsdp")
     with pytest.raises(UsageError, match="cannot be shared out"):
@@ -194,6 +205,7 @@ def test_weights_that_are_shared_out_learn_as_whole_ones_and_are_saved_whole(
     in_two_processes(plain, tmp_path / "whole")
     for (_, ours, _), (_, theirs, _) in zip(losses(run), losses(tmp_path / "whole"), strict=True):
         assert ours == pytest.approx(theirs, rel=1e-4)
+    assert "unused" not in (tmp_path / "whole/log.txt").read_text()  # DDP looks for nothing
     one, other = weights(run), weights(tmp_path / "whole")
     assert one.keys() == other.keys()
     for name, value in one.items():

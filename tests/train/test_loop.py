@@ -193,7 +193,7 @@ def in_two_processes(recipe: Recipe, run: Path, *, resume: bool = False) -> None
         start(recipe, run, resume=resume, place={**place_of(rank, 2, port), PARENT: "0"})
         for rank in range(2)
     ]
-    assert [process.wait(120) for process in job] == [0, 0]
+    assert [process.wait(300) for process in job] == [0, 0]
 
 
 def test_two_processes_train_together_and_go_on_exactly(
