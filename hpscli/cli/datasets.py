@@ -21,6 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 SHOWN_COMPLAINTS = 20
+SHEET_PEOPLE = 3  # whose augmentations are drawn
+SHEET_WINDOW = (224, 224)  # without a recipe that says one
 OF_THE_RECORD = (
     "name",
     "aliases",
@@ -55,6 +57,15 @@ def show(
     name: Annotated[str, typer.Argument(help="Data set, shard folder or URL.")],
     sample: Annotated[int, typer.Option(help="Draw this person of the shards into a PNG.")] = -1,
     split: Annotated[str, typer.Option(help="Split, when NAME is a data set.")] = "",
+    augment: Annotated[
+        str,
+        typer.Option(
+            metavar="RECIPE",
+            help="Draw what this recipe's augmentations do to a few people of the shards; "
+            "'everything': all that there are.",
+        ),
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Other random changes, with --augment.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Where the PNG goes.")] = None,
     json: JsonOption = False,
 ) -> None:
@@ -63,7 +74,9 @@ def show(
 
     output = Output(json)
     registry = get_registry()
-    if sample >= 0:
+    if augment:
+        _show_augmentations(output, open_shards(prepared_place(name, split)), augment, seed, out)
+    elif sample >= 0:
         _show_sample(output, open_shards(prepared_place(name, split)), sample, out)
     elif spec := _spec(name):
         document = _document(spec, _prepared_here())
@@ -231,6 +244,39 @@ def _show_sample(output: Output, people: "EvalSet", number: int, out: Path | Non
         *[(name, "x".join(map(str, shape))) for name, shape in arrays.items()],
     ]
     output.result("sample", document, lambda: pairs(rows))
+
+
+def _show_augmentations(
+    output: Output, people: "EvalSet", recipe: str, seed: int, out: Path | None
+) -> None:
+    from hpscli.data.augmentations.sheet import EVERYTHING, augmentation_sheet
+    from hpscli.recipe import load_recipe
+    from hpscli.registry import get_registry
+    from hpscli.render.pictures import write_image
+
+    settings, window, joints, crop_scale = EVERYTHING, SHEET_WINDOW, "smpl24", 1.0
+    if recipe != "everything":
+        chosen = load_recipe(recipe)
+        settings, joints = chosen.augment, chosen.data.joints
+        window = chosen.data.image_size or get_registry().model(chosen.model.name).input_size
+        crop_scale = chosen.data.crop_scale
+    count = min(SHEET_PEOPLE, len(people))
+    positions = [number * len(people) // count for number in range(count)]
+    output.say("drawing", f"{count} people of {people.location}, as {recipe} changes them")
+    sheet = augmentation_sheet(
+        [people[position] for position in positions],
+        settings,
+        window=window,
+        joints=joints,
+        crop_scale=crop_scale,
+        seed=seed,
+        title=f"{recipe}: each augmentation alone and always, then all together as training draws them",
+    )
+    path = out or Path("augmentations.png")
+    write_image(path, sheet)
+    document = {"recipe": recipe, "people": [people.key(position) for position in positions]}
+    rows = [("recipe", recipe), ("people", count), ("picture", path)]
+    output.result("augmentations", {**document, "picture": path}, lambda: pairs(rows))
 
 
 def open_shards(location: str, limit: int = 0) -> "EvalSet":

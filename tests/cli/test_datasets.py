@@ -8,6 +8,7 @@ from rich.console import Console
 
 from hpscli.cli import cards
 from hpscli.cli.app import run
+from hpscli.render.pictures import read_image
 from tests.data.people import make_shards
 
 
@@ -181,3 +182,17 @@ def test_pictures_alone_come_without_labels_on_stdout(
     labels = tmp_path / "labels.jsonl"
     assert run([*words, str(tmp_path / "both"), "--out", str(labels)]) == 0
     assert len(labels.read_text().splitlines()) == 2
+
+
+def test_what_a_recipe_does_to_people_is_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = make_shards(tmp_path / "shards", 9), tmp_path / "sheet.png"
+    words = ["datasets", "show", str(folder), "--augment", "everything", "--out", str(out)]
+    assert run([*words, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["people"] == ["person-0000", "person-0003", "person-0006"]
+    whole = read_image(out)
+    assert whole.shape[1] > 9 * 224
+    assert run(["datasets", "show", str(folder), "--augment", "tiny", "--out", str(out)]) == 0
+    assert read_image(out).shape[0] < whole.shape[0]  # it has fewer

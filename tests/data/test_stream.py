@@ -14,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hpscli.data.augmentations.sheet import EVERYTHING
 from hpscli.data.evalset import EvalSet
 from hpscli.data.stream import TrainingStream
 from hpscli.errors import InvalidData, MissingError, UsageError
@@ -264,3 +265,32 @@ def test_a_broken_record_is_replaced_like_a_broken_picture(tmp_path: Path) -> No
 def test_an_unknown_joint_set_is_an_error_before_any_worker_starts(folder: Path) -> None:
     with pytest.raises(UsageError, match="smpl25"):
         stream(folder, joints="smpl25", workers=2)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_every_augmentation_is_the_same_for_any_number_of_workers(
+    folder: Path, workers: int
+) -> None:
+    settings = {"augment": EVERYTHING, "size": (64, 64)}
+    plain = first(3, stream(folder, **settings))
+    assert_same(first(3, stream(folder, workers=workers, **settings)), plain)
+    assert not torch.equal(plain[0].image, first(1, stream(folder, size=(64, 64)))[0].image)
+
+
+def test_members_that_an_augmentation_is_not_for_do_not_get_it(
+    tmp_path: Path, folder: Path
+) -> None:
+    b = make_shards(tmp_path / "other", 21, split="test")
+    members = {"a": Member(shards=str(folder)), "b": Member(shards=str(b))}
+    off = Augment(flip=0, rotation_degrees=0, scale=0, colour=0)
+    only = off.model_copy(update={"grid_dropout": 1.0, "only": {"grid_dropout": ("b",)}})
+    settings = {"members": members, "size": (64, 64), "batch": 16}
+    plain = first(3, stream(folder, augment=off, **settings))
+    batches = stream(folder, augment=only, **settings)
+    plan = batches.maker.plan
+    changed = [
+        bool((left != right).any())
+        for one, other in zip(plain, first(3, batches), strict=True)
+        for left, right in zip(one.image, other.image, strict=True)
+    ]
+    assert changed == [plan.names[plan.pick(place).member] == "b" for place in range(48)]
