@@ -15,8 +15,8 @@ from hpscli.recipe import to_toml
 from hpscli.train.loop import train
 from tests.train.labelled import labelled_people, small_recipe
 
-KILLS = 4
-STEPS = 60
+KILLS = 3
+STEPS = 36
 START_SECONDS = 120.0
 
 
