@@ -95,6 +95,13 @@ def whole(value: Any) -> Any:
     return value
 
 
+def shared(value: Tensor) -> bool:
+    """-> whether a tensor is shared out."""
+    from torch.distributed.tensor import DTensor
+
+    return isinstance(value, DTensor)
+
+
 def like(value: Tensor, model: Tensor) -> Tensor:
     """A whole tensor -> shared out as the model tensor is, if it is."""
     from torch.distributed.tensor import DTensor, distribute_tensor
