@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # Spellings beyond underscores: the two ways to number Human3.6M start with different legs.
 ALIASES = {"h36m17rfirst": "h36m17", "smpl": "smpl24", "coco": "coco17", "lsp": "lsp14"}
 COMMON = "human_data"
+# OSX trains on joints that have the same name in two sets, wherever annotators put them: the hips of
+# Human3.6M are the hips of SMPL-X there (common/utils/transforms.py, transform_joint_to_other_db).
+BY_NAME = "osx_"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +76,9 @@ def _positions(source: str, target: str) -> tuple[int, ...]:
     start, goal = joint_set(source), joint_set(target)
     if start.name == goal.name:
         return tuple(range(len(goal)))
+    if start.name.startswith(BY_NAME) and goal.name.startswith(BY_NAME):
+        names = {name: index for index, name in reversed(list(enumerate(start.joints)))}
+        return tuple(names.get(name, -1) for name in goal.joints)
     where = {slot: index for index, slot in reversed(list(enumerate(start.slots))) if slot >= 0}
     return tuple(where.get(slot, -1) for slot in goal.slots)
 

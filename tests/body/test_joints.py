@@ -143,3 +143,12 @@ def test_convertible_sets_count_what_can_be_supplied() -> None:
     found = convertible_sets("h36m17")
     assert found["lsp14"] == 14 and found["h36m17_lfirst"] == 17 and found["mano21"] == 1
     assert "mmhuman3d_flame" not in found
+
+
+def test_sets_of_osx_meet_by_their_names_as_in_its_code() -> None:
+    """Its H36M hips, which annotators put elsewhere, are SMPL-X's; a face point is no eye ball."""
+    found = conversion_index("osx_h36m17", "osx_smplx137")
+    goal = joint_set("osx_smplx137").joints
+    assert found[[goal.index(name) for name in ("Pelvis", "L_Hip", "R_Hip", "Neck")]].min() >= 0
+    assert conversion_index("osx_mscoco134", "osx_smplx137")[goal.index("Face_3")] == -1
+    assert conversion_index("h36m17", "osx_smplx137")[goal.index("Pelvis")] == -1
