@@ -51,7 +51,7 @@ def test_a_recipe_resolves_and_names_only_what_exists(name: str) -> None:
 def test_one_recipe_of_each_family_trains_a_batch(name: str, standins: Standins) -> None:
     outcome = check_recipe(name, standins=standins, small=True)
     assert outcome.problems == () and outcome.ran
-    assert outcome.figures, "nothing was measured"
+    assert bool(outcome.figures) == (load_recipe(name).data.validation is not None)
 
 
 @pytest.mark.slow

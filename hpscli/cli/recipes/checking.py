@@ -117,7 +117,7 @@ def _draw(found: "Sequence[Outcome]") -> None:
             (
                 o.name,
                 "ok" if o.ok else "FAILED",
-                "tiny" if o.small else f"{o.parameters / 1e6:.0f} M" if o.ran else "",
+                _network(o),
                 f"{o.seconds:.1f}",
                 "" if o.loss is None else f"{o.loss:.4g}",
                 ", ".join(o.figures[:2]),
@@ -126,12 +126,36 @@ def _draw(found: "Sequence[Outcome]") -> None:
             for o in found
         ],
     )
-    notes: dict[str, int] = {}
+    if len(found) > 1:
+        pairs(_summary(found))
+
+
+def _network(outcome: "Outcome") -> str:
+    """-> "27 M", or "tiny, not 670 M"."""
+    size = f"{outcome.parameters / 1e6:.0f} M" if outcome.ran else ""
+    return f"tiny, not {size}" if outcome.small else size
+
+
+def _summary(found: "Sequence[Outcome]") -> Iterator[tuple[str, str]]:
+    """-> how often each thing was changed or noticed; what recipes would start from, together."""
+    counts: dict[str, int] = {}
+    starts: dict[str, None] = {}
     for outcome in found:
         for note in outcome.notes:
-            notes[note] = notes.get(note, 0) + 1
-    if len(found) > 1 and notes:
-        pairs([(f"{count} recipes", note) for note, count in sorted(notes.items())])
+            head, comma, start = note.partition(", not from ")
+            counts[head] = counts.get(head, 0) + 1
+            if comma:
+                starts[start] = None
+    for note, count in sorted(counts.items()):
+        yield f"{count} recipes", note
+    if starts:
+        yield "not read", ", ".join(starts)
+    ran = [outcome for outcome in found if outcome.ran]
+    whole = sum(not outcome.small for outcome in ran)
+    yield (
+        f"{len(ran)} recipes",
+        f"trained a batch, {whole} of them with a network as large as it is",
+    )
 
 
 def _document(outcome: "Outcome") -> dict[str, Any]:

@@ -50,7 +50,8 @@ def _kept(
     if labels.parameters:
         names += [f"{labels.body}.{n}" for n in (*PARAMETERS[labels.body], "betas")]
         names += [f"{labels.body}.{n}" for n in COEFFICIENTS[labels.body] if n != "betas"]
-        names += [f"{labels.body}.transl"] if labels.joints3d else []
+        if labels.joints3d or labels.body == "smplx":  # SMPL fitted to 2D joints stands nowhere
+            names.append(f"{labels.body}.transl")
     yield from ((name, arrays[name]) for name in names if name in arrays)
     for name in labels.joints3d:
         placed, known = _in_set(points, name)

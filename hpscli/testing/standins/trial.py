@@ -72,7 +72,6 @@ def _without_files(
         model["preset"] = preset
         model["options"] = _carried(spec, preset, options)
         raw["data"].pop("image_size", None)
-        notes.append(f"preset {preset} for {network.parameters / 1e6:.0f} M parameters")
     record = get_registry().model(model["name"])
     return adapted(record, complete_options(record, model["preset"], model["options"]))
 
@@ -157,6 +156,6 @@ def _cheap(raw: dict[str, Any], names: tuple[str, ...], small: bool, notes: list
     if not small:
         return
     if raw["optim"]["groups"] or raw["train"]["freeze"]:
-        notes.append("without optim.groups and train.freeze, which are of the large network")
+        notes.append("the tiny network without optim.groups and train.freeze of its own")
     raw["optim"]["groups"] = {}
     raw["train"]["freeze"] = ()
