@@ -1,5 +1,7 @@
 """What each published mixing promises, of any sizes and weights."""
 
+import time
+import tracemalloc
 from collections import Counter
 from typing import Any, get_args
 
@@ -197,3 +199,16 @@ def test_members_of_weight_zero_are_left_out(mixing: Any) -> None:
     assert make_plan(both, {"a": (5,)}, mixing, 0).names == ("a",)
     with pytest.raises(UsageError, match="no member with a weight above 0"):
         make_plan({"b": both["b"]}, {}, mixing, 0)
+
+
+@pytest.mark.parametrize("mixing", MIXINGS)
+def test_ten_members_of_a_million_are_no_burden(mixing: str) -> None:
+    tracemalloc.start()
+    begun = time.process_time()
+    one = plan(mixing, [(1000,) * 1000] * 10)
+    assert len(picks(one, 0, 32)) == 32
+    assert len(picks(one, 123_456_789, 32)) == 32
+    seconds = time.process_time() - begun
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert seconds < 1.0 and peak < 20e6
