@@ -35,7 +35,16 @@ def check_backbone(spec: ModelSpec, options: Mapping[str, Any], source: str) -> 
     if source == IMAGENET:
         _library(spec, options)
     elif source:
-        find_checkpoint(source)
+        try:
+            find_checkpoint(source)
+        except MissingError:
+            start = published_start(spec, options)
+            raise MissingError(
+                f"the weights of the backbone, model.backbone = '{source}', are not there.",
+                bring(start)
+                if start
+                else "Another file: model.backbone=FILE, none: model.backbone=",
+            ) from None
 
 
 def start_backbone(

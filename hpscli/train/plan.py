@@ -1,6 +1,6 @@
 """What a training needs and will do, before anything is done: the checks of --dry-run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,6 +11,7 @@ from hpscli.data.remote import is_remote
 from hpscli.data.shards import read_index, refuse_crops
 from hpscli.errors import HpsError, MissingError, UsageError
 from hpscli.nn.options import adapted, complete_options
+from hpscli.nn.sources import find_checkpoint
 from hpscli.nn.starts import check_backbone
 from hpscli.recipe import Export, Member, Recipe, Validation, validated
 from hpscli.registry import get_registry
@@ -208,9 +209,10 @@ def prepare_command(shards: str, prepare: str = "") -> str:
     return f"Make them: hps prepare {parts[-2]}{source} --split {parts[-1]} --out {shards}"
 
 
-def refuse_missing(parts: list[Part]) -> None:
-    """Raise what is wrong with the data, if anything is."""
+def refuse_missing(parts: list[Part], others: Sequence[HpsError] = ()) -> None:
+    """Raise what is wrong with the data, if anything is, and the `others` with it."""
     problems = [part.problem for part in parts if part.problem is not None]
+    problems += others
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -218,3 +220,26 @@ def refuse_missing(parts: list[Part]) -> None:
             "\n".join(p.problem for p in problems),
             "\n".join(dict.fromkeys(line for p in problems for line in p.fix.splitlines())),
         )
+
+
+def in_the_way(
+    recipe: Recipe, world: int, *, start: bool, keep_lr: bool, scale_lr: bool
+) -> list[HpsError]:
+    """-> what else a training would be refused for, besides its data: weights to start from, its batch.
+
+    start: whether it starts anew, not from a run of its own.
+    """
+    registry, model = get_registry(), recipe.model
+    spec = registry.model(model.name)
+    options = complete_options(spec, model.preset, model.options)
+    found: list[HpsError] = []
+    for ask in (
+        lambda: find_checkpoint(model.init) if start and model.init else None,
+        lambda: check_backbone(spec, options, model.backbone) if start else None,
+        lambda: learning_rate(recipe, count_steps(recipe, world), keep=keep_lr, scale=scale_lr),
+    ):
+        try:
+            ask()
+        except HpsError as error:
+            found.append(error)
+    return found

@@ -14,6 +14,7 @@ def check_plan(
     order: Order, recipe: "Recipe", run: Path | None, world: int, output: "Output"
 ) -> list[dict[str, Any]]:
     """Say the plan of a training in this many processes; raise what is wrong -> terms of a dry run."""
+    from hpscli.errors import HpsError
     from hpscli.recipe import recipe_hash
     from hpscli.train import describing, plan
     from hpscli.train.schedule import learning_rate
@@ -24,8 +25,16 @@ def check_plan(
         check_tracker(order.tracker)
     if run is not None:
         check_same(run, recipe)
-    steps = plan.check_recipe(recipe, world, keep_lr=order.keep_lr, scale_lr=order.scale_lr)
-    rate = learning_rate(recipe, steps, keep=order.keep_lr, scale=order.scale_lr)
+    choice = {"keep_lr": order.keep_lr, "scale_lr": order.scale_lr}
+    others: list[HpsError] = []
+    asked = recipe
+    if order.dry_run:  # says everything that is in the way, not the first thing
+        others = plan.in_the_way(recipe, world, start=run is None, **choice)
+        choice["keep_lr"] = not order.scale_lr
+        bare = recipe.model.model_copy(update={"backbone": ""})
+        asked = recipe.model_copy(update={"model": bare})
+    steps = plan.check_recipe(asked, world, **choice)
+    rate = learning_rate(recipe, steps, keep=choice["keep_lr"], scale=choice["scale_lr"])
     parts = plan.check_shards(recipe, validate=order.validate)
     if _make_people(order, recipe, parts, steps.global_batch, output):
         parts = plan.check_shards(recipe, validate=order.validate)
@@ -35,7 +44,7 @@ def check_plan(
     for label, text in describing.describe(recipe, steps, parts, rate):
         output.say(label, text)
     terms = _say_costs(recipe, output) if order.dry_run else []
-    plan.refuse_missing(parts)
+    plan.refuse_missing(parts, others)
     return terms
 
 

@@ -52,7 +52,7 @@ def _carry_out(order: Order) -> None:
     run = run_to_resume(order, output)
     named = order.recipe if run is None else str(run / "recipe.toml")
     recipe = adjusted(load_recipe(named, order.changes), world, **order.adjustments())
-    if run is None and recipe.model.init:
+    if run is None and recipe.model.init and not order.dry_run:
         find_checkpoint(recipe.model.init)  # before people are made for the training
     terms = check_plan(order, recipe, run, world, output)
     if order.dry_run:
