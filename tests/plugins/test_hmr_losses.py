@@ -80,6 +80,13 @@ def test_moving_a_whole_person_costs_nothing_in_3d(family: str) -> None:
     assert loss(family, "keypoints3d", targets).item() == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("family", FUNCTIONS)
+def test_labels_without_the_root_teach_nothing_in_3d(family: str) -> None:
+    target = seen(joints("smpl49") + torch.tensor([0.0, 0.0, 4.0]))
+    target[:, 25 + 2 : 25 + 4] = 0  # annotators' hips, as absent joints are
+    assert loss(family, "keypoints3d", {"keypoints3d.smpl49": target}).item() == 0
+
+
 def test_spin_averages_over_joints_that_nobody_saw() -> None:
     """One of 24 joints is 0.6 m off in x: a square of 0.36 among 72 numbers of 2 people."""
     target = seen(joints("spin_gt24"), 0.0)

@@ -39,6 +39,15 @@ def rooted(points: Tensor, root: list[int]) -> Tensor:
     return points - points[:, root].mean(dim=1, keepdim=True)
 
 
+def with_root(target: Tensor, present: Tensor, root: list[int]) -> Tensor:
+    """target (B,J,4), present (B,) -> present (B,) of those whose labels have the root.
+
+    Relative to a root that is absent, zero, joints would be compared where they stand in the camera.
+    """
+    absent = (target[:, root] == 0).all(dim=2).any(dim=1)
+    return present * (~absent).to(present.dtype)
+
+
 def mean_of_people(values: Tensor, confidence: Tensor, present: Tensor) -> Tensor:
     """values (B,J,C), confidence (B,J,1), present (B,) -> the mean over everything of those present."""
     weights = confidence * present[:, None, None]
@@ -69,6 +78,7 @@ def keypoints3d(scene: Scene) -> Tensor:
             predicted, target = predicted[:, GROUND_TRUTH], target[:, GROUND_TRUTH]
         if joint_set(name).name in ("smpl49", "spin_gt24"):
             root = HIPS
+        present = with_root(target, present, root)
         squares = (rooted(predicted, root) - rooted(target[..., :3], root)).square()
         total = total + mean_of_people(squares, target[..., 3:], present)
     return total

@@ -71,6 +71,7 @@ def mm_keypoints3d(scene: Scene, terms: Terms) -> Tensor:
     total = scene.nothing()
     for name, (target, present) in scene.targets("keypoints3d.").items():
         hips = hips_of(name)
+        present = spin.with_root(target, present, hips)
         difference = spin.rooted(scene.joints(name), hips) - spin.rooted(target[..., :3], hips)
         values = terms.keypoints3d(difference)
         total = total + averaged(values, target[..., 3:], present, terms.flagged)
