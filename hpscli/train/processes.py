@@ -155,7 +155,8 @@ def open_processes(recipe: Recipe, out: Path, device: str, tracker: str) -> Iter
     processes = Processes(accelerator, shared[0])
     threads = torch.get_num_threads()
     if on_cpu and "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(threads_for(cores(), processes.world, recipe.data.workers))
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", processes.world))  # of several machines
+        torch.set_num_threads(threads_for(cores(), here, recipe.data.workers))
     try:
         with watched(processes.rank, processes.world, processes.run):
             yield processes
