@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from hpscli.body.joints import joint_set
-from hpscli.data.crops import crop_affine
+from hpscli.data.crops import compose, crop_affine, invert
 from hpscli.data.evalset import EvalSet
 from hpscli.data.official_crops.labels import spin_points, turned_labels
 from hpscli.data.official_crops.metro import metro
@@ -195,8 +195,10 @@ def bare(people: EvalSet) -> Callable[[], int]:
     import cv2
 
     pictures = [np.frombuffer(sample.image, np.uint8) for sample in people]
-    center, size = people[0].arrays["box.center"], float(people[0].arrays["box.size"][0])
-    affine = crop_affine(center, size, WINDOW, rotation_degrees=10.0)
+    first = people[0].arrays
+    center, size = first["box.center"], float(first["box.size"][0])
+    whole = crop_affine(center, size, WINDOW, rotation_degrees=10.0)
+    affine = compose(invert(first["image.affine"]), whole)
 
     def endless() -> Iterator[int]:
         while True:
