@@ -147,6 +147,19 @@ def test_a_dry_run_without_data_says_how_to_make_them(
     assert "hps prepare synthetic --split train --out shards/synthetic/train" in text
 
 
+def test_a_dry_run_names_everything_that_is_in_the_way(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shards = "data.mix.people.shards=shards/synthetic/train"
+    words = [shards, "optim.global_batch=512", "model.init=nobody.pth", "model.backbone=no.pth"]
+    assert hps(["train", recipe, *words, "--dry-run"]) == 3
+    text = said(capsys)
+    assert "shards/synthetic/train has no index.json" in text
+    assert "no checkpoint 'nobody.pth'" in text
+    assert "model.backbone = 'no.pth', are not there" in text
+    assert "but the recipe is made for 512" in text
+
+
 def fails(words: list[str], code: int, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert hps(["train", *words]) == code
     text = said(capsys)
