@@ -52,6 +52,9 @@ def to_make(recipe: "Recipe", parts: "list[Part]", fast: int) -> Iterator[Making
     from hpscli.train.plan import makeable, selection
 
     for part in parts:
+        if part.name == "adversary" and recipe.adversary is not None and makeable(part):
+            yield Making(part.shards, tuple(shlex.split(recipe.adversary.prepare)), 0)
+            continue
         wanted: Member | Validation | None = recipe.data.mix.get(part.name)
         if part.name == "validation":
             wanted = selection(recipe)
@@ -94,7 +97,11 @@ def _too_few(shards: str, dataset: str, limit: int) -> bool:
 
 def _amount(wanted: Making) -> str:
     """-> "8000 people, about 40 s"."""
+    from hpscli.registry import get_registry
+
     count = wanted.count
+    if get_registry().dataset(wanted.words[0]).poses:
+        return "poses"
     if not count:
         return "people"
     seconds = count * seconds_each(wanted.words) / min(os.cpu_count() or 1, MOST_WORKERS)
