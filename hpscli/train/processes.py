@@ -27,6 +27,7 @@ class Processes:
 
     accelerator: Any
     run: Path
+    sharded: bool = False  # each process keeps a part of the weights
 
     @property
     def rank(self) -> int:
@@ -49,11 +50,6 @@ class Processes:
     def wait(self) -> None:
         """Return when every process is here."""
         self.accelerator.wait_for_everyone()
-
-    @property
-    def sharded(self) -> bool:
-        """-> whether each process keeps a part of the weights."""
-        return bool(getattr(self.accelerator, "is_fsdp2", False))
 
     def prepare(self, module: nn.Module, called: nn.Module, unreached: bool) -> nn.Module:
         """Bare model, what is to be called (it, or it compiled) -> what the loop calls.
@@ -152,7 +148,7 @@ def open_processes(recipe: Recipe, out: Path, device: str, tracker: str) -> Iter
     shared = [out]
     if inside_job():
         broadcast_object_list(shared)
-    processes = Processes(accelerator, shared[0])
+    processes = Processes(accelerator, shared[0], sharing is not None)
     threads = torch.get_num_threads()
     if on_cpu and "OMP_NUM_THREADS" not in os.environ:
         here = int(os.environ.get("LOCAL_WORLD_SIZE", processes.world))  # of several machines

@@ -61,12 +61,14 @@ def fsdp_plugin() -> Any:
 
 def allow_on_cpu(accelerator: Any, plugin: Any) -> None:
     """Accelerate takes the plugin for GPUs only; torch shares weights out between CPUs as well."""
+    from accelerate.state import PartialState
     from accelerate.utils import DistributedType
 
     state = accelerator.state
     if state.mixed_precision != "no":
         plugin.set_mixed_precision(state.mixed_precision)
     state.fsdp_plugin, state.distributed_type = plugin, DistributedType.FSDP
+    PartialState._shared_state["distributed_type"] = DistributedType.FSDP  # else it is set back
 
 
 def share_out(accelerator: Any, module: nn.Module, called: nn.Module) -> nn.Module:

@@ -82,7 +82,7 @@ ROWS: Mapping[str, Mapping[str, Any]] = {  # the model, its joints, body and los
     },
     "osx-b": {
         "model": {"name": "osx", "preset": "b"},
-        "joints": "osx137",
+        "joints": "osx_smplx137",
         "loss": dict.fromkeys(WHOLE, 1.0),
     },
 }
