@@ -54,7 +54,7 @@ def test_what_is_off_takes_no_numbers_and_changes_nothing_else() -> None:
     few, many = drawn(Augment(), 6), drawn(Augment(soft_erasing=1, photometric=1), 6)
     for name in ("flip", "rotation_degrees", "scale", "shift", "colour", "erase"):
         np.testing.assert_array_equal(vars(few)[name], vars(many)[name])
-    assert few.before == few.after == (None,) * 6
+    assert few.before == (None,) * 6 and few.after == (None,) * 6
     assert all(after is not None and len(after.mixings) == 1 for after in many.after)
 
 

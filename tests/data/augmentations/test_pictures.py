@@ -3,6 +3,7 @@
 import io
 import pickle
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -154,8 +155,8 @@ def test_shapes_are_drawn_alike_every_time_and_are_no_two_alike() -> None:
         assert 0.1 < (one[..., 3] > 127).mean() < 1 and one[..., :3].std() > 5
 
 
-def numpy_file(things: object) -> bytes:
-    array = np.empty(len(things), object)  # type: ignore[arg-type]
+def numpy_file(things: list[Any]) -> bytes:
+    array: Any = np.empty(len(things), dtype="O")
     array[:] = things
     stream = io.BytesIO()
     np.save(stream, array, allow_pickle=True)
