@@ -168,7 +168,8 @@ class Optimizers:
     def load_state_dict(self, state: State) -> None:
         """Go on from a stored state of the same groups."""
         for kind, optimizer in self.each.items():
-            optimizer.load_state_dict(state[kind])
+            older = "param_groups" in state  # of versions that had one optimiser, one group
+            optimizer.load_state_dict(_of_one_group(state, optimizer) if older else state[kind])
             share_out_state(optimizer)
 
     def describe(self) -> str:
@@ -208,3 +209,10 @@ def _make(kind: str, found: Sequence[Share], optim: Optim) -> torch.optim.Optimi
         return torch.optim.SGD(groups, momentum=optim.momentum, fused=fused)
     make = torch.optim.AdamW if kind == "adamw" else torch.optim.Adam
     return make(groups, betas=optim.betas, fused=True)
+
+
+def _of_one_group(state: State, optimizer: torch.optim.Optimizer) -> State:
+    """State of the only optimiser of an older version -> the same, with what groups now know."""
+    (old,), (new,) = state["param_groups"], optimizer.param_groups
+    known = {name: new[name] for name in ("group", "base_lr", "scale")}
+    return {**state, "param_groups": [{**old, **known}]}

@@ -9,6 +9,7 @@ import torch
 from hpscli.errors import UsageError
 from hpscli.recipe import to_toml
 from hpscli.train import continuing, state
+from hpscli.train.optimizers import Optimizers
 from hpscli.train.schedule import Steps, count_steps
 from tests.train.labelled import small_recipe
 
@@ -76,3 +77,19 @@ def test_new_processes_have_generators_of_their_own_that_repeat() -> None:
         state.restore_random_state(own)
         drawn.append(float(torch.rand(1)))
     assert len(set(drawn)) == 3 and drawn[2] == drawn[3]
+
+
+def test_the_one_optimiser_of_an_older_version_goes_on() -> None:
+    module = torch.nn.Linear(3, 2)
+    old = torch.optim.AdamW(module.parameters(), 1e-3, fused=True)
+    module(torch.ones(1, 3)).sum().backward()
+    old.step()
+    recipe = small_recipe(RUN, optim__lr=1e-3)
+    found = Optimizers(recipe.optim, module, 1e-3)
+    found.load_state_dict(old.state_dict())
+    found.set_rates(count_steps(recipe, 1), 0)
+    (now,) = found
+    assert now.param_groups[0]["lr"] == 1e-3
+    moments = [now.state[p]["exp_avg"] for p in module.parameters()]
+    expected = [old.state[p]["exp_avg"] for p in module.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(moments, expected, strict=True))

@@ -137,6 +137,8 @@ def test_a_run_that_is_not_there_is_missing(tmp_path: Path) -> None:
 def test_a_run_goes_on_with_its_own_recipe_only(tmp_path: Path) -> None:
     recipe = small_recipe(tmp_path)
     (tmp_path / "recipe.toml").write_text(to_toml(recipe))
-    state.check_recipe(tmp_path, small_recipe(tmp_path, data__workers=7, train__keep=9))
+    state.check_recipe(
+        tmp_path, small_recipe(tmp_path, data__workers=7, train__keep=9, optim__batch=2)
+    )
     with pytest.raises(UsageError, match=r"optim\.lr: 0\.001 in the run, 0\.1 asked for"):
         state.check_recipe(tmp_path, small_recipe(tmp_path, optim__lr=0.1))
