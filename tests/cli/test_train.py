@@ -152,12 +152,13 @@ def test_a_dry_run_names_everything_that_is_in_the_way(
 ) -> None:
     shards = "data.mix.people.shards=shards/synthetic/train"
     words = [shards, "optim.global_batch=512", "model.init=nobody.pth", "model.backbone=no.pth"]
-    assert hps(["train", recipe, *words, "--dry-run"]) == 3
+    assert hps(["train", recipe, *words, "--gpus", "99", "--dry-run"]) == 3
     text = said(capsys)
     assert "shards/synthetic/train has no index.json" in text
     assert "no checkpoint 'nobody.pth'" in text
     assert "model.backbone = 'no.pth', are not there" in text
     assert "but the recipe is made for 512" in text
+    assert "--gpus 99, but this machine has" in text
 
 
 def fails(words: list[str], code: int, expected: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from hpscli.cli.training.order import Order
 
 if TYPE_CHECKING:
     from hpscli.cli.output import Output
+    from hpscli.errors import HpsError
     from hpscli.recipe import Recipe
 
 
@@ -14,7 +15,6 @@ def check_plan(
     order: Order, recipe: "Recipe", run: Path | None, world: int, output: "Output"
 ) -> list[dict[str, Any]]:
     """Say the plan of a training in this many processes; raise what is wrong -> terms of a dry run."""
-    from hpscli.errors import HpsError
     from hpscli.recipe import recipe_hash
     from hpscli.train import describing, plan
     from hpscli.train.schedule import learning_rate
@@ -30,6 +30,7 @@ def check_plan(
     asked = recipe
     if order.dry_run:  # says everything that is in the way, not the first thing
         others = plan.in_the_way(recipe, world, start=run is None, **choice)
+        others += _too_few_gpus(order)
         choice["keep_lr"] = not order.scale_lr
         bare = recipe.model.model_copy(update={"backbone": ""})
         asked = recipe.model_copy(update={"model": bare})
@@ -46,6 +47,20 @@ def check_plan(
     terms = _say_costs(recipe, output) if order.dry_run else []
     plan.refuse_missing(parts, others)
     return terms
+
+
+def _too_few_gpus(order: Order) -> "list[HpsError]":
+    """-> that this machine has not the GPUs that were asked for, if it is so."""
+    from hpscli.errors import UsageError
+    from hpscli.train.launch import check_gpus, inside_job
+
+    if not order.gpus or order.device == "cpu" or inside_job():
+        return []
+    try:
+        check_gpus(order.gpus)
+    except UsageError as error:
+        return [error]
+    return []
 
 
 def _make_people(

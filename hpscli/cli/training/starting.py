@@ -115,7 +115,7 @@ def _world(order: Order, cluster: "Cluster | None") -> int:
         return cluster.world
     if inside_job():
         return int(os.environ["WORLD_SIZE"])
-    if order.gpus and order.device != "cpu":
+    if order.gpus and order.device != "cpu" and not order.dry_run:  # that one names it among others
         check_gpus(order.gpus)
     return max(order.gpus, order.processes, 1)
 
