@@ -123,11 +123,11 @@ def test_the_adversarys_losses_in_the_loop_are_mmhuman3ds(reference: Path, tmp_p
     critic.load_state_dict(
         {key.removeprefix("disc."): value for key, value in fill_manifest(entries).items()}
     )
-    real = np.float32(golden["adv_real_body_pose"]).reshape(-1, 69)
+    real = np.asarray(golden["adv_real_body_pose"], np.float32).reshape(-1, 69)
     played = GivenPoses(
         critic,
         torch.optim.SGD(critic.parameters(), lr=0.0),  # it stays what the golden was made with
-        RealPoses(real, np.float32(golden["adv_real_betas"])),
+        RealPoses(real, np.asarray(golden["adv_real_betas"], np.float32)),
         weight=1.0,
         seed=0,
     )
@@ -207,10 +207,10 @@ class Masked(nn.Module):
 def test_a_step_of_metro_is_theirs(reference: Path, tmp_path: Path) -> None:
     method, target = "metro", "hand"
     folder = reference / "metro_graphormer"
-    golden = read_golden(folder, "goldens/train_step_dropout0.npz")
+    stored = read_golden(folder, "goldens/train_step_dropout0.npz")
     prefix = f"{method}_{target}"
     inputs = given(read_golden(folder, "goldens/losses_end_to_end.npz"), target)
-    golden = {**inputs, **metro._of(golden, prefix)}
+    golden: dict[str, Any] = {**inputs, **metro._of(stored, prefix)}
     backbone = "resnet50" if any(":backbone.0." in key for key in golden) else "hrnet_w64"
     model = filled_model(folder, f"{method}-{target}-{backbone}", OPTIONS)
     network = metro.without_dropout(in_training_format(model.module)).train()

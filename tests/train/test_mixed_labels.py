@@ -22,7 +22,7 @@ NEEDS_2D = ("2d", "joint_proj", "joint_img", "bbox")
 NEEDS_3D = ("3d", "joint_cam")
 FREE = ("camera",)  # priors, which need no label
 # model, options: the joint set that its authors train on, sets of the labels in 3D and in 2D
-CASES = {
+CASES: dict[str, tuple[str, str, dict[str, Any], str, str, str]] = {
     "hmr standard": ("hmr", "tiny", {}, "h36m17", "h36m17", "coco17"),
     "hmr spin": ("hmr", "tiny", {"losses": "spin"}, "smpl49", "h36m17", "coco17"),
     "hmr mmhuman3d": ("hmr", "tiny", {"losses": "mmhuman3d"}, "smpl54", "h36m17", "coco17"),
