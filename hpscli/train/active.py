@@ -114,27 +114,38 @@ class ActiveTerms:
 
 def active_terms(recipe: Recipe, module: nn.Module, spec: ModelSpec) -> ActiveTerms:
     """Recipe, its model (B,3,H,W) -> which terms each member teaches; the model stays as it is."""
-    weights = {name: weight for name, weight in recipe.loss.items() if weight > 0}
-    names = list(weights)
-    if (adversary := wanted(recipe)) is not None:
-        weights[TERM] = adversary.weight
+    names = [name for name, weight in recipe.loss.items() if weight > 0]
     body = load_body(spec.body, source=recipe.model.body)
     size = recipe.data.image_size or spec.input_size
     prediction = predict_once(module, size)
-    rows = []
+    tried: dict[str, Mapping[str, str]] = {}
+    for name, member in recipe.data.mix.items():
+        batch = first_people(recipe, member, size, spec) if member.weight > 0 else None
+        if batch is not None:
+            tried[name] = _tried(prediction, batch, body, spec, names)
+    return _table(recipe, tried)
+
+
+def _table(recipe: Recipe, tried: Mapping[str, Mapping[str, str]]) -> ActiveTerms:
+    """Recipe, member -> term -> why it is idle; members that are not named are not there."""
+    weights = {name: weight for name, weight in recipe.loss.items() if weight > 0}
+    critic: dict[str, str] = {}
+    if (adversary := wanted(recipe)) is not None:
+        weights[TERM] = adversary.weight
+        critic = {TERM: ""}
     members = {name: member for name, member in recipe.data.mix.items() if member.weight > 0}
     total = sum(member.weight for member in members.values())
-    for name, member in members.items():
-        batch = first_people(recipe, member, size, spec)
-        terms = {} if batch is None else _tried(prediction, batch, body, spec, names)
-        if terms and TERM in weights:
-            terms[TERM] = ""
-        rows.append(Row(name, member.weight / total, terms))
+    rows = (
+        Row(name, member.weight / total, {**tried[name], **critic} if name in tried else {})
+        for name, member in members.items()
+    )
     return ActiveTerms(weights, tuple(rows), recipe.data.joints)
 
 
 def active_terms_of(recipe: Recipe) -> ActiveTerms:
-    """Recipe -> the same, of a model made for it."""
+    """Recipe -> the same, of a model made for it; without one when nobody of its mix is there."""
+    if not any(_there(member) for member in recipe.data.mix.values() if member.weight > 0):
+        return _table(recipe, {})
     module, spec, _ = build_model(
         recipe.model.name,
         preset=recipe.model.preset,
@@ -158,6 +169,13 @@ def predict_once(module: nn.Module, size: tuple[int, int]) -> Prediction:
         part.training = training
     named = {name: value.cpu() for name, value in found.named_tensors().items()}
     return Prediction.from_named_tensors(named)
+
+
+def _there(member: Member) -> bool:
+    try:
+        return len(EvalSet(member.shards, member.limit)) > 0
+    except HpsError:
+        return False
 
 
 def first_people(
