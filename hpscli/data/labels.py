@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # They belong to the untouched picture; a turned crop has neither this box nor this world.
 OF_THE_ORIGINAL = ("box.xywh", "camera.rotation", "camera.translation")
+UNTOUCHED = "untouched."  # before `transl`: as it was before the crop was turned
 Labels = dict[str, tuple[np.ndarray, np.ndarray]]  # name -> values (B,...), present (B,)
 
 
@@ -108,6 +109,7 @@ def _move_group(stacked: dict[str, np.ndarray], moves: Moves, joints: str) -> La
             continue
         present = everyone
         if rest == "transl":
+            labels[UNTOUCHED + name] = values.astype(np.float32, copy=False), everyone
             present = upright
         elif group == "vertices":
             values = turn_points(values, moves.rotation_degrees, ~everyone)
@@ -118,6 +120,8 @@ def _move_group(stacked: dict[str, np.ndarray], moves: Moves, joints: str) -> La
         if present is not everyone:
             values = values * present.reshape(-1, *[1] * (values.ndim - 1))
         labels[name] = values.astype(np.float32, copy=False), present
+    if moves.flip.any():
+        labels |= _crossed(stacked, moves.flip)
     if "camera.intrinsics" in stacked:
         values = crop_intrinsics(stacked["camera.intrinsics"], moves)
         labels["camera.crop_intrinsics"] = values.astype(np.float32), everyone
@@ -198,6 +202,16 @@ def _pose(
     origin = values if partner == name else stacked[partner]
     mirrored = mirror_pose(origin, pose_order(name))
     return np.where(flip[:, None], mirrored, values), np.ones(len(flip), bool)
+
+
+def _crossed(stacked: Mapping[str, np.ndarray], flip: np.ndarray) -> Labels:
+    """Of people with one labelled hand or eye: in the mirror it is the other one."""
+    found: Labels = {}
+    for name, partner in MIRROR_PARTNERS.items():
+        if name in stacked and partner not in stacked:
+            mirrored = mirror_pose(stacked[name]) * flip[:, None]
+            found[partner] = mirrored.astype(np.float32), flip.copy()
+    return found
 
 
 def crop_intrinsics(intrinsics: np.ndarray, moves: Moves) -> np.ndarray:

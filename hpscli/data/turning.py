@@ -1,7 +1,8 @@
 """Rotations and mirror images of labels: 3D points, axis-angle rotations, poses.
 
-What cannot follow a mirror image is named here: meshes and facial expressions have no left-right
-permutation.
+What cannot follow a mirror image is named here: meshes have no left-right permutation. Coefficients
+of expressions have none either; they stay as they are, as OSX and Hand4Whole keep them, for most of what
+they mean is symmetric.
 """
 
 from collections.abc import Sequence
@@ -73,4 +74,4 @@ MIRROR_PARTNERS = {
     "smplx.leye_pose": "smplx.reye_pose",
     "smplx.reye_pose": "smplx.leye_pose",
 }
-LOST_BY_MIRROR = ("smplx.expression", "vertices.smpl", "vertices.smplx", "vertices.mano")
+LOST_BY_MIRROR = ("vertices.smpl", "vertices.smplx", "vertices.mano")

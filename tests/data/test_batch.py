@@ -144,22 +144,28 @@ def whole_body(number: int):
     return person(number, arrays=arrays)
 
 
-def test_a_flip_swaps_hands_and_eyes_and_drops_the_expression() -> None:
+def test_a_flip_swaps_hands_and_eyes_and_keeps_the_expression() -> None:
     sample = whole_body(4)
     changes = Changes(**{**vars(unchanged(1)), "flip": np.array([True])})
     batch = make_batch([sample], WINDOW, "smpl24", changes=changes)
     for name, other in {"left_hand_pose": "right_hand_pose", "reye_pose": "leye_pose"}.items():
         expected = mirror_pose(sample.arrays[f"smplx.{other}"][None])
         np.testing.assert_array_equal(batch.targets[f"smplx.{name}"].numpy(), expected)
-    assert batch.present["smplx.expression"].tolist() == [False]
-    assert batch.targets["smplx.expression"].abs().sum() == 0
+    assert batch.present["smplx.expression"].tolist() == [True]
+    kept = batch.targets["smplx.expression"][0].numpy()
+    np.testing.assert_array_equal(kept, sample.arrays["smplx.expression"])
 
 
-def test_a_hand_pose_whose_partner_is_unknown_is_absent_after_a_flip() -> None:
-    arrays = {"smplx.left_hand_pose": np.ones(45, np.float32)}
+def test_one_labelled_hand_is_the_other_one_after_a_flip() -> None:
+    pose = np.arange(45, dtype=np.float32)
+    arrays = {"smplx.left_hand_pose": pose}
     changes = Changes(**{**vars(unchanged(2)), "flip": np.array([True, False])})
     batch = make_batch([person(1, arrays=arrays)] * 2, WINDOW, "smpl24", changes=changes)
     assert batch.present["smplx.left_hand_pose"].tolist() == [False, True]
+    assert batch.present["smplx.right_hand_pose"].tolist() == [True, False]
+    mirrored = batch.targets["smplx.right_hand_pose"]
+    np.testing.assert_array_equal(mirrored[0].numpy(), mirror_pose(pose[None])[0])
+    assert not mirrored[1].any() and not batch.targets["smplx.left_hand_pose"][0].any()
 
 
 def test_translation_is_dropped_where_it_no_longer_holds() -> None:
@@ -173,6 +179,8 @@ def test_translation_is_dropped_where_it_no_longer_holds() -> None:
     batch = make_batch([person(1)] * 3, WINDOW, "smpl24", changes=changes)
     assert batch.present["smpl.transl"].tolist() == [True, False, False]
     assert batch.targets["smpl.transl"][1:].abs().sum() == 0
+    assert batch.present["untouched.smpl.transl"].all()
+    assert (batch.targets["untouched.smpl.transl"] == torch.tensor([0.0, 0.0, 3.0])).all()
 
 
 def hand(side: str):

@@ -4,8 +4,8 @@
 of them, so that a person at a place of an epoch looks the same whoever prepares it. Labels follow
 exactly: 2D points by the crop's affine, 3D by the same rotation and mirror about the camera's z axis,
 poses by names of joints. What cannot follow is dropped for that person: `transl` (it would need the
-body), mesh vertices and `expression` under a mirror (no left-right permutation). What erases or hides
-changes no label.
+body; `untouched.*.transl` is for who has it), mesh vertices under a mirror (no left-right permutation).
+What erases or hides changes no label.
 """
 
 import random

@@ -25,6 +25,7 @@ from hps_models.osx.geometry import (
 from hps_models.osx.mesh import part_relative
 from hpscli.body.joints import conversion_index, convert
 from hpscli.body.layer import PARAMETERS, Body, matrices
+from hpscli.data.labels import UNTOUCHED
 from hpscli.records import Batch
 
 JOINTS = FACE.stop
@@ -33,6 +34,8 @@ POSE_NUMBERS = 159
 BOX_PARTS = (LEFT_HAND, RIGHT_HAND, FACE)
 BOX_GROWTH = 1.2  # of the extent of a part's 2D joints: AGORA's converter, SPEC 7.1
 BOX_JOINTS = 2  # fewer seen joints have no extent
+BODY_LABELS = ("global_orient", "body_pose", "betas")
+EXTREME = 3.0  # a shape with a coefficient beyond becomes the mean shape, its joints stay
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +184,10 @@ def _parameters(batch: Batch, body: Body) -> dict[str, Tensor]:
     for ours, name in (("betas", "betas"), ("expression", "expression")):
         if (value := batch.targets.get(f"smplx.{name}")) is not None:
             present = batch.present[f"smplx.{name}"].to(value.dtype)
-            found |= {ours: value[:, :10] * present[:, None], f"{ours}_valid": present}
+            value = value[:, :10]
+            if name == "betas":
+                value = value * (value.abs() <= EXTREME).all(dim=1, keepdim=True)
+            found |= {ours: value * present[:, None], f"{ours}_valid": present}
     return found
 
 
@@ -208,29 +214,59 @@ def _boxes(image: Tensor, seen: Tensor) -> dict[str, Tensor]:
 
 
 def _body_joints(found: Targets, batch: Batch, body: Body) -> dict[str, Tensor]:
-    """Joints of the annotated SMPL-X; in the picture only when it says where the body stands."""
+    """Joints of the annotated SMPL-X; in the picture only when it says where the body stands.
+
+    Hands that are not annotated, and a face without jaw or expression, have no joints; the body has.
+    """
     names = (*PARAMETERS["smplx"], "betas", "expression")
     given = {n: batch.targets[f"smplx.{n}"] for n in names if f"smplx.{n}" in batch.targets}
-    if any(name not in given for name in ("global_orient", "body_pose", "betas")):
+    if any(name not in given for name in BODY_LABELS):
         return {}
-    present = torch.stack([batch.present[f"smplx.{name}"] for name in given]).all(dim=0)
-    whole = present.to(found.pose.dtype)[:, None, None]
+    valid = _annotated_joints(batch)
     with torch.no_grad():
         rotations = matrices(given)
         vertices, joints = body(rotations)
         package = body.regress(vertices, PACKAGE_SET, joints=joints, parameters=rotations)
     points = package[:, conversion_index(PACKAGE_SET, JOINT_SET).tolist()]
     metres = part_relative(points)
-    result = {"body_metres": metres * whole, "body_valid": whole.expand(-1, JOINTS, 1)}
-    place = batch.targets.get("smplx.transl")
+    result = {"body_metres": metres * valid, "body_valid": valid}
+    place = batch.targets.get(UNTOUCHED + "smplx.transl")
     lens = batch.targets.get("camera.crop_intrinsics")
     if place is None or lens is None:
         return result
-    placed = points + place[:, None]
+    pelvis = joints[:, :1]  # where a body's rotation leaves it
+    placed = points - pelvis + (pelvis + place[:, None]) @ turns(batch).mT
     window = place.new_tensor([batch.image.shape[-1], batch.image.shape[-2]])
     pixels = (placed @ lens.mT)[..., :2] / placed[..., 2:]
     cells = pixels / window * place.new_tensor([PICTURE[1], PICTURE[0]]) / CELL_PX
     image = torch.cat([cells, depth_cells(metres)], dim=2)
-    there = (batch.present["smplx.transl"] & batch.present["camera.crop_intrinsics"])[:, None, None]
-    seen = whole * there * inside(image)
+    there = batch.present[UNTOUCHED + "smplx.transl"] & batch.present["camera.crop_intrinsics"]
+    seen = valid * there.to(valid.dtype)[:, None, None] * inside(image)
     return result | {"body_image": torch.where(seen > 0, image, 0.0), "body_seen": seen}
+
+
+def _annotated_joints(batch: Batch) -> Tensor:
+    """-> joints (B,137,1) of the annotated SMPL-X: 1 where what moves them is annotated."""
+
+    def has(*names: str) -> Tensor:
+        every = torch.zeros(len(batch), dtype=torch.bool, device=batch.image.device)
+        kept = [batch.present.get(f"smplx.{name}", every) for name in names]
+        return torch.stack(kept).bool().all(dim=0).to(torch.float32)[:, None, None]
+
+    valid = has(*BODY_LABELS).repeat(1, JOINTS, 1)
+    for part, wanted in (
+        (LEFT_HAND, ("left_hand_pose",)),
+        (RIGHT_HAND, ("right_hand_pose",)),
+        (FACE, ("jaw_pose", "expression")),
+    ):
+        valid[:, part] *= has(*wanted)
+    return valid
+
+
+def turns(batch: Batch) -> Tensor:
+    """-> (B,3,3): what points of the original camera were multiplied by, a rotation about z and a mirror."""
+    flat = batch.affine[:, :, :2].float()
+    flat = flat / flat.det().abs().sqrt()[:, None, None]
+    turned = torch.eye(3, device=flat.device).repeat(len(flat), 1, 1)
+    turned[:, :2, :2] = flat
+    return turned

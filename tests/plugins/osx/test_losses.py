@@ -2,20 +2,25 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from hps_models.osx.geometry import JOINT_SET, LEFT_HAND
+from hps_models.osx.geometry import FACE, JOINT_SET, LEFT_HAND, RIGHT_HAND
 from hps_models.osx.losses import TERMS, masked, osx_losses
 from hps_models.osx.mesh import part_relative
 from hps_models.osx.targets import Targets, depth_cells, from_batch, part_roots
 from hpscli.body.joints import conversion_index
 from hpscli.body.layer import COEFFICIENTS, PARAMETERS, Body, load_body, matrices
+from hpscli.data.augmentations.changes import unchanged
+from hpscli.data.batch import make_batch
 from hpscli.errors import UsageError
 from hpscli.nn.checkpoints import build_model
 from hpscli.records import Batch
+from tests.data.people import person
 
+ASIDE = [81, 114]  # points of nose and lip that the free body has beside its plane of symmetry
 EVERYTHING = [name for name in TERMS if name != "joint_proj_camera"]
 
 
@@ -38,6 +43,7 @@ def people(body: Body, count: int = 2) -> Batch:
     points = package[:, conversion_index("smplx144", JOINT_SET).tolist()]
     place = torch.tensor([[0.05, 0.3, 30.0]] * count)
     targets["smplx.transl"] = place
+    targets["untouched.smplx.transl"] = place
     lens = torch.tensor([[10000.0, 0.0, 192.0], [0.0, 10000.0, 256.0], [0.0, 0.0, 1.0]])
     targets["camera.crop_intrinsics"] = lens.expand(count, 3, 3).clone()
     placed = points + place[:, None]
@@ -68,6 +74,64 @@ def test_annotated_joints_and_those_of_the_fitted_body_agree(body: Body) -> None
     assert seen.float().mean() > 0.5
     difference = (targets.joint_image - targets.body_image).abs() * seen
     assert difference.max() < 1e-2
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_joints_of_the_fitted_body_follow_a_turned_and_mirrored_picture(
+    body: Body, flip: bool
+) -> None:
+    upright = people(body)
+    pixels = (upright.targets[f"keypoints2d.{JOINT_SET}"][..., :2] + 1) * torch.tensor(
+        [192.0, 256.0]
+    )
+    arrays = {
+        name: values[0].numpy()
+        for name, values in upright.targets.items()
+        if name.startswith(("smplx.", "keypoints3d."))
+    } | {
+        f"keypoints2d.{JOINT_SET}": np.concatenate([pixels[0], np.ones((137, 1))], axis=1),
+        "camera.intrinsics": upright.targets["camera.crop_intrinsics"][0].numpy(),
+        "box.center": np.array([192.0, 256.0]),
+        "box.size": np.array([384.0]),
+    }
+    arrays = {name: np.float32(values) for name, values in arrays.items()}
+    changes = replace(
+        unchanged(1),
+        flip=np.array([flip]),
+        rotation_degrees=np.array([25.0]),
+        scale=np.array([1.2]),
+    )
+    batch = make_batch([person(1, arrays=arrays)], (512, 384), JOINT_SET, changes=changes)
+    targets = from_batch(batch, body)
+    assert targets.body_valid.all() and targets.expression_valid.all()
+    even = torch.ones(137, 1)
+    even[ASIDE] = 0
+    assert ((targets.joint_metres - targets.body_metres).abs() * even).max() < 0.002
+    seen = (targets.joint_seen * targets.body_seen * even) > 0
+    assert seen.float().mean() > 0.5
+    assert ((targets.joint_image - targets.body_image).abs() * seen)[..., :2].max() < 0.02
+
+
+def test_a_body_without_hands_and_face_has_joints_where_it_has_labels(body: Body) -> None:
+    batch = people(body)
+    batch.present["smplx.left_hand_pose"] = torch.tensor([False, True])
+    batch.present["smplx.jaw_pose"] = torch.tensor([True, False])
+    targets = from_batch(batch, body)
+    assert targets.body_valid[:, : LEFT_HAND.start].all()
+    parts = (LEFT_HAND, RIGHT_HAND, FACE)
+    assert [[bool(targets.body_valid[n, part].all()) for part in parts] for n in (0, 1)] == [
+        [False, True, True],
+        [True, True, False],
+    ]
+    assert not targets.body_seen[0, LEFT_HAND].any() and not targets.body_metres[1, FACE].any()
+
+
+def test_a_shape_far_from_the_mean_is_the_mean_and_its_joints_stay(body: Body) -> None:
+    batch = people(body)
+    batch.targets["smplx.betas"][0, 3] = 3.5
+    targets = from_batch(batch, body)
+    assert not targets.betas[0].any() and targets.betas[1].any() and targets.betas_valid.all()
+    assert targets.body_valid.all()
 
 
 def test_hands_are_from_their_wrists_and_the_root_of_a_part_lies_at_half_depth(body: Body) -> None:
