@@ -1,6 +1,6 @@
 """The pages for those who come from another project, or submit: every command of ours is run.
 
-What needs licensed data is run with --dry-run. Where people in pictures are predicted, small models of
+What needs licensed data is run with --dry-run; of a training it must say how each of its data is made. Where people in pictures are predicted, small models of
 ours stand in for the released files.
 """
 
@@ -20,65 +20,41 @@ from hpscli.body.layer import load_body
 from hpscli.cli.app import load_command, run
 from hpscli.nn.checkpoints import build_model, save_checkpoint
 from hpscli.nn.files import CheckpointInfo
+from hpscli.recipe import Recipe, load_recipe
 from hpscli.records import PredictionSet
 from hpscli.run.prediction_files import write_predictions
+from hpscli.train import memory
+from hpscli.train.plan import select_as_published, selection
+from hpscli.train.recipes.naming import problems
+from tests.docs.theirs import THEIRS
 from tests.nn.stick_family import authors_file, installed
 
 HOWTO = Path(__file__).parents[2] / "docs" / "howto"
 PAGES = [*sorted(HOWTO.glob("coming-from-*.md")), HOWTO / "submit.md"]
 DRY = ("eval", "export-preds", "prepare", "train")
-SLOW = ("predict", "flops", "train", "models")
+SLOW = ("predict", "flops", "models")
 FORMS = {  # what stands for a word in capitals, by command
     "predict": {"IMAGE": "photo.jpg"},
     "prepare": {"NAME": "3dpw", "DIR": "photos"},
     "models": {"FILE": "released.bin"},
     "export-preds": {"NAME": "freihand"},
     "eval": {"NAME": "3dpw", "FILE": "predictions.npz"},
+    "train": {"RECIPE": "tiny"},
 }
 WEIGHTS = (".bin", ".pth", ".tar", ".ckpt")
 PICTURES = (".jpg", ".png")
 FOLDERS = ("photos", "samples/human-body", "samples/hand", "demo/human-body", "demo/hand")
-# Commands and flags of their documents that must be answered on the page.
-THEIRS = {
-    "metro": (
-        "run_metro_bodymesh.py run_hand_inference.py end2end_inference_bodymesh.py "
-        "end2end_inference_handmesh.py --val_yaml --arch --num_workers --per_gpu_eval_batch_size "
-        "--num_hidden_layers --num_attention_heads --input_feat_dim --hidden_feat_dim "
-        "--run_eval_only --resume_checkpoint --model_path --multiscale_inference "
-        "--image_file_or_path --nproc_per_node"
-    ),
-    "graphormer": (
-        "run_gphmer_bodymesh.py run_hand_multiscale.py run_gphmer_bodymesh_inference.py "
-        "run_gphmer_handmesh_inference.py --val_yaml --arch --num_workers "
-        "--per_gpu_eval_batch_size --num_hidden_layers --num_attention_heads --input_feat_dim "
-        "--hidden_feat_dim --run_eval_only --resume_checkpoint --multiscale_inference "
-        "--model_path --image_file_or_path --nproc_per_node --which_gcn --mesh_type"
-    ),
-    "fastmetro": (
-        "run_fastmetro_bodymesh.py run_fastmetro_handmesh.py end2end_inference_bodymesh.py "
-        "end2end_inference_handmesh.py --val_yaml --arch --model_name --num_workers "
-        "--per_gpu_eval_batch_size --run_evaluation --resume_checkpoint --output_dir "
-        "--use_smpl_param_regressor --run_eval_and_visualize --visualize_multi_view "
-        "--use_opendr_renderer --image_file_or_path --nproc_per_node"
-    ),
-    "hmr-benchmarks": (
-        "tools/test.py tools/slurm_test.sh tools/dist_test.sh tools/get_flops.py "
-        "demo/estimate_smpl.py --work-dir --out --metrics --gpu_collect --tmpdir --cfg-options "
-        "--eval-options --launcher --local_rank --device --shape --size-divisor "
-        "--single_person_demo --multi_person_demo --det_config --det_checkpoint --det_cat_id "
-        "--tracking_config --body_model_dir --input_path --output --show_path --render_choice "
-        "--palette --bbox_thr --draw_bbox --smooth_type --speed_up_type --focal_length"
-    ),
-    "osx": (
-        "test.py demo.py slurm_test.sh --gpu --exp_name --test_batch_size --encoder_setting "
-        "--decoder_setting --model_type --testset --agora_benchmark --pretrained_model_path "
-        "--img_path --output_folder JOB_NAME NUM_GPU TRAIN_OUTPUT_DIR CKPT_ID"
-    ),
-    "mp2022": (
-        "scripts/main.py --cfg configs/baseline_test.yaml TRAINING.PRETRAINED_LIT --fdr "
-        "test_pred_joints.csv"
-    ),
+# A recipe of each page, which its settings (`optim.lr=1e-4`) are tried on.
+RECIPES = {
+    "metro": "metro_h36m",
+    "graphormer": "graphormer_h36m",
+    "fastmetro": "fastmetro_smpl_h36m",
+    "hmr-benchmarks": "hmr/hmr_3dpw",
+    "osx": "osx/setting1_l",
+    "mp2022": "mp2022",
 }
+BATCH = ("optim.batch=", "optim.accumulate=", "optim.global_batch=")  # looked at with the GPUs
+SETTING = re.compile(r"^\w+(\.\w+)+=")
 
 
 def lines_of(page: Path) -> list[str]:
@@ -157,10 +133,31 @@ def here(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     assert set(place.rglob("*.zip")) == before  # a dry run writes nothing
 
 
+def recipe_of(words: list[str]) -> Recipe:
+    """["train", "metro_h36m", "optim.lr=1e-4", ...] -> the recipe with its changes."""
+    return load_recipe(words[1], [word for word in words if SETTING.match(word)])
+
+
+def needed_by(words: list[str]) -> list[str]:
+    """What a dry run of this training must say where nothing is: the command for each of its data."""
+    if "--resume" in words:
+        return ["no run folder"]
+    recipe = recipe_of(words)
+    if "--as-published" in words:
+        recipe = select_as_published(recipe)
+    parts = [member for member in recipe.data.mix.values() if member.weight > 0]
+    parts += [] if "--no-validate" in words else filter(None, [selection(recipe)])
+    parts += [recipe.export] if recipe.export else []
+    assert all(part.prepare for part in parts)
+    return [f"hps prepare {part.prepare} --out {part.shards}" for part in parts]
+
+
 @pytest.mark.parametrize(("page", "line"), CASES)
 def test_a_line_of_ours_runs(
     page: Path, line: str, here: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    costs = {"parameters": 0.0, "megabytes": 0.0}  # seconds for each network; measured below
+    monkeypatch.setattr(memory, "measure", lambda recipe: costs)
     words = shlex.split(line)[1:]
     words = [FORMS.get(words[0], {}).get(word, word) for word in words]
     if words[0] == "predict":
@@ -173,17 +170,67 @@ def test_a_line_of_ours_runs(
     said = capsys.readouterr()
     if "--check" in words:  # such a file is not here: one message
         assert code == 3 and "there is no file" in said.err
-    elif words[0] in ("prepare", "train"):  # names and options were accepted; the data are not here
+    elif words[0] == "train":
+        assert code == 3
+        for part in needed_by(words):
+            assert part in said.err
+        assert "the global batch is" not in said.err  # as many GPUs as the recipe is made for
+    elif words[0] == "prepare":  # names and options were accepted; the data are not here
         assert code in (0, 3), said.err
     else:
         assert code == 0, said.err
+
+
+@pytest.mark.slow
+def test_a_dry_run_of_a_training_tells_its_size_too(here: Path, capsys) -> None:
+    assert run(["train", "mp2022", "--dry-run"]) == 3
+    told = capsys.readouterr().err
+    assert "32.86 M parameters" in told
+    assert re.search(r"about \d{4,} MB a process", told)
+
+
+CHANGED = [
+    line
+    for line in dict.fromkeys(line for page in PAGES for line in lines_of(page))
+    if line.startswith("hps train ") and any(SETTING.match(word) for word in line.split())
+]
+
+
+@pytest.mark.parametrize("line", CHANGED)
+def test_a_training_that_changes_a_recipe_names_only_what_exists(line: str) -> None:
+    words = [word for word in shlex.split(line)[1:] if not word.startswith(BATCH)]
+    assert not problems(recipe_of(words))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_settings_of_ours_exist(name: str) -> None:
+    """Column two again: every `key=value` is one of a recipe of that page."""
+    text = (HOWTO / f"coming-from-{name}.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^\| .+? \| (.*?) \|", text, re.MULTILINE)
+    spans = [span for cell in cells for span in re.findall(r"`([^`]+)`", cell)]
+    settings = [span for span in spans if SETTING.match(span)]
+    assert len(settings) > 9
+    wrong = {word: problems(load_recipe(RECIPES[name], [word])) for word in settings}
+    assert not {word: found for word, found in wrong.items() if found}
+
+
+def test_the_rule_for_names_of_recipes_is_true() -> None:
+    """Examples: `datasets/resnet50_hmr_eft_coco.py`: `hps train hmr/datasets/eft_coco`."""
+    text = (HOWTO / "coming-from-hmr-benchmarks.md").read_text(encoding="utf-8")
+    examples = re.findall(r"`(\S+\.py)`: `hps train (\S+)", text)
+    assert len(examples) > 6
+    for config, recipe in examples:
+        assert load_recipe(recipe).about.source.endswith(f"configs/{config}")
 
 
 @pytest.mark.parametrize("name", THEIRS)
 def test_every_command_and_flag_of_theirs_is_answered(name: str) -> None:
     text = (HOWTO / f"coming-from-{name}.md").read_text(encoding="utf-8")
     spans = " ".join(re.findall(r"`([^`]+)`", text))
-    missing = [word for word in THEIRS[name].split() if word not in spans]
+    asked = THEIRS[name].split()
+    missing = [
+        word for word in asked if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", spans)
+    ]
     assert not missing
 
 
