@@ -64,6 +64,7 @@ class Augment(Section):
     erase: float = Field(0.0, ge=0, le=1)  # a rectangle of one colour
     photometric: float = Field(0.0, ge=0, le=1)  # brightness, contrast, saturation, hue
     crop: float = Field(0.0, ge=0, le=1)  # a part of the box, cut in height
+    body_part: float = Field(0.0, ge=0, le=1)  # the box of a part of the body: head, arm, legs ...
     hard_erasing: float = Field(0.0, ge=0, le=1)  # noise in a rectangle of the box
     soft_erasing: float = Field(0.0, ge=0, le=1)  # noise mixed into a rectangle
     self_mixing: float = Field(0.0, ge=0, le=1)  # another part of the picture mixed in

@@ -242,7 +242,15 @@ def facts_of_recipe(recipe: Recipe) -> Facts:
         **{
             name: value
             for name, value in recipe.augment.model_dump().items()
-            if name not in ("rotation_chance", "shift", "erase", "occluders_file", "truncation")
+            if name
+            not in (
+                "rotation_chance",
+                "shift",
+                "erase",
+                "occluders_file",
+                "truncation",
+                "body_part",
+            )
         },
     }
 

@@ -312,7 +312,14 @@ def test_hmr2_is_trained_as_its_specification_says() -> None:
     assert recipe.train.dtype == "fp16"
     assert {name: member.weight for name, member in recipe.data.mix.items()} == HMR2_SHARES
     assert recipe.adversary is not None
-    assert recipe.adversary.weight == 0.0005
+    learner = recipe.adversary
+    assert (learner.weight, learner.name, learner.lr) == (0.0005, "adamw", 1e-5)
+    assert learner.weight_decay == 1e-4
+    # 4D-Humans 6ec7965, configs_hydra/experiment/default.yaml; extreme crops for one in ten
+    augment = recipe.augment
+    assert (augment.scale, augment.rotation_degrees, augment.rotation_chance) == (0.3, 30, 0.6)
+    assert (augment.colour, augment.shift, augment.flip) == (0.2, 0.02, 0.5)
+    assert (augment.body_part, augment.truncation) == (0.1, 0)
 
 
 def test_the_budget_of_hmr2_is_what_its_comment_reckons() -> None:

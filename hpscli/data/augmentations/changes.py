@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpscli.data.augmentations import Draws
+from hpscli.data.augmentations.body_parts import draw_body_part
 from hpscli.data.augmentations.boxes import draw_random_crop, draw_truncation
 from hpscli.data.augmentations.pictures import After, Before, draw_after, draw_before
 from hpscli.errors import UsageError, did_you_mean
@@ -81,7 +82,7 @@ def draw(
     for row in rare:
         draws = _both(generators[row])
         center, size_px = _box(samples[row])
-        center, size_px = _cut(draws, rows[row], center, size_px, changes, row)
+        center, size_px = _cut(draws, rows[row], samples[row], center, size_px)
         placed = center + changes.shift[row] * size_px, size_px * crop_scale * changes.scale[row]
         before[row] = draw_before(draws, rows[row], samples[row], *placed)
         after[row] = draw_after(draws, rows[row], window)
@@ -121,6 +122,7 @@ def _normal(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 MORE = (  # settings that take more numbers, or none when they are 0
+    "body_part",
     "crop",
     "truncation",
     "photometric",
@@ -152,12 +154,13 @@ def _box(sample: Sample) -> tuple[np.ndarray, float]:
 def _cut(
     draws: Draws,
     settings: Augment,
+    sample: Sample,
     center: np.ndarray,
     size_px: float,
-    changes: Changes,
-    row: int,
 ) -> tuple[np.ndarray, float]:
-    """-> the box after random crop and truncation."""
+    """-> the box after the choice of a part of the body, random crop and truncation."""
+    if chance := settings.body_part:
+        center, size_px = draw_body_part(draws, sample, center, size_px, probability=chance)
     if settings.crop:
         center, size_px = draw_random_crop(draws, tuple(center), size_px, probability=settings.crop)
     if settings.truncation:
