@@ -7,7 +7,7 @@ optimiser are in the saved state, so a continued run repeats the unbroken one ex
 
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from hpscli.recipe import Recipe
 from hpscli.records import Batch, Prediction
 from hpscli.registry import resolve
 from hpscli.train.adversary import TERM
+from hpscli.train.claim import claimed
 from hpscli.train.curves import draw_curves
 from hpscli.train.finishing import export_at_end
 from hpscli.train.freezing import learning_mode
@@ -54,12 +55,21 @@ def train(
     that comes of it says so.
     """
     recipe = select_as_published(recipe) if as_published else recipe
-    with open_processes(recipe, out, device, tracker) as processes, stop_signals() as stop:
-        check_recipe(recipe, processes.world, keep_lr=keep_lr, scale_lr=scale_lr)
+    with (
+        open_processes(recipe, out, device, tracker) as processes,
+        stop_signals() as stop,
+        ExitStack() as held,
+    ):
+        keep = keep_lr or resume  # a run has chosen; what is new is judged by its state
+        check_recipe(recipe, processes.world, keep_lr=keep, scale_lr=scale_lr)
         own = 0 if recipe.train.epoch_samples else own_epoch(recipe)
         steps = count_steps(recipe, processes.world, own)
-        rate = learning_rate(recipe, steps, keep=keep_lr, scale=scale_lr)
+        rate = learning_rate(recipe, steps, keep=keep, scale=scale_lr)
+        if resume:
+            held.enter_context(claimed(processes, say))
         job = start(recipe, processes, steps, rate, resume, say)
+        if not resume:  # only now is there a folder
+            held.enter_context(claimed(processes, say))
         validate = validate and selection(recipe) is not None
         if resume and not restore(job, keep_lr=keep_lr, scale_lr=scale_lr):
             end_epoch(job, validate)

@@ -25,6 +25,7 @@ from hpscli.nn.files import FIX, CheckpointInfo, read_info, read_tensors
 from hpscli.nn.files import save_checkpoint as write_weights
 from hpscli.nn.sources import FOLDER, find_run, numbered, step_file
 from hpscli.recipe import Recipe, validated
+from hpscli.train.claim import in_use, in_use_error
 
 SCHEMA = "hps/state/1"
 SHOWN_KEYS = 5
@@ -146,6 +147,8 @@ def clear_unsaved(run: Path) -> None:
     """Remove what a run left that was stopped before its first whole checkpoint; nothing else."""
     if not (run / "recipe.toml").is_file() or whole(run):
         return
+    if in_use(run):
+        raise in_use_error(run)
     for name in (FOLDER, "trackers", "samples"):
         shutil.rmtree(run / name, ignore_errors=True)
     for name in ("log.txt", "log.jsonl", "environment.json", "recipe.toml"):

@@ -79,6 +79,18 @@ def test_a_run_leaves_what_its_folder_promises(people: Path, others: Path, tmp_p
     assert load_model(f"{run}@last").info.step == 8
 
 
+def test_a_run_with_a_batch_of_its_own_goes_on_without_saying_so_again(
+    people: Path, tmp_path: Path
+) -> None:
+    recipe = small_recipe(people, optim__global_batch=99, train__epochs=1)
+    with pytest.raises(UsageError, match="made for 99"):
+        train(recipe, tmp_path / "run")
+    run = train(recipe, tmp_path / "run", keep_lr=True)
+    assert train(recipe, run, resume=True) == run
+    with pytest.raises(UsageError, match="samples a step"):
+        train(small_recipe(people, optim__global_batch=99, optim__batch=3), run, resume=True)
+
+
 def test_a_run_without_validation_needs_none_of_its_people(people: Path, tmp_path: Path) -> None:
     recipe = small_recipe(people, tmp_path / "nowhere", train__overlays=2, train__epochs=1)
     run = train(recipe, tmp_path / "run", validate=False)

@@ -25,7 +25,8 @@ def check_plan(
         check_tracker(order.tracker)
     if run is not None:
         check_same(run, recipe)
-    choice = {"keep_lr": order.keep_lr, "scale_lr": order.scale_lr}
+    # a run that goes on has chosen its rate; another batch than its own is judged by its state
+    choice = {"keep_lr": order.keep_lr or run is not None, "scale_lr": order.scale_lr}
     others: list[HpsError] = []
     asked = recipe
     if order.dry_run:  # says everything that is in the way, not the first thing
