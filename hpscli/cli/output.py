@@ -1,10 +1,13 @@
 """What commands print: the result on stdout (a table, or one JSON document), the story on stderr."""
 
 import json
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -19,9 +22,21 @@ CropOption = Annotated[
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print no story on stderr.")]
 
 T = TypeVar("T")
+INSIDE: ContextVar[bool] = ContextVar("a command runs inside another", default=False)
 LOG_SECONDS = 30.0
 LOG_SHARE = 0.05
 PACE_SECONDS = 1.0  # a rate over less than this is noise
+LEAST_ROOM = 40  # columns; a narrower terminal breaks lines itself
+
+
+@contextmanager
+def said_by_caller() -> Iterator[None]:
+    """While a command runs inside another, only the outer one says what to type next."""
+    token = INSIDE.set(True)
+    try:
+        yield
+    finally:
+        INSIDE.reset(token)
 
 
 @dataclass(frozen=True)
@@ -37,8 +52,9 @@ class Output:
             print(f"{label:<11} {text}".rstrip(), file=sys.stderr, flush=True)
 
     def next(self, command: str) -> None:
-        """The command that most people type after this one."""
-        self.say("next", command)
+        """The command that most people type after this one; of a command inside another, nothing."""
+        if not INSIDE.get():
+            self.say("next", command)
 
     def result(self, schema: str, document: Mapping[str, Any], draw: Callable[[], None]) -> None:
         """Print the result: as JSON {"schema": "hps/<schema>/1", ...}, or drawn for people."""
@@ -88,11 +104,16 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str =
 
 
 def pairs(rows: Iterable[tuple[str, object]]) -> None:
-    """Draw `name  value` lines on stdout."""
+    """Draw `name  value` lines on stdout; a terminal gets long values in several lines, below each other."""
     rows = list(rows)
     width = max((len(name) for name, _ in rows), default=0)
+    room = shutil.get_terminal_size().columns - width - 2 if sys.stdout.isatty() else 0
     for name, value in rows:
-        print(f"{name:<{width}}  {_cell(value)}".rstrip())
+        lines = [_cell(value)]
+        if room >= LEAST_ROOM:
+            lines = textwrap.wrap(lines[0], room, break_long_words=False, break_on_hyphens=False)
+        for number, line in enumerate(lines or [""]):
+            print(f"{'' if number else name:<{width}}  {line}".rstrip())
 
 
 def size_text(size_bytes: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hpscli.errors import UsageError, did_you_mean
-from hpscli.hooks import ModelSpec
+from hpscli.hooks import ModelSpec, Start
 from hpscli.registry import get_registry, resolve
 
 # What may stand after the = of an option that is on or off; nothing is on.
@@ -28,6 +28,14 @@ def complete_options(spec: ModelSpec, preset: str, options: Mapping[str, Any]) -
             kind = type(spec.defaults[key]).__name__
             raise UsageError(f"model.options.{key} = {value!r} is not of type {kind}.")
     return {**spec.defaults, **(spec.presets[preset] if preset else {}), **options}
+
+
+def published_start(spec: ModelSpec, options: Mapping[str, Any]) -> Start | None:
+    """Model, complete options -> what its authors started this backbone from, if it is known."""
+    for start in spec.starts:
+        if all(options.get(name) == value for name, value in start.options.items()):
+            return start
+    return None
 
 
 def typed_options(spec: ModelSpec, words: Mapping[str, str]) -> dict[str, Any]:

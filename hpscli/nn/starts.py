@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from hpscli.hooks import ModelSpec, Start
 from hpscli.nn.files import is_ours, read_info, read_tensors
 from hpscli.nn.foreign import Foreign, open_foreign, recognise
 from hpscli.nn.layouts import counted
+from hpscli.nn.options import published_start
 from hpscli.nn.sources import find_checkpoint
 from hpscli.registry import get_registry
 
@@ -20,14 +22,6 @@ WRAPPERS = ("", "module.", "backbone.", "module.backbone.", "model.")
 UNUSED = re.compile(r"\.num_batches_tracked$")  # a count that old files lack and nothing reads
 SHOWN_KEYS = 3
 Download = Callable[[str], Mapping[str, Tensor]]
-
-
-def published_start(spec: ModelSpec, options: Mapping[str, Any]) -> Start | None:
-    """Model, complete options -> what its authors started this backbone from, if it is known."""
-    for start in spec.starts:
-        if all(options.get(name) == value for name, value in start.options.items()):
-            return start
-    return None
 
 
 def check_backbone(spec: ModelSpec, options: Mapping[str, Any], source: str) -> None:
@@ -42,8 +36,9 @@ def check_backbone(spec: ModelSpec, options: Mapping[str, Any], source: str) -> 
             raise MissingError(
                 f"the weights of the backbone, model.backbone = '{source}', are not there.",
                 bring(start)
-                if start
-                else "Another file: model.backbone=FILE, none: model.backbone=",
+                if start and start.file == PurePath(source).name
+                else "Put the file there, or take another: model.backbone=FILE\n"
+                "or start the backbone at random: model.backbone=",
             ) from None
 
 

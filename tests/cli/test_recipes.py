@@ -90,6 +90,21 @@ def test_show_says_what_is_missing_and_what_to_type(
     assert "next        hps prepare" in shown.err
 
 
+def test_show_names_the_weights_that_the_authors_started_from(
+    empty: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(["recipes", "show", "graphormer_h36m"]) == 0
+    shown = capsys.readouterr().out
+    assert "imagenet hrnet_w64.ms_in1k" in shown
+    assert "hrnetv2_w64_imagenet_pretrained.pth, github.com/HRNet" in shown
+    assert run(["recipes", "show", "osx/setting1_l"]) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    place = lines.index("data/checkpoints/osx_vit_l.pth  MISSING, for the start of the backbone")
+    assert "any ViTPose-L of COCO" in lines[place + 1]
+    assert run(["recipes", "show", "fastmetro/s_resnet50_freihand"]) == 0
+    assert "nothing was published for this training" in capsys.readouterr().out
+
+
 def test_show_of_what_can_start_ends_with_train(empty: Path, capsys: pytest.CaptureFixture) -> None:
     assert run(["recipes", "show", "tiny", "optim.lr=1e-3"]) == 0
     shown = capsys.readouterr()

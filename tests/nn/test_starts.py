@@ -13,8 +13,8 @@ from hpscli.errors import InvalidData, MissingError, UsageError
 from hpscli.hooks import ModelSpec
 from hpscli.nn.checkpoints import build_model
 from hpscli.nn.files import CheckpointInfo, save_checkpoint
-from hpscli.nn.options import complete_options
-from hpscli.nn.starts import check_backbone, from_library, published_start, start_backbone
+from hpscli.nn.options import complete_options, published_start
+from hpscli.nn.starts import check_backbone, from_library, start_backbone
 from hpscli.registry import get_registry
 
 

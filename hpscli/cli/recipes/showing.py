@@ -135,12 +135,11 @@ def _licence(recipe: "Recipe", data: "Sequence[DataNeed]") -> str:
 
 def _draw_data(recipe: "Recipe", data: "Sequence[DataNeed]") -> None:
     share = "share" if recipe.data.mixing in BY_SHARE else "weight"
-    rows = [
-        (need.name, _share(need, recipe), need.place, _here(need.here, need.makeable), need.command)
-        for need in data
-    ]
-    title = f"data   ({recipe.data.mixing})"
-    table(("", share, "place", "here", "to make it"), rows, title=title)
+    rows = [(n.name, _share(n, recipe), n.place, _here(n.here, n.makeable)) for n in data]
+    table(("", share, "place", "here"), rows, title=f"data   ({recipe.data.mixing})")
+    missing = [need.command for need in data if need.here is False and not need.makeable]
+    if missing:  # whole lines, to be copied
+        print("\n".join(("to make what is missing", "", *(f" {line}" for line in missing), "")))
 
 
 def _share(need: "DataNeed", recipe: "Recipe") -> str:
@@ -160,25 +159,37 @@ def _here(here: bool | None, makeable: bool) -> str:
 
 def _draw_files(files: "Sequence[FileNeed]") -> None:
     if files:
-        words = {True: "yes", False: "missing", None: ""}
-        rows = [(need.name, words[need.here], need.why, need.command) for need in files]
-        table(("file", "here", "for", "how it comes"), rows, title="files")
+        print("files\n")
+        pairs(_file_lines(files))
+        print()
+
+
+def _file_lines(files: "Sequence[FileNeed]") -> Iterator[tuple[str, str]]:
+    words = {True: "here, for ", False: "MISSING, for ", None: "for "}
+    for need in files:
+        yield f" {need.name}", words[need.here] + need.why
+        if need.command and not need.here:
+            yield "", need.command
 
 
 def _draw_targets(targets: Sequence[dict[str, Any]]) -> None:
-    if not targets:
-        return
-    rows = [
-        (
-            t["protocol"],
-            figure(t["metric"]) + (f" ({t['tta']})" if t["tta"] else ""),
-            t["value"],
-            t["source"],
-            "; ".join(filter(None, (t["doubt"], t["note"]))),
-        )
-        for t in targets
-    ]
-    table(("protocol", "figure", "published", "source", "doubt"), rows, title="to reach")
+    print("to reach" if targets else "to reach   nothing was published for this training")
+    if targets:
+        print()
+        pairs(reached(targets))
+    print()
+
+
+def reached(targets: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Published figures -> for each rule and source a line of figures, and one of what is known of them."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for t in targets:
+        known = "; ".join(filter(None, (t["source"], t["doubt"], t["note"])))
+        words = f"{figure(t['metric'])} {t['value']:.2f}" + (f" ({t['tta']})" if t["tta"] else "")
+        groups.setdefault((t["protocol"], known), []).append(words)
+    for (protocol, known), figures in groups.items():
+        yield f" {protocol}", ", ".join(figures)
+        yield "", known
 
 
 def _data_document(need: "DataNeed", recipe: "Recipe") -> dict[str, Any]:

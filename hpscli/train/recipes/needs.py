@@ -1,5 +1,6 @@
 """What a recipe needs on this machine, and what of it is here. Nothing heavy is imported."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -7,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from hpscli.body.asset_sources import asset_record, asset_records
 from hpscli.body.files import have_asset
 from hpscli.errors import HpsError
-from hpscli.hooks import DatasetSpec, ModelSpec
-from hpscli.nn.options import adapted, complete_options
+from hpscli.hooks import DatasetSpec, ModelSpec, Start
+from hpscli.nn.options import adapted, complete_options, published_start
 from hpscli.nn.store import stored
 from hpscli.recipe import Adversary, Recipe
 from hpscli.registry import Registry
@@ -118,7 +119,7 @@ def file_needs(recipe: Recipe, spec: ModelSpec) -> list[FileNeed]:
     if recipe.model.init:
         found.append(_weights(spec, recipe.model.init))
     if recipe.model.backbone:
-        found.append(_backbone(recipe.model.backbone))
+        found.append(_backbone(recipe.model.backbone, published_start(spec, complete)))
     if file := recipe.augment.occluders_file:
         where = "the recipe; or without: augment.occluders_file="
         found.append(FileNeed(name=file, why="occluders", here=Path(file).is_file(), command=where))
@@ -126,8 +127,18 @@ def file_needs(recipe: Recipe, spec: ModelSpec) -> list[FileNeed]:
         if text in asset_records():
             found.append(_asset(text, "training"))
         elif not text.startswith(IMAGENET) or recipe.model.backbone != IMAGENET:
-            found.append(FileNeed(name=text, why="training", here=None, command=""))
+            _said(found, text)
     return list({need.name: need for need in found}.values())
+
+
+def _said(found: list[FileNeed], text: str) -> None:
+    """What a recipe says, "FILE: where it is had" -> told of the start that has this file, or as a file of its own."""
+    name, _, where = text.partition(": ")
+    for place, need in enumerate(found):
+        if PurePosixPath(need.name).name == name:
+            found[place] = replace(need, command=where)
+            return
+    found.append(FileNeed(name=name, why="training", here=None, command=where))
 
 
 def _asset(asset_id: str, why: str) -> FileNeed:
@@ -144,18 +155,28 @@ def _weights(spec: ModelSpec, source: str) -> FileNeed:
     here = here or (released is not None and bool(released.file))
     official = released.official_file if released is not None else ""
     command = f"hps models import {official}" if official else ""
-    return FileNeed(name=source, why="start of the weights", here=here, command=command)
+    return FileNeed(name=source, why="the start of the weights", here=here, command=command)
 
 
-def _backbone(source: str) -> FileNeed:
-    if source == IMAGENET:
-        return FileNeed(
-            name="ImageNet weights of the backbone",
-            why="start of the backbone",
-            here=None,
-            command="the library of the backbone offers them; or a file: model.backbone=FILE",
-        )
-    here = Path(source).is_file()
+def _backbone(source: str, start: Start | None) -> FileNeed:
+    """What `model.backbone` says, what the authors took -> the file, and how it comes."""
+    why = "the start of the backbone"
+    owner = f"{start.file}, {start.page.removeprefix('https://')}" if start is not None else "any"
+    if source != IMAGENET:
+        same = start is not None and start.file == Path(source).name
+        bring = f"bring {owner}" if same else "another file: model.backbone=FILE"
+        return FileNeed(name=source, why=why, here=Path(source).is_file(), command=bring)
+    library = start.library if start is not None else ""
     return FileNeed(
-        name=source, why="start of the backbone", here=here, command="model.backbone=FILE"
+        name=f"{IMAGENET} {library}".rstrip(),
+        why=why,
+        here=True if library and _downloaded(library) else None,
+        command=f"timm downloads it; or model.backbone=FILE: {owner}",
     )
+
+
+def _downloaded(library: str) -> bool:
+    """-> whether timm's weights of this name lie in the cache that it reads."""
+    home = os.environ.get("HF_HOME") or Path.home() / ".cache/huggingface"
+    cache = Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub")
+    return any((cache / f"models--timm--{library}").glob("snapshots/*/*"))

@@ -1,6 +1,7 @@
 """The box of a part of the body: who gets one, and what it holds."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,9 +24,9 @@ def labelled(unseen: Sequence[int] = ()) -> Sample:
     points = np.hstack([points, np.ones((44, 1))])
     points[list(unseen), 2] = 0
     known = person(0)
-    del known.arrays["keypoints2d.smpl24"]
-    known.arrays["keypoints2d.hmr2_44"] = points.astype(np.float32)
-    return known
+    arrays = {**known.arrays, "keypoints2d.hmr2_44": points.astype(np.float32)}
+    del arrays["keypoints2d.smpl24"]
+    return replace(known, arrays=arrays)
 
 
 def boxes(sample: Sample, probability: float = 1.0) -> np.ndarray:
