@@ -1,5 +1,6 @@
 """Labels that are worked out while a training runs: SPIN's fits that hold, body parts of PARE."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -167,3 +168,25 @@ def test_labels_of_samples_have_no_fit_unless_they_say_so(body: Body) -> None:
     targets, _ = labels_of([sample], "smpl24")
     batch = labelled(body, 1, targets=targets, present={}, meta=({},))
     assert checked_fits(batch, body) is batch
+
+
+def test_people_of_3dpw_teach_pare_the_joints_of_their_bodies(body: Body) -> None:
+    batch = labelled(body, 2)
+    given = {n.removeprefix("smpl."): t for n, t in batch.targets.items() if n.startswith("smpl.")}
+    points = torch.cat([body.kinematics(matrices(given)), torch.ones(2, 24, 1)], dim=2)
+    targets, present = labels_of(
+        [Sample(key="a", image=b"", arrays={"keypoints3d.smpl24": p.numpy()}) for p in points],
+        "smpl49",
+    )
+    present = {**batch.present, **present}
+    batch = replace(batch, targets={**batch.targets, **targets}, present=present, meta=({}, {}))
+
+    def loss(parameters: dict[str, Tensor], batch: Batch) -> float:
+        prediction = Prediction(camera=torch.zeros(2, 3), parameters=matrices(parameters))
+        return float(pare_losses(prediction, batch, body, ["keypoints3d"])["keypoints3d"])
+
+    bent = {**given, "body_pose": given["body_pose"] + 0.3}
+    assert loss(given, batch) < 1e-8
+    assert loss(bent, batch) > 1e-3
+    unlabelled = {**present, "smpl.betas": torch.zeros(2, dtype=torch.bool)}
+    assert loss(bent, replace(batch, present=unlabelled)) == 0

@@ -16,9 +16,10 @@ from hpscli.train.losses import Scene, root_of
 FOCAL_PX = 5000.0  # of the crop, as all descendants of SPIN assume
 OPENPOSE = slice(0, 25)  # of SPIN's 49 joints: their weight in 2D is 0
 GROUND_TRUTH = slice(25, 49)  # of SPIN's 49 joints: those that 3D labels have
-HIPS = [2, 3]  # of the ground-truth joints: their mean is the root
+HIPS_OF = {"smpl49": [27, 28], "spin_gt24": [2, 3]}  # of annotators: their mean is the root
 
 SceneTerm = Callable[[Scene], Tensor]
+Completed = Callable[[Scene, str, Tensor, Tensor], Tensor]
 
 
 def chosen_terms(
@@ -69,17 +70,22 @@ def keypoints2d(scene: Scene) -> Tensor:
     return total
 
 
-def keypoints3d(scene: Scene) -> Tensor:
-    """Squares in metres relative to the root, averaged over all joints of labelled people."""
+def keypoints3d(scene: Scene, completed: Completed | None = None) -> Tensor:
+    """Squares in metres relative to the root, averaged over all joints of labelled people.
+
+    completed: gives people without a root other joints (B,J,4); without it they teach nothing.
+    """
     total = scene.nothing()
     for name, (target, present) in scene.targets("keypoints3d.").items():
-        predicted, root = scene.joints(name), root_of(name)
-        if joint_set(name).name == "smpl49":
-            predicted, target = predicted[:, GROUND_TRUTH], target[:, GROUND_TRUTH]
-        if joint_set(name).name in ("smpl49", "spin_gt24"):
-            root = HIPS
+        if completed is not None:
+            hips = HIPS_OF.get(joint_set(name).name, root_of(name))
+            rootless = (with_root(target, present, hips) == 0) & (present > 0)
+            target = completed(scene, name, target, rootless)
+        predicted, root = scene.joints(name), HIPS_OF.get(joint_set(name).name, root_of(name))
         present = with_root(target, present, root)
         squares = (rooted(predicted, root) - rooted(target[..., :3], root)).square()
+        if joint_set(name).name == "smpl49":
+            squares, target = squares[:, GROUND_TRUTH], target[:, GROUND_TRUTH]
         total = total + mean_of_people(squares, target[..., 3:], present)
     return total
 
