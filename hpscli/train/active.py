@@ -4,6 +4,7 @@ A term is active where its gradient is not zero: the model predicts once, and ev
 about the labels of each member.
 """
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from hpscli.body.layer import Body, load_body
 from hpscli.data.batch import pack, ready, to_batch
 from hpscli.data.epochs.without import leave_out
 from hpscli.data.evalset import BrokenSample, EvalSet
+from hpscli.data.shards import read_index
 from hpscli.errors import HpsError
 from hpscli.hooks import ModelSpec
 from hpscli.nn.checkpoints import build_model
@@ -22,6 +24,7 @@ from hpscli.recipe import Member, Recipe
 from hpscli.records import Batch, Prediction, Sample
 from hpscli.registry import resolve
 from hpscli.train.adversary import TERM, wanted
+from hpscli.train.describing import shares_of
 from hpscli.train.track import Diary
 
 PEOPLE = 8  # of each member, from its start
@@ -49,8 +52,8 @@ class Row:
     """One member of the mix; `terms` say why a term is idle, "" where it is active."""
 
     member: str
-    share: float
-    terms: Mapping[str, str]
+    share: float | None  # of all picks; None while it depends on people who are not there
+    terms: Mapping[str, str]  # {} where nobody is there
 
 
 @dataclass(frozen=True)
@@ -67,24 +70,32 @@ class ActiveTerms:
         return [name for name in self.weights if tried and all(row.terms[name] for row in tried)]
 
     def lines(self) -> list[str]:
-        """-> a table of text, broken into blocks where it is too wide."""
-        first = [f"{row.member} {row.share:.2f}" for row in self.rows]
+        """-> a table of text, broken into blocks where it is too wide; of members that are there."""
+        rows = [row for row in self.rows if row.terms]
+        if not rows:
+            named = ", ".join(f"{name} {weight:g}" for name, weight in self.weights.items())
+            return [
+                *textwrap.wrap(named, WIDTH),
+                "Which data teach which of them is told when the data are there.",
+            ]
+        first = [_stub(row) for row in rows]
         stub = max(len(text) for text in first)
         found: list[str] = []
         for names in self._blocks(stub):
             heads = [f"{name} {self.weights[name]:g}" for name in names]
-            cells = [[self._cell(row, name) for name in names] for row in self.rows]
+            cells = [[row.terms[name] or ACTIVE for name in names] for row in rows]
             widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
             for text, line in zip(["", *first], [heads, *cells], strict=True):
                 parts = (f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True))
                 found.append("  ".join([f"{text:<{stub}}", *parts]).rstrip())
-        return found
+        absent = [row.member for row in self.rows if not row.terms]
+        return [*found, f"not there: {', '.join(absent)}"] if absent else found
 
     def _blocks(self, stub: int) -> Iterator[list[str]]:
         names: list[str] = []
         used = stub
         for name, weight in self.weights.items():
-            cells = [len(self._cell(row, name)) for row in self.rows]
+            cells = [len(row.terms[name] or ACTIVE) for row in self.rows if row.terms]
             width = 2 + max([len(f"{name} {weight:g}"), *cells])
             if names and used + width > WIDTH:
                 yield names
@@ -92,16 +103,12 @@ class ActiveTerms:
             names, used = [*names, name], used + width
         yield names
 
-    @staticmethod
-    def _cell(row: Row, name: str) -> str:
-        return (row.terms[name] or ACTIVE) if row.terms else "not there"
-
     def document(self) -> list[dict[str, Any]]:
         """-> the same as plain values."""
         return [
             {
                 "member": row.member,
-                "share": round(row.share, 6),
+                "share": None if row.share is None else round(row.share, 6),
                 "terms": {
                     name: {"weight": weight, "active": not row.terms[name], "why": row.terms[name]}
                     for name, weight in self.weights.items()
@@ -110,6 +117,10 @@ class ActiveTerms:
             }
             for row in self.rows
         ]
+
+
+def _stub(row: Row) -> str:
+    return row.member if row.share is None else f"{row.member} {row.share:.2f}"
 
 
 def active_terms(recipe: Recipe, module: nn.Module, spec: ModelSpec) -> ActiveTerms:
@@ -133,13 +144,22 @@ def _table(recipe: Recipe, tried: Mapping[str, Mapping[str, str]]) -> ActiveTerm
     if (adversary := wanted(recipe)) is not None:
         weights[TERM] = adversary.weight
         critic = {TERM: ""}
-    members = {name: member for name, member in recipe.data.mix.items() if member.weight > 0}
-    total = sum(member.weight for member in members.values())
+    shares = shares_of(recipe, _people(recipe))
     rows = (
-        Row(name, member.weight / total, {**tried[name], **critic} if name in tried else {})
-        for name, member in members.items()
+        Row(name, shares.get(name), {**tried[name], **critic} if name in tried else {})
+        for name in recipe.data.mix
+        if recipe.data.mix[name].weight > 0
     )
     return ActiveTerms(weights, tuple(rows), recipe.data.joints)
+
+
+def _people(recipe: Recipe) -> dict[str, int]:
+    """-> people of each member of the mix; {} unless all are there."""
+    used = {name: member for name, member in recipe.data.mix.items() if member.weight > 0}
+    try:
+        return {name: read_index(member.shards).samples for name, member in used.items()}
+    except HpsError:
+        return {}
 
 
 def active_terms_of(recipe: Recipe) -> ActiveTerms:

@@ -78,8 +78,21 @@ def test_joints_without_a_root_are_called_unfit(tmp_path: Path) -> None:
 def test_a_member_that_is_not_there_is_shown_as_such(whole: Path, tmp_path: Path) -> None:
     found = active_terms_of(mixed(whole, tmp_path / "nowhere"))
     assert found.rows[1].terms == {}
-    assert any("not there" in line for line in found.lines())
+    assert found.lines()[-1] == "not there: flat"
     assert found.idle() == []
+
+
+def test_without_anybody_there_are_the_terms_and_no_table(tmp_path: Path) -> None:
+    found = active_terms_of(mixed(tmp_path / "nobody", tmp_path / "nowhere"))
+    assert found.lines()[0].startswith("keypoints3d ") and "betas" in found.lines()[0]
+    assert len(found.lines()) == 2
+
+
+def test_shares_of_a_concatenation_are_those_of_its_people(whole: Path, flat: Path) -> None:
+    both = active_terms_of(mixed(whole, flat, data__mixing="concatenation"))
+    assert [row.share for row in both.rows] == [10 / 16, 6 / 16]
+    one = active_terms_of(mixed(whole, flat / "nowhere", data__mixing="concatenation"))
+    assert [row.share for row in one.rows] == [None, None]
 
 
 def test_the_model_is_left_as_it_was(whole: Path) -> None:
