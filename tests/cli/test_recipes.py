@@ -85,7 +85,7 @@ def test_show_says_what_is_missing_and_what_to_type(
 ) -> None:
     assert run(["recipes", "show", "graphormer_h36m"]) == 0
     shown = capsys.readouterr()
-    for words in ("MeshGraphormer", "MISSING", "smpl-neutral", "51.20", "h36m/validation-p2@metro"):
+    for words in ("MeshGraphormer", "MISSING", "smpl-neutral", "51.2", "h36m/validation-p2@metro"):
         assert words in shown.out
     assert "next        hps prepare" in shown.err
 

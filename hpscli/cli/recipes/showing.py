@@ -182,13 +182,13 @@ def _draw_targets(targets: Sequence[dict[str, Any]]) -> None:
 
 def reached(targets: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     """Published figures -> for each rule and source a line of figures, and one of what is known of them."""
-    groups: dict[tuple[str, str], list[str]] = {}
+    groups: dict[tuple[str, str, str], list[str]] = {}
     for t in targets:
         known = "; ".join(filter(None, (t["source"], t["doubt"], t["note"])))
-        words = f"{figure(t['metric'])} {t['value']:.2f}" + (f" ({t['tta']})" if t["tta"] else "")
-        groups.setdefault((t["protocol"], known), []).append(words)
-    for (protocol, known), figures in groups.items():
-        yield f" {protocol}", ", ".join(figures)
+        words = f"{figure(t['metric'])} {t['value']:g}"
+        groups.setdefault((t["protocol"], t["tta"], known), []).append(words)
+    for (protocol, tta, known), figures in groups.items():
+        yield f" {protocol}", ", ".join(figures) + (f" ({tta})" if tta else "")
         yield "", known
 
 
