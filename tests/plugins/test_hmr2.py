@@ -119,6 +119,15 @@ def test_keypoint_losses_are_sums_relative_to_the_pelvis(body: Body) -> None:
     assert float(found) == pytest.approx(float((confidence * error.abs()).sum()), rel=1e-5)
 
 
+def test_labels_without_the_pelvis_teach_nothing_in_3d(body: Body) -> None:
+    prediction = tiny()(torch.rand(2, 3, 64, 64))
+    target = torch.rand(2, 44, 4, generator=torch.Generator().manual_seed(0)) + 0.5
+    target[:, 39] = 0
+    batch = batch_of(torch.rand(2, 3, 64, 64), {"keypoints3d.hmr2_44": target})
+    loss = hmr2_losses(prediction, batch, body, ["keypoints3d"])["keypoints3d"]
+    assert loss.item() == 0
+
+
 def test_points_where_they_are_projected_cost_nothing(body: Body) -> None:
     joints = 0.3 * torch.randn(1, 24, 3)
     camera = torch.tensor([[0.9, 0.1, 0.2]])

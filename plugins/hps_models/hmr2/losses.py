@@ -14,7 +14,7 @@ from hps_models.hmr2.outputs import JOINTS, in_crop
 from hpscli.body.layer import Body, matrices
 from hpscli.records import Batch, Prediction
 from hpscli.train.losses import Scene, root_of
-from hpscli.train.losses.spin import chosen_terms
+from hpscli.train.losses.spin import chosen_terms, with_root
 
 PELVIS = 39  # of the 44 joints: the pelvis of MPII
 CROP_UNITS = 2.0  # our crop is -1..1 wide, theirs -0.5..0.5
@@ -57,10 +57,11 @@ def keypoints2d(scene: Scene) -> Tensor:
 
 
 def keypoints3d(scene: Scene) -> Tensor:
-    """Sum of L1 in metres of joints relative to the pelvis."""
+    """Sum of L1 in metres of joints relative to the pelvis; labels without it teach nothing."""
     total = scene.nothing()
     for name, (target, present) in scene.targets("keypoints3d.").items():
-        root = (PELVIS,) if name == JOINTS else root_of(name)
+        root = [PELVIS] if name == JOINTS else root_of(name)
+        present = with_root(target, present, root)
         total = total + rooted_sum(scene.joints(name), target * present[:, None, None], root)
     return total
 
