@@ -32,8 +32,9 @@ def problems(recipe: Recipe) -> list[str]:
             return None
 
     spec: ModelSpec | None = ask(lambda: spec_of(recipe))
+    learnt = [name for name, weight in recipe.loss.items() if weight > 0]  # 0 turns off a base's
     if spec is not None:
-        ask(lambda: check_losses(spec, recipe.loss))
+        ask(lambda: check_losses(spec, learnt))
         ask(lambda: _start(recipe, spec))
         found.extend(_parameters(recipe))
     ask(lambda: joint_set(recipe.data.joints))
