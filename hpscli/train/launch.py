@@ -40,7 +40,9 @@ def check_gpus(count: int) -> None:
     if count > there:
         raise UsageError(
             f"--gpus {count}, but this machine has {there or 'no'} GPU{'s' * (there != 1)}.",
-            f"--gpus {there}" if there else f"On the CPU: --gpus {count} --device cpu",
+            f"--gpus {there}"
+            if there
+            else "Leave --gpus out to train on the CPU; several processes there: --processes N",
         )
 
 

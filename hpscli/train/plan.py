@@ -1,5 +1,6 @@
 """What a training needs and will do, before anything is done: the checks of --dry-run."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -200,7 +201,8 @@ def makeable(part: Part) -> bool:
 def prepare_command(shards: str, prepare: str = "") -> str:
     """shards/<data set>/<split>, and what a recipe says of them -> the command that makes them."""
     if prepare:
-        return f"Make them: hps prepare {prepare} --out {shards}"
+        words = shlex.join(without_place(shlex.split(prepare)))
+        return f"Make them: hps prepare {words} --out {shards}"
     parts = PurePosixPath(shards).parts
     datasets = {spec.name: spec for spec in get_registry().all("dataset")}
     if len(parts) < 2 or parts[-2] not in datasets:
@@ -209,17 +211,33 @@ def prepare_command(shards: str, prepare: str = "") -> str:
     return f"Make them: hps prepare {parts[-2]}{source} --split {parts[-1]} --out {shards}"
 
 
-def refuse_missing(parts: list[Part], others: Sequence[HpsError] = ()) -> None:
-    """Raise what is wrong with the data, if anything is, and the `others` with it."""
+def missing(parts: Sequence[Part]) -> list[Part]:
+    """-> the parts with a problem that making people cannot mend."""
+    return [part for part in parts if part.problem is not None and not makeable(part)]
+
+
+def without_place(words: Sequence[str]) -> list[str]:
+    """Words after `hps prepare` -> the same without --out DIR: the recipe's shards say it."""
+    at = words.index("--out") if "--out" in words else len(words)
+    return [*words[:at], *words[at + 2 :]]
+
+
+def refuse_missing(parts: Sequence[Part], others: Sequence[HpsError] = (), more: str = "") -> None:
+    """Raise what is wrong with the data, if anything is, and the `others` with it.
+
+    more: what to type to read about the recipe, when there are several things.
+    """
     problems = [part.problem for part in parts if part.problem is not None]
     problems += others
     if len(problems) == 1:
         raise problems[0]
     if problems:
-        raise type(problems[0])(
-            "\n".join(p.problem for p in problems),
-            "\n".join(dict.fromkeys(line for p in problems for line in p.fix.splitlines())),
-        )
+        told = [line for p in problems for line in (p.problem, *_indented(p.fix))]
+        raise type(problems[0])("\n".join(told), more)
+
+
+def _indented(fix: str) -> list[str]:
+    return [f"  {line}" for line in fix.splitlines()]
 
 
 def in_the_way(

@@ -98,15 +98,28 @@ def learning_rate(
         return rate
     if scale:
         return rate * steps.global_batch / expected
-    parts = (
-        f"{recipe.optim.batch} x {recipe.optim.accumulate} accumulated x {steps.world} processes"
-    )
+    processes = f"{steps.world} process" + "es" * (steps.world > 1)
+    parts = f"{recipe.optim.batch} x {recipe.optim.accumulate} accumulated x {processes}"
     raise UsageError(
         f"the global batch is {steps.global_batch} ({parts}), but the recipe is made for {expected}: "
         "the same learning rate would give another result.",
-        f"Change optim.batch or optim.accumulate, or choose: --scale-lr (optim.lr becomes "
-        f"{rate * steps.global_batch / expected:g}) or --keep-lr (stays {rate:g}).",
+        f"{_ways_to_batch(recipe.optim, steps.world)}\nor train with this one: --scale-lr (optim.lr "
+        f"becomes {rate * steps.global_batch / expected:g}) or --keep-lr (stays {rate:g}).",
     )
+
+
+def _ways_to_batch(optim: Optim, world: int) -> str:
+    """-> what to type for the global batch that a recipe is made for."""
+    ways = []
+    accumulate, rest = divmod(optim.global_batch, optim.batch * world)
+    if accumulate and not rest:
+        ways.append(f"optim.accumulate={accumulate}")
+    gpus, rest = divmod(optim.global_batch, optim.batch * optim.accumulate)
+    if gpus and not rest:
+        ways.append(f"{gpus} GPU{'s' * (gpus > 1)} (--gpus {gpus})")
+    if not ways:
+        return "Change optim.batch or optim.accumulate"
+    return f"For a batch of {optim.global_batch}: {', or '.join(ways)}"
 
 
 def rate_factor(optim: Optim, steps: Steps, step: int) -> float:

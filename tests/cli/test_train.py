@@ -78,6 +78,7 @@ def test_missing_people_that_need_no_files_are_made_first(
     assert hps([*words, "--fast-dev-run", "--out", "run"]) == 0
     out, err = capsys.readouterr()
     assert out == "run\n" and "made/train is not there, but can be made" in err
+    assert "tiny.toml data.mix" not in err  # what to type next is said by the training
     assert load_model("run").info.step == 1
 
 
@@ -147,6 +148,20 @@ def test_a_dry_run_without_data_says_how_to_make_them(
     assert "hps prepare synthetic --split train --out shards/synthetic/train" in text
 
 
+def test_a_dry_run_says_what_it_starts_from_and_is_to_reach(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hps(["train", recipe, "--dry-run"]) == 0
+    text = said(capsys)
+    assert "start       all weights at random" in text
+    assert "to reach    nothing was published for this training" in text
+    assert hps(["train", "graphormer_freihand", "--dry-run"]) == 3
+    text = said(capsys)
+    assert "start       imagenet hrnet_w64.ms_in1k for the backbone" in text
+    assert "best        the last: nothing is measured" in text
+    assert "xyz_al_mean3d 0.59" in text
+
+
 def test_a_dry_run_names_everything_that_is_in_the_way(
     recipe: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,6 +174,19 @@ def test_a_dry_run_names_everything_that_is_in_the_way(
     assert "model.backbone = 'no.pth', are not there" in text
     assert "but the recipe is made for 512" in text
     assert "--gpus 99, but this machine has" in text
+
+
+def test_a_training_that_cannot_start_names_all_reasons_each_with_its_remedy(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["data.mix.people.shards=shards/3dpw/train", "optim.global_batch=512"]
+    assert hps(["train", recipe, *words]) == 3
+    lines = [line.strip() for line in said(capsys).splitlines()]
+    missing = lines.index("error  no shards 'people': shards/3dpw/train has no index.json.")
+    assert lines[missing + 1].startswith("Make them: hps prepare 3dpw --from DIR")
+    assert "but the recipe is made for 512" in lines[missing + 2]
+    assert "or train with this one: --scale-lr" in lines[missing + 4]
+    assert lines[-1] == f"What it needs and from where: hps recipes show {recipe}"
 
 
 def fails(words: list[str], code: int, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -243,6 +271,14 @@ def test_resume_with_out_starts_a_run_and_then_continues_it(
     assert "resume  " not in said(capsys)
     assert hps(words) == 0
     assert "resume      step-00000008.safetensors, step 8 of 8" in said(capsys)
+
+
+def test_resume_with_out_refuses_the_run_of_another_recipe(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hps(["train", recipe, "--no-validate", "--out", "run", "-q", "train.epochs=1"]) == 0
+    words = [recipe, "--no-validate", "--out", "run", "--resume"]
+    fails(words, 2, "train.epochs: 1 in the run, 2 asked for", capsys)
 
 
 def test_a_checkpoint_that_is_cut_short_is_passed_over_with_a_word(

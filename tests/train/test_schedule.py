@@ -33,6 +33,20 @@ def test_another_global_batch_than_the_recipes_is_refused() -> None:
         learning_rate(recipe, count_steps(recipe, 2))
 
 
+@pytest.mark.parametrize(
+    ("batch", "way"),
+    [
+        (8, "For a batch of 32: optim.accumulate=2, or 4 GPUs (--gpus 4)"),
+        (5, "Change optim.batch or optim.accumulate"),
+    ],
+)
+def test_the_refusal_says_what_to_type_for_the_batch_of_the_recipe(batch: int, way: str) -> None:
+    recipe = small_recipe(HERE, optim__batch=batch, optim__global_batch=32)
+    with pytest.raises(UsageError) as refused:
+        learning_rate(recipe, count_steps(recipe, 2))
+    assert refused.value.fix.splitlines()[0] == way
+
+
 def test_the_rate_is_kept_or_scaled_when_asked() -> None:
     recipe = small_recipe(HERE, optim__batch=8, optim__global_batch=32, optim__lr=1e-3)
     steps = count_steps(recipe, 2)

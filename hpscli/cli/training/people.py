@@ -31,8 +31,10 @@ class Making:
 
     def command(self) -> list[str]:
         """-> the whole command."""
+        from hpscli.train.plan import without_place
+
         return [
-            *self.words,
+            *without_place(self.words),
             *(["--limit", str(self.limit), "--partial"] if self.limit else []),
             *(["--force"] if self.again else []),
             *("--out", self.shards),
@@ -71,11 +73,12 @@ def to_make(recipe: "Recipe", parts: "list[Part]", fast: int) -> Iterator[Making
 def make(wanted: Making, output: "Output") -> None:
     """Say what is made and how long it takes, and make it."""
     from hpscli.cli.app import load_command
+    from hpscli.cli.output import said_by_caller
 
     why = "was made for a smaller run" if wanted.again else "is not there, but can be made"
     output.say("data", f"{wanted.shards} {why}: {_amount(wanted)}")
     output.say("$", f"hps prepare {shlex.join(wanted.command())}")
-    with redirect_stdout(sys.stderr):
+    with redirect_stdout(sys.stderr), said_by_caller():
         load_command("prepare").main(
             args=wanted.command(), prog_name="hps prepare", standalone_mode=False
         )

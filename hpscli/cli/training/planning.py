@@ -27,26 +27,27 @@ def check_plan(
         check_same(run, recipe)
     # a run that goes on has chosen its rate; another batch than its own is judged by its state
     choice = {"keep_lr": order.keep_lr or run is not None, "scale_lr": order.scale_lr}
-    others: list[HpsError] = []
-    asked = recipe
-    if order.dry_run:  # says everything that is in the way, not the first thing
-        others = plan.in_the_way(recipe, world, start=run is None, **choice)
-        others += _too_few_gpus(order)
-        choice["keep_lr"] = not order.scale_lr
-        bare = recipe.model.model_copy(update={"backbone": ""})
-        asked = recipe.model_copy(update={"model": bare})
+    # everything that is in the way is said, not the first thing
+    others: list[HpsError] = plan.in_the_way(recipe, world, start=run is None, **choice)
+    others += _too_few_gpus(order) if order.dry_run else []
+    choice["keep_lr"] = not order.scale_lr
+    bare = recipe.model.model_copy(update={"backbone": ""})
+    asked = recipe.model_copy(update={"model": bare})
     steps = plan.check_recipe(asked, world, **choice)
     rate = learning_rate(recipe, steps, keep=choice["keep_lr"], scale=choice["scale_lr"])
     parts = plan.check_shards(recipe, validate=order.validate)
-    if _make_people(order, recipe, parts, steps.global_batch, output):
+    missing = plan.missing(parts)
+    if not (others or missing) and _make_people(order, recipe, parts, steps.global_batch, output):
         parts = plan.check_shards(recipe, validate=order.validate)
     changed = f"   changed: {' '.join(order.changes)}" if order.changes else ""
     output.say("recipe", f"{recipe.name}   hash {recipe_hash(recipe)}{changed}")
     steps = describing.counted(recipe, world, parts)
     for label, text in describing.describe(recipe, steps, parts, rate):
         output.say(label, text)
-    terms = _say_costs(recipe, output) if order.dry_run else []
-    plan.refuse_missing(parts, others)
+    terms = _say_costs(recipe, output, order.validate) if order.dry_run else []
+    blocked = not order.dry_run and (others or missing)
+    more = f"What it needs and from where: hps recipes show {order.recipe}" if run is None else ""
+    plan.refuse_missing(missing if blocked else parts, others, more)
     return terms
 
 
@@ -80,11 +81,14 @@ def _make_people(
     return bool(wanted)
 
 
-def _say_costs(recipe: "Recipe", output: "Output") -> list[dict[str, Any]]:
-    """Of a dry run: parameters, memory, which terms learn from which data -> the latter."""
+def _say_costs(recipe: "Recipe", output: "Output", validate: bool) -> list[dict[str, Any]]:
+    """Of a dry run: the start, the aim, size, memory, which terms learn from which data -> the last."""
+    from hpscli.cli.training.aims import aims
     from hpscli.train.active import active_terms_of, idle_warning
     from hpscli.train.memory import measure
 
+    for label, text in aims(recipe, validate):
+        output.say(label, text)
     cost = measure(recipe)
     output.say("model", f"{recipe.model.name}   {cost['parameters'] / 1e6:.2f} M parameters")
     output.say("memory", f"about {cost['megabytes']:.0f} MB a process: weights and activations")

@@ -50,7 +50,8 @@ def _carry_out(order: Order) -> None:
     world = _world(order, cluster)
     output = Output(order.json, order.quiet or not talks())
     run = run_to_resume(order, output)
-    named = order.recipe if run is None else str(run / "recipe.toml")
+    # with --out a recipe is named besides the run: check_plan compares the two
+    named = order.recipe if run is None or order.out else str(run / "recipe.toml")
     recipe = adjusted(load_recipe(named, order.changes), world, **order.adjustments())
     if run is None and recipe.model.init and not order.dry_run:
         find_checkpoint(recipe.model.init)  # before people are made for the training
