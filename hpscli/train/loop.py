@@ -88,7 +88,7 @@ def train(
             if stopped:
                 raise Interrupted(
                     f"stopped after step {job.step} of {steps.total}; everything is saved.",
-                    f"Continue: hps train --resume {job.run}",
+                    f"Continue: hps train --resume {job.run}{processes.flag}",
                 )
             if epoch_done:
                 end_epoch(job, validate)
@@ -140,11 +140,11 @@ def optimise(job: Job, batches: Iterator[Batch], stop: Stop) -> bool:
     # only now does a GPU have to be waited for; weights made of nonsense are never saved
     *numbers, stopped = means.tolist()
     values = dict(zip([*weights, "loss"], numbers, strict=True))
-    if not np.isfinite(numbers).all():
-        raise stop_on_nonsense(job, values, keys)
     if job.contest is not None:
         job.contest.finish()
         values |= job.contest.values()
+    if not np.isfinite(list(values.values())).all():
+        raise stop_on_nonsense(job, values, keys)
     job.meter.add({**values, "wait_s": waited})
     return bool(stopped > 0)
 

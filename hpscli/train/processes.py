@@ -19,6 +19,7 @@ from hpscli.recipe import Recipe
 from hpscli.train.heartbeat import GROUP_SECONDS, watched
 from hpscli.train.launch import inside_job
 from hpscli.train.sharding import allow_on_cpu, fsdp_plugin, share_out
+from hpscli.train.stopping import PARENT
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,13 @@ class Processes:
     def device(self) -> torch.device:
         device: torch.device = self.accelerator.device
         return device
+
+    @property
+    def flag(self) -> str:
+        """-> what `hps train` was told to start so many processes, "" when another launcher did."""
+        if self.world == 1 or PARENT not in os.environ:
+            return ""
+        return f" --{'gpus' if self.device.type == 'cuda' else 'processes'} {self.world}"
 
     def wait(self) -> None:
         """Return when every process is here."""

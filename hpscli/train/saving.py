@@ -112,8 +112,9 @@ def restore(job: Job, *, keep_lr: bool = False, scale_lr: bool = False) -> bool:
     job.metrics, job.meter = state["metrics"], Meter(state["meter"])
     job.random = generators_of(recipe, job.steps, rank, state, job.steps.position(job.step))
     saved.restore_random_state(job.random)  # for the save after a validation that comes first
-    job.diary.rewind(job.step)
+    measured = bool(state.get("measured", True))  # runs of older versions do not say it
+    job.diary.rewind(job.step, measured=measured)
     job.diary.say("resume", f"{path.name}, step {job.step} of {job.steps.total}")
     if told := otherwise_sliced(recipe, world, job.run, state):
         job.diary.say("", told)
-    return bool(state.get("measured", True))  # runs of older versions do not say it
+    return measured

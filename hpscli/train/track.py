@@ -51,15 +51,22 @@ class Diary:
             with (self.run / "log.jsonl").open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(values) + "\n")
 
-    def rewind(self, step: int) -> None:
-        """Forget what was logged after this step: those steps are going to happen again."""
+    def rewind(self, step: int, *, measured: bool = True) -> None:
+        """Forget what was logged after this step: those steps are going to happen again.
+
+        measured: whether the validation of this step is done, and does not happen again.
+        """
         path = self.run / "log.jsonl"
         if self.mute or not path.exists():
             return
         kept = []
         for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-            if not line.endswith("\n") or json.loads(line)["step"] > step:
-                break  # a last line without its end was being written when the process was killed
+            if not line.endswith("\n"):
+                break  # it was being written when the process was killed
+            record = json.loads(line)
+            again = "validation" in record and record["step"] == step and not measured
+            if record["step"] > step or again:
+                break
             kept.append(line)
         write_atomically(path, "".join(kept).encode())
 

@@ -24,6 +24,17 @@ def test_rewinding_forgets_later_steps_and_a_broken_line(tmp_path: Path) -> None
     assert [json.loads(line)["step"] for line in text.splitlines()] == [1, 2]
 
 
+def test_a_validation_that_happens_again_is_written_once(tmp_path: Path) -> None:
+    diary = Diary(tmp_path, silent)
+    diary.record({"step": 2, "losses": {}})
+    diary.record({"step": 2, "validation": {"mpjpe": 1.0}})
+    diary.rewind(2)
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
+    diary.rewind(2, measured=False)
+    kept = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert kept == [{"step": 2, "losses": {}}]
+
+
 def test_log_txt_has_what_the_terminal_showed(tmp_path: Path) -> None:
     said: list[str] = []
     Diary(tmp_path, lambda label, text: said.append(f"{label} {text}")).say("done", "8 steps")
