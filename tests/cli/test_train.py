@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hpscli.cli.app import run as hps
+from hpscli.cli.training.aims import aims
 from hpscli.nn.checkpoints import load_model
 from hpscli.recipe import load_recipe, to_toml
 from tests.train.labelled import labelled_people, small_recipe
@@ -155,11 +156,15 @@ def test_a_dry_run_says_what_it_starts_from_and_is_to_reach(
     text = said(capsys)
     assert "start       all weights at random" in text
     assert "to reach    nothing was published for this training" in text
-    assert hps(["train", "graphormer_freihand", "--dry-run"]) == 3
-    text = said(capsys)
-    assert "start       imagenet hrnet_w64.ms_in1k for the backbone" in text
-    assert "best        the last: nothing is measured" in text
-    assert "xyz_al_mean3d 0.59" in text
+
+
+def test_the_aims_of_a_published_training_are_its_figures() -> None:
+    lines = list(aims(load_recipe("hmr/mixes/mix06"), validate=False))
+    assert lines[0][1].startswith("imagenet resnet50.tv_in1k for the backbone")
+    assert ("best", "the last: nothing is measured") in lines
+    assert ("to reach", "3dpw/test@mmhuman3d-v1   PA-MPJPE 55.47") in lines
+    best = dict(aims(load_recipe("graphormer_3dpw"), validate=True))["best"]
+    assert best.endswith("--as-published: 3dpw/test@metro-v1, as its authors chose")
 
 
 def test_a_dry_run_names_everything_that_is_in_the_way(
