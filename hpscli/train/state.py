@@ -31,7 +31,9 @@ SCHEMA = "hps/state/1"
 SHOWN_KEYS = 5
 FREE_KEYS = {  # may differ when a run is continued
     "base",
+    "name",
     "summary",
+    "needs",
     "data.workers",
     "optim.batch",
     "optim.accumulate",
@@ -193,16 +195,21 @@ def check_resumable(target: Path) -> Path:
 
 def check_recipe(run: Path, recipe: Recipe) -> None:
     """A run continues with its own recipe; keys that do not change the result may differ."""
-    own = flat(validated(tomllib.loads((run / "recipe.toml").read_text()), str(run)).model_dump())
-    asked = flat(recipe.model_dump())
-    changed = [k for k in sorted({*own, *asked} - FREE_KEYS) if own.get(k) != asked.get(k)]
-    if changed:
-        lines = [f"{key}: {own.get(key)} in the run, {asked.get(key)} asked for" for key in changed]
+    if lines := differences(run, recipe):
         raise UsageError(
             f"{run} was started with another recipe:\n" + "\n".join(lines[:SHOWN_KEYS]),
             f"Continue it as it is: hps train --resume {run}\n"
             "Start a new run from its weights: --init " + str(run),
         )
+
+
+def differences(run: Path, recipe: Recipe) -> list[str]:
+    """-> a line for each key that changes the result and is another one in a run's own recipe."""
+    own = flat(validated(tomllib.loads((run / "recipe.toml").read_text()), str(run)).model_dump())
+    asked = flat(recipe.model_dump())
+    counted = {key for key in {*own, *asked} - FREE_KEYS if not key.startswith("about.")}
+    changed = [key for key in sorted(counted) if own.get(key) != asked.get(key)]
+    return [f"{key}: {own.get(key)} in the run, {asked.get(key)} asked for" for key in changed]
 
 
 def flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

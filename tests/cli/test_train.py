@@ -265,6 +265,19 @@ def test_resume_of_a_recipe_passes_over_a_newer_run_that_saved_nothing(
     assert "resume      step-00000008.safetensors" in text
 
 
+def test_a_run_whose_recipe_was_edited_since_goes_on_with_its_own_and_says_so(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = "runs/small/2026-01-01T00-00-00"
+    assert hps(["train", recipe, "--no-validate", "--out", run, "-q"]) == 0
+    file = Path(recipe)
+    file.write_text(file.read_text().replace("lr = 0.001", "lr = 0.002"))
+    assert hps(["train", recipe, "--resume"]) == 0
+    text = said(capsys)
+    assert "goes on with its own recipe" in text
+    assert "optim.lr: 0.001 in the run, 0.002 asked for" in text
+
+
 def test_resume_with_out_starts_a_run_and_then_continues_it(
     recipe: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from hpscli.cli.output import Output
     from hpscli.cli.training.order import Order
 
+MOST = 3  # changes that a warning shows
+
 
 def run_to_resume(order: "Order", output: "Output") -> Path | None:
     """-> the run folder that is continued, None to start one.
@@ -35,6 +37,29 @@ def run_to_resume(order: "Order", output: "Output") -> Path | None:
     if is_recipe(order.recipe):
         return newest_run(order.recipe, output)
     return check_resumable(Path(order.recipe))
+
+
+def tell_changes(order: "Order", run: Path, world: int, output: "Output") -> None:
+    """Warn where the recipe that was named says something else than its run, which keeps its own."""
+    from hpscli.errors import HpsError
+    from hpscli.recipe import load_recipe
+    from hpscli.train.plan import adjusted
+    from hpscli.train.state import differences
+
+    if not is_recipe(order.recipe):
+        return
+    try:
+        named = load_recipe(order.recipe, order.changes)
+        lines = differences(run, adjusted(named, world, **order.adjustments()))
+    except HpsError:  # it is not needed any more
+        return
+    if lines:
+        more = f" and {len(lines) - MOST} more" if len(lines) > MOST else ""
+        output.say(
+            "warning",
+            f"{run} goes on with its own recipe, which is not {order.recipe} as it is now: "
+            f"{'; '.join(lines[:MOST])}{more}",
+        )
 
 
 def is_recipe(name: str) -> bool:

@@ -12,7 +12,7 @@ import typer
 from hpscli.cli.output import Output
 from hpscli.cli.training.order import Order, check
 from hpscli.cli.training.planning import check_plan
-from hpscli.cli.training.resuming import run_to_resume
+from hpscli.cli.training.resuming import run_to_resume, tell_changes
 from hpscli.errors import HpsError, Interrupted, UsageError
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def _carry_out(order: Order) -> None:
     # with --out a recipe is named besides the run: check_plan compares the two
     named = order.recipe if run is None or order.out else str(run / "recipe.toml")
     recipe = adjusted(load_recipe(named, order.changes), world, **order.adjustments())
+    if run is not None and order.out is None:
+        tell_changes(order, run, world, output)
     if run is None and recipe.model.init and not order.dry_run:
         find_checkpoint(recipe.model.init)  # before people are made for the training
     terms = check_plan(order, recipe, run, world, output)
