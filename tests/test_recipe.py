@@ -169,3 +169,9 @@ def test_a_resolved_recipe_reads_back_as_itself(
     second = load_recipe(str(folder / "b.toml"))
     assert flat_values(first) == flat_values(second)
     assert recipe_hash(first) == recipe_hash(second)
+
+
+def test_a_recipe_with_a_named_base_has_the_name_of_its_own_file(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(to_toml(load_recipe("tiny", ["name=small"])))
+    (tmp_path / "mine.toml").write_text('base = "small"\n[optim]\nbatch = 8\n')
+    assert load_recipe(str(tmp_path / "mine.toml")).name == "mine"

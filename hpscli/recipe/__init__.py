@@ -101,9 +101,10 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         if below.get("base"):
             raise UsageError(
                 f"recipe '{path}' has base '{base}', which has a base itself: one only.",
-                f"Its base: base = \"{below['base']}\"; or write it out: "
+                f'Its base: base = "{below["base"]}"; or write it out: '
                 f"hps recipes show {base} --resolved > FILE",
             )
+        below.pop("name", None)  # runs of a recipe of one's own are not runs of its base
         raw = _merged(below, raw)
     raw.setdefault("name", _name(path))
     known = resolve_mix(raw, str(path))

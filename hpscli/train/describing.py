@@ -86,7 +86,8 @@ def describe(
 
 
 def _amount(part: Part) -> str:
-    return f"{part.samples or 'all'} {'poses' if part.name == 'adversary' else 'people'}"
+    kind = "poses" if part.name == "adversary" else "person" if part.samples == 1 else "people"
+    return f"{part.samples or 'all'} {kind}"
 
 
 def _mixed_bodies(recipe: Recipe, parts: list[Part]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -59,7 +60,7 @@ def test_the_expected_global_batch_needs_no_words() -> None:
     assert learning_rate(recipe, count_steps(recipe, 4)) == 1e-3
 
 
-def factors(**optim: object) -> list[float]:
+def factors(**optim: Any) -> list[float]:
     recipe = small_recipe(HERE, **{f"optim__{name}": value for name, value in optim.items()})
     steps = count_steps(recipe, 1)
     return [rate_factor(recipe.optim, steps, step) for step in range(steps.total)]
