@@ -1,6 +1,6 @@
 """hps recipes list: every recipe by family and folder, what it is to reach, whether it can start."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hpscli.registry import Registry
     from hpscli.train.recipes.targets import Goal
 
-SHOWN_MEMBERS = 3  # of a mix; of more, their number
+SHOWN_LETTERS = 16  # of the members of a mix; of more, their number
 SHOWN_GOALS = 2
 
 
@@ -37,10 +37,19 @@ def list_(
 
     def draw() -> None:
         for title, members in _groups(kept).items():
+            models = {r["model"] for r in members}
+            if not any(model in title for model in models):
+                title = f"{title}   {' '.join(sorted(models))}"
             table(
                 ("recipe", "model", "data", "published", "ready"),
                 [
-                    (r["name"], _model(r), _data(r["data"]), _goals(r["targets"]), _ready(r))
+                    (
+                        r["name"],
+                        _model(r, models),
+                        _data(r["data"]),
+                        _goals(r["targets"]),
+                        _ready(r),
+                    )
                     for r in members
                 ],
                 title=title,
@@ -120,12 +129,15 @@ def _groups(rows: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _model(row: Mapping[str, Any]) -> str:
-    return " ".join(filter(None, (row["model"], row["preset"])))
+def _model(row: Mapping[str, Any], models: Collection[str]) -> str:
+    """-> the preset, and the model where the group has several."""
+    alone = row["preset"] and len(models) == 1
+    return row["preset"] if alone else " ".join(filter(None, (row["model"], row["preset"])))
 
 
 def _data(names: Sequence[str]) -> str:
-    return f"{len(names)} data sets" if len(names) > SHOWN_MEMBERS else " ".join(names)
+    text = " ".join(names)
+    return text if len(names) == 1 or len(text) <= SHOWN_LETTERS else f"{len(names)} data sets"
 
 
 def _goals(targets: Sequence[Mapping[str, Any]]) -> str:
@@ -152,4 +164,4 @@ def _ready(row: Mapping[str, Any]) -> str:
     missing = row["missing"]
     if not missing:
         return "yes"
-    return f"no: {len(missing)} missing" if len(missing) > 1 else f"no: {missing[0]}"
+    return f"{len(missing)} missing" if len(missing) > 1 else f"no {missing[0]}"
