@@ -93,10 +93,10 @@ class Training:
         from hpscli.train.loop import train
 
         resume = bool(whole(self.run))
-        if not resume and (place is None or place[0] == 0):
-            clear_unsaved(self.run)
         with stop_signals() as stop:
             try:
+                if not resume and (place is None or place[0] == 0):
+                    clear_unsaved(self.run)
                 train(self.recipe, self.run, resume=resume, say=_say, **self.settings)
                 return str(self.run)
             except Interrupted as error:
