@@ -36,8 +36,7 @@ class Diary:
         if self.mute:
             return
         self._say(label, text)
-        with (self.run / "log.txt").open("a", encoding="utf-8") as stream:
-            stream.write(f"{label:<11} {text}".rstrip() + "\n")
+        self._append("log.txt", f"{label:<11} {text}".rstrip())
 
     def warn(self, about: str, text: str) -> None:
         """Say something that is wrong but stops nothing, once."""
@@ -48,8 +47,18 @@ class Diary:
     def record(self, values: Mapping[str, Any]) -> None:
         """One JSON line in log.jsonl."""
         if not self.mute:
-            with (self.run / "log.jsonl").open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(values) + "\n")
+            self._append("log.jsonl", json.dumps(values))
+
+    def _append(self, name: str, line: str) -> None:
+        path = self.run / name
+        try:
+            with path.open("a", encoding="utf-8") as stream:
+                stream.write(line + "\n")
+        except OSError as error:
+            raise HpsError(
+                f"cannot write {path}: {error.strerror or error}.",
+                f"Free some space; then: hps train --resume {self.run}",
+            ) from None
 
     def rewind(self, step: int, *, measured: bool = True) -> None:
         """Forget what was logged after this step: those steps are going to happen again.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hpscli.errors import UsageError
+from hpscli.errors import HpsError, UsageError
 from hpscli.train.track import Diary, Meter, check_tracker
 
 
@@ -33,6 +33,17 @@ def test_a_validation_that_happens_again_is_written_once(tmp_path: Path) -> None
     diary.rewind(2, measured=False)
     kept = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert kept == [{"step": 2, "losses": {}}]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("name", ["log.txt", "log.jsonl"])
+def test_a_full_disk_is_named_with_how_to_go_on(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to("/dev/full")
+    diary = Diary(tmp_path, silent)
+    with pytest.raises(HpsError, match="No space left") as raised:
+        diary.record({"step": 1})
+        diary.say("done")
+    assert f"--resume {tmp_path}" in raised.value.fix
 
 
 def test_log_txt_has_what_the_terminal_showed(tmp_path: Path) -> None:
