@@ -16,7 +16,7 @@ import torch
 
 from hpscli import __version__
 from hpscli.atomic import write_atomically
-from hpscli.errors import MissingError, UsageError, did_you_mean
+from hpscli.errors import HpsError, MissingError, UsageError, did_you_mean
 from hpscli.registry import get_registry
 
 Say = Callable[[str, object], None]
