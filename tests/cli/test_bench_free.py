@@ -101,10 +101,11 @@ def test_far_enough_is_fifteen_percent_below_the_mean_person() -> None:
 
 
 def test_the_page_says_figures_times_and_machine() -> None:
-    text = page([row(), row("other_free", ours=99.0)], 15.0, "a CPU, 2 cores")
+    text = page([row(), row("other_free", ours=99.0)], 15.0, "a CPU, 2 cores", ["third_free"])
     assert "| some_free | hmr | bodies | 100 | 3200 | 1.5 | 2.0 | 100.0 | 80.0 | 20.0 |" in text
     assert "above 15 %" in text.partition("other_free")[2]
     assert "a CPU, 2 cores." in text
+    assert "Not in this table, for nobody asked for them: third_free." in text
 
 
 def test_an_unknown_free_recipe_is_an_error_with_the_nearest(

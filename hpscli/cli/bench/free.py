@@ -1,5 +1,6 @@
 """hps bench free: every free recipe from scratch, beside the mean person."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,7 +64,8 @@ def free(
     if markdown is not None:
         from hpscli.atomic import write_atomically
 
-        write_atomically(markdown, page(rows, least, machine).encode())
+        left_out = sorted({*free_recipes()} - {*recipes})
+        write_atomically(markdown, page(rows, least, machine, left_out).encode())
         output.say("saved", markdown)
     bad = [row.name for row in rows if not row.ok(least)]
     if check and bad:
@@ -145,8 +147,8 @@ when one is less than 15 % below the mean person in MPJPE.
 """
 
 
-def page(rows: "list[Row]", least: float, machine: str) -> str:
-    """-> the page docs/explanation/free-recipes.md."""
+def page(rows: "list[Row]", least: float, machine: str, left_out: Sequence[str] = ()) -> str:
+    """-> the page docs/explanation/free-recipes.md; left_out: recipes that were not asked for."""
     titles = (*COLUMNS[:5], "min", "CPU min", *COLUMNS[7:])
     lines = ["| " + " | ".join(titles) + " |"]
     lines.append("|---|---|---|" + "--:|" * (len(titles) - 4) + "---|")
@@ -158,4 +160,6 @@ def page(rows: "list[Row]", least: float, machine: str) -> str:
         "pictures,\n`CPU min` that of all its processes together (without the making of people).\n\n"
         f"{machine}.\n{_company(rows)}\n"
     )
+    if left_out:
+        foot += f"\nNot in this table, for nobody asked for them: {', '.join(left_out)}.\n"
     return HEAD + "\n".join(lines) + "\n\n" + foot
