@@ -6,9 +6,11 @@ pure function of its first place, a continued run starts at any place at once, p
 for each other, and there is no state to save but one number: how many picks the job has taken.
 """
 
+import atexit
 import itertools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -122,13 +124,35 @@ class TrainingStream:
             worker_init_fn=_start_worker,
         )
         buffers: dict[tuple[int, int], Any] = {}
-        for packed, bad, slot, buffer in loader:
-            if buffer is not None:
-                buffers[slot] = buffer
-            if not slot:
-                yield packed, bad, None
-            else:  # pinning copies, too
-                yield packed, bad, buffers[slot] if self.pins else buffers[slot].clone()
+        with _ended(iter(loader)) as made:
+            for packed, bad, slot, buffer in made:
+                if buffer is not None:
+                    buffers[slot] = buffer
+                if not slot:
+                    yield packed, bad, None
+                else:  # pinning copies, too
+                    yield packed, bad, buffers[slot] if self.pins else buffers[slot].clone()
+
+
+@contextmanager
+def _ended(batches: Any) -> Iterator[Any]:
+    """An iterator of a loader; after it, or when this process ends first, its workers are ended.
+
+    Left to multiprocessing they are sent SIGTERM, to which they do not listen, and waited for.
+    """
+
+    def end() -> None:
+        batches._shutdown_workers()
+        for worker in batches._workers:
+            if worker.is_alive():
+                worker.kill()
+
+    atexit.register(end)  # before multiprocessing's own, which waits
+    try:
+        yield batches
+    finally:
+        atexit.unregister(end)
+        end()
 
 
 class BatchMaker:

@@ -240,6 +240,24 @@ def test_workers_end_when_the_training_process_is_killed(folder: Path) -> None:
     assert not any(alive(pid) for pid in pids)
 
 
+@pytest.mark.slow
+def test_a_training_that_fails_does_not_wait_for_its_workers(folder: Path) -> None:
+    code = (
+        "from pathlib import Path; from tests.data.test_stream import *\n"
+        f"batches = iter(stream(Path({str(folder)!r}), workers=1)); next(batches)\n"
+        "raise RuntimeError('a bug')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1 and done.stderr.strip().endswith("RuntimeError: a bug")
+
+
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
