@@ -82,7 +82,9 @@ class ModelSpec:
     adapt: str = ""  # target(spec, options) -> the spec at these options: body, sizes, crop ...
     takes_kit: bool = False  # build(..., kit=BodyKit): it is built around a body's mesh
     added: tuple[str, ...] = ()  # modules that an option adds: weights without them are a start too
-    adversary: str = ""  # target(**options) -> hpscli.train.adversary.Critic: a prior of poses
+    adversary: str = (
+        ""  # target(**options) -> hpscli.train.learning.adversary.Critic: a prior of poses
+    )
     starts: tuple[Start, ...] = ()  # of the backbone alone, as published
     raw: str = ""  # target(prediction, kit) -> raw outputs that need the body
     crop: str = "fast"  # or target: the image preparation of its authors

@@ -15,7 +15,9 @@ class Model(Section):
     options: dict[str, Any] = {}  # checked against the plugin's declared options when built
     body: Literal["", "free", "imported"] = ""  # "": imported files when there are any, else free
     init: str = ""  # weights to start from: file, model.tag or run folder
-    backbone: str = ""  # of the backbone alone, where init is "": a file, or "imagenet": as timm has it
+    backbone: str = (
+        ""  # of the backbone alone, where init is "": a file, or "imagenet": as timm has it
+    )
 
 
 class Member(Section):
@@ -97,7 +99,9 @@ class Optim(Section):
     betas: tuple[float, float] = (0.9, 0.999)
     momentum: float = 0.9
     groups: dict[str, Group] = {}  # the first that matches a parameter has it
-    layer_decay: float = Field(1.0, gt=0, le=1)  # of a ViT: the last block lr * this, and so on down
+    layer_decay: float = Field(
+        1.0, gt=0, le=1
+    )  # of a ViT: the last block lr * this, and so on down
     batch: int = Field(32, ge=1)  # per process
     global_batch: int = Field(0, ge=0)  # what the numbers were published with; 0: not stated
     accumulate: int = Field(1, ge=1)

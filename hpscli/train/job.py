@@ -18,17 +18,17 @@ from hpscli.nn.starts import start_backbone
 from hpscli.recipe import Recipe, to_toml
 from hpscli.records import Batch
 from hpscli.registry import resolve
-from hpscli.train.active import active_terms, tell
-from hpscli.train.adversary import Contest, refuse_without_critic, start_contest, wanted
-from hpscli.train.average import Average
-from hpscli.train.freezing import freeze, norms, synchronised
-from hpscli.train.memory import compute_again
-from hpscli.train.optimizers import Optimizers
-from hpscli.train.processes import Processes
-from hpscli.train.reach import unreached
-from hpscli.train.schedule import Steps
-from hpscli.train.state import State, flat, restore_random_state, seed_random
-from hpscli.train.track import Diary, Meter, Say, environment
+from hpscli.train.keeping.state import State, flat, restore_random_state, seed_random
+from hpscli.train.learning.adversary import Contest, refuse_without_critic, start_contest, wanted
+from hpscli.train.learning.average import Average
+from hpscli.train.learning.freezing import freeze, norms, synchronised
+from hpscli.train.learning.memory import compute_again
+from hpscli.train.learning.optimizers import Optimizers
+from hpscli.train.learning.schedule import Steps
+from hpscli.train.scaling.processes import Processes
+from hpscli.train.scaling.reach import unreached
+from hpscli.train.telling.active import active_terms, tell
+from hpscli.train.telling.track import Diary, Meter, Say, environment
 
 
 @dataclass(kw_only=True)

@@ -18,21 +18,21 @@ from hpscli.errors import Interrupted, InvalidData
 from hpscli.recipe import Recipe
 from hpscli.records import Batch, Prediction
 from hpscli.registry import resolve
-from hpscli.train.adversary import TERM
-from hpscli.train.claim import claimed
-from hpscli.train.curves import draw_curves
 from hpscli.train.finishing import export_at_end
-from hpscli.train.freezing import learning_mode
 from hpscli.train.job import Job, start, stream
-from hpscli.train.optimizers import REST
-from hpscli.train.overlays import draw_people
+from hpscli.train.keeping.claim import claimed
+from hpscli.train.keeping.saving import restore, save
+from hpscli.train.learning.adversary import TERM
+from hpscli.train.learning.freezing import learning_mode
+from hpscli.train.learning.optimizers import REST
+from hpscli.train.learning.schedule import count_steps, learning_rate, own_epoch
 from hpscli.train.plan import AS_PUBLISHED, check_recipe, select_as_published, selection
-from hpscli.train.processes import open_processes
-from hpscli.train.reach import anchor
-from hpscli.train.saving import restore, save
-from hpscli.train.schedule import count_steps, learning_rate, own_epoch
-from hpscli.train.stopping import Stop, stop_signals
-from hpscli.train.track import Say, memory_mb
+from hpscli.train.scaling.processes import open_processes
+from hpscli.train.scaling.reach import anchor
+from hpscli.train.scaling.stopping import Stop, stop_signals
+from hpscli.train.telling.curves import draw_curves
+from hpscli.train.telling.overlays import draw_people
+from hpscli.train.telling.track import Say, memory_mb
 from hpscli.train.validation import as_measured, validate_epoch
 
 

@@ -17,11 +17,11 @@ from hpscli.nn.starts import check_backbone
 from hpscli.recipe import Export, Member, Recipe, Validation, validated
 from hpscli.registry import get_registry
 from hpscli.run.exporting.request import writer_named
-from hpscli.train.adversary import refuse_without_critic
-from hpscli.train.adversary import wanted as adversary
+from hpscli.train.learning.adversary import refuse_without_critic
+from hpscli.train.learning.adversary import wanted as adversary
+from hpscli.train.learning.memory import measure as measure
+from hpscli.train.learning.schedule import Steps, count_steps, learning_rate
 from hpscli.train.losses import check_names
-from hpscli.train.memory import measure as measure
-from hpscli.train.schedule import Steps, count_steps, learning_rate
 
 FAST = 1  # steps, and batches of validation, of --fast-dev-run
 FAST_EXPORT = 64  # people of its leaderboard file

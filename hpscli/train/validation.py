@@ -15,9 +15,9 @@ from hpscli.recipe import Validation
 from hpscli.registry import get_registry
 from hpscli.run.evaluate import evaluate
 from hpscli.train.job import Job
+from hpscli.train.keeping.saving import describe
 from hpscli.train.plan import AS_PUBLISHED, selection
-from hpscli.train.saving import describe
-from hpscli.train.sharding import whole
+from hpscli.train.scaling.sharding import whole
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from hpscli.nn.files import CheckpointInfo
 from hpscli.recipe import Recipe, load_recipe
 from hpscli.records import PredictionSet
 from hpscli.run.prediction_files import write_predictions
-from hpscli.train import memory
+from hpscli.train.learning import memory
 from hpscli.train.plan import select_as_published, selection
 from hpscli.train.recipes.naming import problems
 from tests.docs.theirs import THEIRS

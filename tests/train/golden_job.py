@@ -9,12 +9,12 @@ from torch import nn
 
 from hpscli.hooks import ModelSpec
 from hpscli.recipe import validated
-from hpscli.train.adversary import Contest
 from hpscli.train.job import Job
-from hpscli.train.optimizers import Optimizers
-from hpscli.train.processes import open_processes
-from hpscli.train.schedule import count_steps
-from hpscli.train.track import Diary, Meter
+from hpscli.train.learning.adversary import Contest
+from hpscli.train.learning.optimizers import Optimizers
+from hpscli.train.learning.schedule import count_steps
+from hpscli.train.scaling.processes import open_processes
+from hpscli.train.telling.track import Diary, Meter
 
 
 class NeverStop:

@@ -11,9 +11,9 @@ from hpscli.errors import UsageError
 from hpscli.nn.checkpoints import load_model
 from hpscli.nn.files import read_info, read_tensors
 from hpscli.recipe import Recipe
-from hpscli.train.curves import panels
 from hpscli.train.loop import train
 from hpscli.train.plan import adjusted, check_recipe
+from hpscli.train.telling.curves import panels
 from tests.train.labelled import labelled_people, small_recipe
 from tests.train.test_loop import in_two_processes, lines, losses
 

@@ -35,7 +35,7 @@ from hpscli.records import Batch, Prediction
 from hpscli.registry import get_registry, resolve
 from hpscli.testing.goldens import ReplayOptions, fill_manifest, locate, read_golden, read_manifest
 from hpscli.testing.mesh_goldens import in_training_format, label_batch
-from hpscli.train.adversary import Contest
+from hpscli.train.learning.adversary import Contest
 from hpscli.train.loop import optimise
 from tests.train.golden_job import NeverStop, golden_job
 

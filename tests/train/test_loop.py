@@ -19,9 +19,9 @@ from hpscli.errors import HpsError, Interrupted, InvalidData, MissingError, Usag
 from hpscli.nn.checkpoints import load_model
 from hpscli.nn.files import read_info, read_tensors
 from hpscli.recipe import Recipe, to_toml
-from hpscli.train.launch import place as place_of
 from hpscli.train.loop import train
-from hpscli.train.stopping import PARENT
+from hpscli.train.scaling.launch import place as place_of
+from hpscli.train.scaling.stopping import PARENT
 from tests.run.people import write_people
 from tests.train.labelled import labelled_people, small_recipe
 

@@ -15,7 +15,7 @@ from hpscli.hooks import ModelSpec
 from hpscli.nn.checkpoints import build_model
 from hpscli.records import Batch, Prediction, Sample
 from hpscli.registry import resolve
-from hpscli.train.active import PICTURES, predict_once
+from hpscli.train.telling.active import PICTURES, predict_once
 
 WHOLE, ONLY_3D, ONLY_2D, NOTHING = range(4)  # rows of the batch
 NEEDS_2D = ("2d", "joint_proj", "joint_img", "bbox")

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from hpscli.recipe import Recipe
-from hpscli.train.describing import describe
 from hpscli.train.plan import check_recipe, check_shards
+from hpscli.train.telling.describing import describe
 from tests.run.people import write_people
 from tests.train.labelled import small_recipe
 

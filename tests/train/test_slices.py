@@ -12,9 +12,9 @@ import torch
 
 from hpscli.data import stream
 from hpscli.recipe import Recipe, to_toml
-from hpscli.train.launch import place
 from hpscli.train.loop import train
-from hpscli.train.stopping import PARENT
+from hpscli.train.scaling.launch import place
+from hpscli.train.scaling.stopping import PARENT
 from tests.train.labelled import labelled_people, small_recipe
 from tests.train.recording import record
 

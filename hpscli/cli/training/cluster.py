@@ -11,7 +11,7 @@ from hpscli.errors import HpsError, Interrupted
 
 if TYPE_CHECKING:
     from hpscli.recipe import Recipe
-    from hpscli.train.slurm import Cluster
+    from hpscli.train.scaling.slurm import Cluster
 
 LOOK_SECONDS = 2.0
 OVER = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "DEADLINE")
@@ -22,7 +22,7 @@ def hand_over(
     order: Order, recipe: "Recipe", place: Path, cluster: "Cluster", output: Output
 ) -> None:
     """Submit the job, say where its log and run are, and follow it if that is wanted."""
-    from hpscli.train.slurm import Training, hand_over
+    from hpscli.train.scaling.slurm import Training, hand_over
 
     training = Training(recipe=recipe, run=place.absolute(), settings=order.settings)
     job = hand_over(training, cluster)
@@ -39,7 +39,7 @@ def hand_over(
 
 def follow(job: str, log: Path, run: Path, again: str, output: Output) -> None:
     """Pass a job's log on until the job is over, however often it is queued again."""
-    from hpscli.train.slurm import job_facts
+    from hpscli.train.scaling.slurm import job_facts
 
     shown, over = 0, 0.0
     try:

@@ -16,10 +16,11 @@ def check_plan(
 ) -> list[dict[str, Any]]:
     """Say the plan of a training in this many processes; raise what is wrong -> terms of a dry run."""
     from hpscli.recipe import recipe_hash
-    from hpscli.train import describing, plan
-    from hpscli.train.schedule import learning_rate
-    from hpscli.train.state import check_recipe as check_same
-    from hpscli.train.track import check_tracker
+    from hpscli.train import plan
+    from hpscli.train.keeping.state import check_recipe as check_same
+    from hpscli.train.learning.schedule import learning_rate
+    from hpscli.train.telling import describing
+    from hpscli.train.telling.track import check_tracker
 
     if order.tracker:
         check_tracker(order.tracker)
@@ -54,7 +55,7 @@ def check_plan(
 def _too_few_gpus(order: Order) -> "list[HpsError]":
     """-> that this machine has not the GPUs that were asked for, if it is so."""
     from hpscli.errors import UsageError
-    from hpscli.train.launch import check_gpus, inside_job
+    from hpscli.train.scaling.launch import check_gpus, inside_job
 
     if not order.gpus or order.device == "cpu" or inside_job():
         return []
@@ -70,8 +71,8 @@ def _make_people(
 ) -> bool:
     """Make what is missing and needs no files -> whether anything was made."""
     from hpscli.cli.training.people import make, to_make
-    from hpscli.train.launch import inside_job
     from hpscli.train.plan import FAST
+    from hpscli.train.scaling.launch import inside_job
 
     if order.dry_run or inside_job():  # in a job one process would make what others make too
         return False
@@ -84,8 +85,8 @@ def _make_people(
 def _say_costs(recipe: "Recipe", output: "Output", validate: bool) -> list[dict[str, Any]]:
     """Of a dry run: the start, the aim, size, memory, which terms learn from which data -> the last."""
     from hpscli.cli.training.aims import aims
-    from hpscli.train.active import active_terms_of, idle_warning
-    from hpscli.train.memory import measure
+    from hpscli.train.learning.memory import measure
+    from hpscli.train.telling.active import active_terms_of, idle_warning
 
     for label, text in aims(recipe, validate):
         output.say(label, text)

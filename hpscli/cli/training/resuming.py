@@ -18,7 +18,7 @@ def run_to_resume(order: "Order", output: "Output") -> Path | None:
     --resume RUN; RECIPE --resume: its newest run; RECIPE --resume --out RUN: that one if it has come
     to a checkpoint, else it is started, so that the same command can be repeated until it ends.
     """
-    from hpscli.train.state import check_resumable, whole
+    from hpscli.train.keeping.state import check_resumable, whole
 
     plain = [word for word in order.words if "=" not in word]
     if not order.resume:
@@ -43,8 +43,8 @@ def tell_changes(order: "Order", run: Path, world: int, output: "Output") -> Non
     """Warn where the recipe that was named says something else than its run, which keeps its own."""
     from hpscli.errors import HpsError
     from hpscli.recipe import load_recipe
+    from hpscli.train.keeping.state import differences
     from hpscli.train.plan import adjusted
-    from hpscli.train.state import differences
 
     if not is_recipe(order.recipe):
         return
@@ -73,7 +73,7 @@ def newest_run(recipe: str, output: "Output") -> Path:
     """-> the newest run of a recipe that can be continued; newer ones that cannot are named."""
     from hpscli.nn.sources import RUN_NAME
     from hpscli.recipe import load_recipe
-    from hpscli.train.state import check_resumable, whole
+    from hpscli.train.keeping.state import check_resumable, whole
 
     folder = Path("runs") / load_recipe(recipe).name
     found = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []

@@ -17,8 +17,8 @@ from hpscli.errors import HpsError, Interrupted, UsageError
 
 if TYPE_CHECKING:
     from hpscli.recipe import Recipe
-    from hpscli.train.launch import Ending
-    from hpscli.train.slurm import Cluster
+    from hpscli.train.scaling.launch import Ending
+    from hpscli.train.scaling.slurm import Cluster
 
 TIME = "%Y-%m-%dT%H-%M-%S"  # of run folders, UTC: names sort as times do
 
@@ -66,7 +66,7 @@ def _carry_out(order: Order) -> None:
         return
     place = run or order.out or Path("runs") / recipe.name / datetime.now(UTC).strftime(TIME)
     if run is None and order.resume and talks():  # a run that was stopped before its first save
-        from hpscli.train.state import clear_unsaved
+        from hpscli.train.keeping.state import clear_unsaved
 
         clear_unsaved(place)
     if cluster is not None:
@@ -85,7 +85,7 @@ def _carry_out(order: Order) -> None:
 
 def _train(order: Order, recipe: "Recipe", run: Path | None, place: Path, world: int) -> None:
     """Train in this process, or start as many as are wanted."""
-    from hpscli.train.launch import inside_job
+    from hpscli.train.scaling.launch import inside_job
 
     if world > 1 and not inside_job():
         _launch(order, recipe, run, place, world)
@@ -97,8 +97,8 @@ def _train(order: Order, recipe: "Recipe", run: Path | None, place: Path, world:
 
 
 def _cluster(order: Order) -> "Cluster | None":
-    from hpscli.train.launch import check_launcher, inside_job
-    from hpscli.train.slurm import cluster_of
+    from hpscli.train.scaling.launch import check_launcher, inside_job
+    from hpscli.train.scaling.slurm import cluster_of
 
     check_launcher(order.processes)
     if not order.slurm:
@@ -112,7 +112,7 @@ def _cluster(order: Order) -> "Cluster | None":
 
 def _world(order: Order, cluster: "Cluster | None") -> int:
     """-> how many processes there will be, or are."""
-    from hpscli.train.launch import check_gpus, inside_job
+    from hpscli.train.scaling.launch import check_gpus, inside_job
 
     if cluster is not None:
         return cluster.world
@@ -125,7 +125,7 @@ def _world(order: Order, cluster: "Cluster | None") -> int:
 
 def talks() -> bool:
     """-> whether this process tells the plan: the launcher, or the first process of another's job."""
-    from hpscli.train.stopping import PARENT
+    from hpscli.train.scaling.stopping import PARENT
 
     return PARENT not in os.environ and os.environ.get("RANK", "0") == "0"
 
@@ -140,7 +140,7 @@ def _testset(recipe: "Recipe") -> str:
 def _launch(order: Order, recipe: "Recipe", run: Path | None, place: Path, world: int) -> None:
     """Start the processes of a job: each is told the same recipe, complete, and the run folder."""
     from hpscli.recipe import to_toml
-    from hpscli.train.launch import launch
+    from hpscli.train.scaling.launch import launch
 
     with TemporaryDirectory(prefix="hps-train-") as folder:
         file = Path(folder) / f"{recipe.name}.toml"
@@ -158,8 +158,8 @@ def _launch(order: Order, recipe: "Recipe", run: Path | None, place: Path, world
 
 def tell_ending(ending: "Ending", again: str, place: Path, world: int) -> None:
     """Say which process ended the others, unless one of them has said why it did."""
-    from hpscli.train.launch import LOST
-    from hpscli.train.state import saved_step
+    from hpscli.train.keeping.state import saved_step
+    from hpscli.train.scaling.launch import LOST
 
     if not ending.code:
         return

@@ -30,13 +30,13 @@ from hpscli.records import Batch
 from hpscli.registry import get_registry, resolve
 from hpscli.testing.standins.folders import Standins
 from hpscli.testing.standins.labels import Labels
-from hpscli.train.freezing import learning_mode
 from hpscli.train.job import Job, start, stream
+from hpscli.train.learning.freezing import learning_mode
+from hpscli.train.learning.schedule import count_steps
 from hpscli.train.loop import optimise, train
-from hpscli.train.processes import open_processes
-from hpscli.train.schedule import count_steps
-from hpscli.train.stopping import Stop
-from hpscli.train.track import memory_mb
+from hpscli.train.scaling.processes import open_processes
+from hpscli.train.scaling.stopping import Stop
+from hpscli.train.telling.track import memory_mb
 
 OURS, PLAIN = "ours", "plain"
 SETTLING = 2  # first turns, which are not counted

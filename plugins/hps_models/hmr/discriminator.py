@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hpscli.train.adversary import Critic
+from hpscli.train.learning.adversary import Critic
 
 JOINTS = 23  # the root's rotation is not judged
 ENTRIES = 9  # of a rotation matrix

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hpscli.train.adversary import Critic
+from hpscli.train.learning.adversary import Critic
 
 JOINTS = 23  # all but the root
 CHANNELS, HIDDEN, BETAS = 32, 1024, 10

@@ -6,7 +6,7 @@ from torch import nn
 
 from hpscli.errors import UsageError
 from hpscli.nn.backbones import efficientnet_map
-from hpscli.train.freezing import freeze, learning_mode, synchronised
+from hpscli.train.learning.freezing import freeze, learning_mode, synchronised
 
 
 def network() -> nn.Sequential:

@@ -17,7 +17,7 @@ from hpscli.nn.files import read_tensors
 from hpscli.recipe import Recipe
 from hpscli.records import Prediction
 from hpscli.registry import get_registry
-from hpscli.train.adversary import Contest, Critic
+from hpscli.train.learning.adversary import Contest, Critic
 from hpscli.train.loop import train
 from hpscli.train.plan import check_recipe, check_shards, makeable
 from tests.train.labelled import labelled_people, small_recipe

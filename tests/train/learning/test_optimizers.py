@@ -10,8 +10,8 @@ from hpscli.errors import UsageError
 from hpscli.nn.checkpoints import build_model
 from hpscli.nn.vit import padded_vit
 from hpscli.recipe import Optim
-from hpscli.train.optimizers import Optimizers, depths
-from hpscli.train.schedule import Steps, rate_at
+from hpscli.train.learning.optimizers import Optimizers, depths
+from hpscli.train.learning.schedule import Steps, rate_at
 
 STEPS = Steps(world=1, global_batch=4, samples=40, epochs=1, unit=4)  # 10 steps
 EFFICIENTNET = {  # as hmr-benchmarks trains it: SGD for the backbone, Adam for the rest

@@ -85,8 +85,8 @@ class Training:
 
     def __call__(self) -> str:
         """Start the run, or go on where its newest checkpoint is -> its folder."""
-        from hpscli.train.state import clear_unsaved, whole
-        from hpscli.train.stopping import stop_signals
+        from hpscli.train.keeping.state import clear_unsaved, whole
+        from hpscli.train.scaling.stopping import stop_signals
 
         place = launched()
         join_step()

@@ -10,8 +10,8 @@ import pytest
 from hpscli.cli.output import Output
 from hpscli.cli.training import cluster as following
 from hpscli.errors import HpsError, UsageError
-from hpscli.train import slurm
-from hpscli.train.slurm import Training, cluster_of, queue_again
+from hpscli.train.scaling import slurm
+from hpscli.train.scaling.slurm import Training, cluster_of, queue_again
 from tests.train.labelled import labelled_people, small_recipe
 
 

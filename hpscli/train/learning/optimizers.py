@@ -11,9 +11,9 @@ from torch import nn
 
 from hpscli.errors import UsageError
 from hpscli.recipe import Optim
-from hpscli.train.freezing import matched
-from hpscli.train.schedule import Steps, rate_at
-from hpscli.train.sharding import share_out_state, shared
+from hpscli.train.learning.freezing import matched
+from hpscli.train.learning.schedule import Steps, rate_at
+from hpscli.train.scaling.sharding import share_out_state, shared
 
 REST = ""  # the group of everything that no other group matches
 BLOCK = re.compile(r"^(?P<vit>(?:.*\.)?)blocks\.(?P<index>\d+)\.")

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from hpscli.errors import UsageError
 from hpscli.recipe import Recipe
-from hpscli.train.schedule import count_steps, learning_rate, own_epoch, rate_at, rate_factor
+from hpscli.train.learning.schedule import (
+    count_steps,
+    learning_rate,
+    own_epoch,
+    rate_at,
+    rate_factor,
+)
 from tests.train.labelled import small_recipe
 
 HERE = Path("shards")

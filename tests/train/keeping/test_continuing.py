@@ -8,9 +8,9 @@ import torch
 
 from hpscli.errors import UsageError
 from hpscli.recipe import to_toml
-from hpscli.train import continuing, state
-from hpscli.train.optimizers import Optimizers
-from hpscli.train.schedule import Steps, count_steps
+from hpscli.train.keeping import continuing, state
+from hpscli.train.learning.optimizers import Optimizers
+from hpscli.train.learning.schedule import Steps, count_steps
 from tests.train.labelled import small_recipe
 
 RUN = Path("run")

@@ -6,18 +6,18 @@ from functools import partial
 from hpscli.body.kit import body_kit
 from hpscli.nn.checkpoints import CheckpointInfo, load_weights
 from hpscli.recipe import to_toml
-from hpscli.train import state as saved
-from hpscli.train.continuing import (
+from hpscli.train.job import Job
+from hpscli.train.keeping import state as saved
+from hpscli.train.keeping.continuing import (
     continued_steps,
     generators_of,
     otherwise_sliced,
     rate_change,
     slices,
 )
-from hpscli.train.job import Job
 from hpscli.train.plan import AS_PUBLISHED
-from hpscli.train.sharding import as_in, whole
-from hpscli.train.track import Meter
+from hpscli.train.scaling.sharding import as_in, whole
+from hpscli.train.telling.track import Meter
 
 
 def describe(job: Job) -> CheckpointInfo:

@@ -16,10 +16,10 @@ from hpscli.atomic import write_atomically
 from hpscli.errors import UsageError
 from hpscli.nn.sources import refuse_unsaved
 from hpscli.recipe import Recipe
-from hpscli.train.heartbeat import GROUP_SECONDS, watched
-from hpscli.train.launch import inside_job
-from hpscli.train.sharding import allow_on_cpu, fsdp_plugin, share_out
-from hpscli.train.stopping import PARENT
+from hpscli.train.scaling.heartbeat import GROUP_SECONDS, watched
+from hpscli.train.scaling.launch import inside_job
+from hpscli.train.scaling.sharding import allow_on_cpu, fsdp_plugin, share_out
+from hpscli.train.scaling.stopping import PARENT
 
 
 @dataclass(frozen=True)

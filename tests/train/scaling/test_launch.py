@@ -12,8 +12,8 @@ import pytest
 
 from hpscli.errors import UsageError
 from hpscli.recipe import to_toml
-from hpscli.train import launch, stopping
-from hpscli.train.processes import threads_for
+from hpscli.train.scaling import launch, stopping
+from hpscli.train.scaling.processes import threads_for
 from tests.train.labelled import labelled_people, small_recipe
 
 

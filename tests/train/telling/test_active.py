@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from hpscli.nn.checkpoints import build_model
-from hpscli.train.active import WIDTH, ActiveTerms, Row, active_terms, active_terms_of
 from hpscli.train.loop import train
+from hpscli.train.telling.active import WIDTH, ActiveTerms, Row, active_terms, active_terms_of
 from tests.run.people import write_people
 from tests.train.labelled import keypoints, labelled_people, small_recipe
 

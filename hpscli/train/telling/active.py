@@ -23,9 +23,9 @@ from hpscli.nn.checkpoints import build_model
 from hpscli.recipe import Member, Recipe
 from hpscli.records import Batch, Prediction, Sample
 from hpscli.registry import resolve
-from hpscli.train.adversary import TERM, wanted
-from hpscli.train.describing import shares_of
-from hpscli.train.track import Diary
+from hpscli.train.learning.adversary import TERM, wanted
+from hpscli.train.telling.describing import shares_of
+from hpscli.train.telling.track import Diary
 
 PEOPLE = 8  # of each member, from its start
 PICTURES = 2  # that the model looks at; enough for batch norm

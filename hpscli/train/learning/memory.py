@@ -8,8 +8,8 @@ from torch import nn
 from hpscli.errors import UsageError
 from hpscli.nn.checkpoints import build_model
 from hpscli.recipe import Recipe
-from hpscli.train.freezing import freeze
-from hpscli.train.optimizers import shares
+from hpscli.train.learning.freezing import freeze
+from hpscli.train.learning.optimizers import shares
 
 MEASURED_BATCH = 2  # enough for batch norm
 KEPT = {"sgd": 1, "adam": 2, "adamw": 2}  # numbers that an optimiser keeps of each parameter

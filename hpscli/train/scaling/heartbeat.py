@@ -18,9 +18,9 @@ from typing import Any, NoReturn
 
 from hpscli.errors import HpsError
 from hpscli.run.processes import LOST as BROKEN
-from hpscli.train.launch import LOST
-from hpscli.train.state import saved_step
-from hpscli.train.stopping import PARENT
+from hpscli.train.keeping.state import saved_step
+from hpscli.train.scaling.launch import LOST
+from hpscli.train.scaling.stopping import PARENT
 
 GROUP_SECONDS = 1800.0  # for a process that lives and does not come: a first compilation takes long
 BEAT_SECONDS = 2.0

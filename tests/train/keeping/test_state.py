@@ -10,7 +10,7 @@ import torch
 
 from hpscli.errors import InvalidData, MissingError, UsageError
 from hpscli.recipe import to_toml
-from hpscli.train import state
+from hpscli.train.keeping import state
 from tests.nn.test_checkpoints import info
 from tests.train.labelled import small_recipe
 

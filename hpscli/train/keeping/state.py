@@ -25,7 +25,7 @@ from hpscli.nn.files import FIX, CheckpointInfo, read_info, read_tensors
 from hpscli.nn.files import save_checkpoint as write_weights
 from hpscli.nn.sources import FOLDER, find_run, numbered, step_file
 from hpscli.recipe import Recipe, validated
-from hpscli.train.claim import in_use, in_use_error
+from hpscli.train.keeping.claim import in_use, in_use_error
 
 SCHEMA = "hps/state/1"
 SHOWN_KEYS = 5

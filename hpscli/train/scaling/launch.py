@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpscli.errors import UsageError
-from hpscli.train.stopping import PARENT, stop_signals
+from hpscli.train.scaling.stopping import PARENT, stop_signals
 
 STOP_SECONDS = 300.0  # a job that was asked to stop may take this long to save its state
 FAIL_SECONDS = 10.0  # the others, when one process has failed: they may hang waiting for it

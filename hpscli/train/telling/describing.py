@@ -9,8 +9,8 @@ from hpscli.data.epochs.rounds import make_layout
 from hpscli.nn.options import adapted, complete_options
 from hpscli.recipe import Recipe
 from hpscli.registry import get_registry
+from hpscli.train.learning.schedule import Steps, count_steps, own_epoch
 from hpscli.train.plan import Part
-from hpscli.train.schedule import Steps, count_steps, own_epoch
 
 MIXINGS = {  # what an epoch is; docs/explanation/training-order.md
     "weighted": "exact shares, everybody of a set once before anybody twice",

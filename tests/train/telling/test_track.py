@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hpscli.errors import HpsError, UsageError
-from hpscli.train.track import Diary, Meter, check_tracker
+from hpscli.train.telling.track import Diary, Meter, check_tracker
 
 
 def silent(label: str, text: object) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from hpscli.render.panels import Floats, Panel, draw_panels
 from hpscli.render.pictures import write_image
 from hpscli.train.job import Job
-from hpscli.train.optimizers import REST
+from hpscli.train.learning.optimizers import REST
 
 MOST_POINTS = 250  # of a line: more are averaged
 FIRST = "loss"  # the sum of all terms

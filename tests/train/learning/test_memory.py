@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from hpscli.errors import UsageError
 from hpscli.nn.checkpoints import build_model
 from hpscli.records import Prediction
-from hpscli.train.memory import compute_again, kept_bytes, measure
-from hpscli.train.reach import anchor, unreached
+from hpscli.train.learning.memory import compute_again, kept_bytes, measure
+from hpscli.train.scaling.reach import anchor, unreached
 from tests.train.labelled import small_recipe
 
 VITS: list[tuple[str, dict[str, Any], tuple[int, int]]] = [

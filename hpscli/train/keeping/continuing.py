@@ -10,8 +10,8 @@ from pathlib import Path
 
 from hpscli.errors import UsageError
 from hpscli.recipe import Recipe, validated
-from hpscli.train.schedule import Steps
-from hpscli.train.state import State, derived_seed, random_state, seed_random
+from hpscli.train.keeping.state import State, derived_seed, random_state, seed_random
+from hpscli.train.learning.schedule import Steps
 
 
 def slices(recipe: Recipe, world: int) -> tuple[int, ...]:

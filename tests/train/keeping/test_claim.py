@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from hpscli.errors import UsageError
-from hpscli.train import claim
+from hpscli.train.keeping import claim
+from hpscli.train.keeping.state import clear_unsaved
 from hpscli.train.loop import train
-from hpscli.train.state import clear_unsaved
 from tests.train.labelled import labelled_people, small_recipe
 
 HOLD = """

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from hpscli.errors import UsageError
 
 if TYPE_CHECKING:
-    from hpscli.train.processes import Processes
-    from hpscli.train.track import Say
+    from hpscli.train.scaling.processes import Processes
+    from hpscli.train.telling.track import Say
 
 PATIENCE_SECONDS = 100.0  # a server of files keeps the locks of a machine that died for 90
 POLL_SECONDS = 0.5

@@ -10,9 +10,10 @@ import torch
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from hpscli.errors import HpsError
-from hpscli.train import heartbeat, state
-from hpscli.train.heartbeat import FAILED, LEFT, Watch
-from hpscli.train.stopping import PARENT
+from hpscli.train.keeping import state
+from hpscli.train.scaling import heartbeat
+from hpscli.train.scaling.heartbeat import FAILED, LEFT, Watch
+from hpscli.train.scaling.stopping import PARENT
 from tests.nn.test_checkpoints import info
 
 WAIT_SECONDS = 20.0

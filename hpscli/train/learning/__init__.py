@@ -1,0 +1,1 @@
+"""How weights change: optimisers, rates, averages, what is frozen, the adversary."""

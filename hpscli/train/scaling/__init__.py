@@ -1,0 +1,1 @@
+"""Many processes, machines and jobs: started, watched and stopped together."""

@@ -1,0 +1,1 @@
+"""What a training says and draws: its plan, its terms, its diary, its pictures."""
