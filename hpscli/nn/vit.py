@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PATCH_PX, PADDING_PX = 16, 2
 NORM_EPSILON = 1e-6
+STEMS = ("patches", "convolutions")  # how pixels become tokens; official networks: patches
 TOKEN_DEVIATION = 0.02  # of task tokens at the start, as official OSX
 FOLDED = "row 0 of the table is added to all others, as the forward pass does"
 
@@ -29,18 +30,25 @@ def padded_vit(
     heads: int,
     drop_path: float,
     task_tokens: int = 0,
+    stem: str = STEMS[0],
 ) -> "VisionTransformer":
     """(height, width) px, width, layers, heads -> the transformer with random weights.
 
     `tokens_and_map` runs it. drop_path grows linearly over the layers up to this probability.
+    stem: one of STEMS; a small transformer that starts from nothing learns from few people only
+    behind convolutions (Xiao et al., Early Convolutions Help Transformers See Better, 2021).
     """
     from timm.models.vision_transformer import VisionTransformer
+
+    from hpscli.nn.stems import ConvolutionPatches
 
     if size[0] % PATCH_PX or size[1] % PATCH_PX or min(size) < PATCH_PX:
         raise UsageError(
             f"a picture of {size[0]}x{size[1]} px has no whole number of patches.",
             f"Height and width must be multiples of {PATCH_PX}.",
         )
+    if stem not in STEMS:
+        raise UsageError(f"no stem '{stem}' of a transformer.", f"One of: {', '.join(STEMS)}.")
     if heads < 1 or dim % heads:
         raise UsageError(f"width {dim} cannot be split into {heads} heads.")
     vit = VisionTransformer(
@@ -58,9 +66,11 @@ def padded_vit(
         num_classes=0,
         drop_path_rate=drop_path,
         norm_layer=lambda width, **where: torch.nn.LayerNorm(width, eps=NORM_EPSILON, **where),
+        **({"embed_layer": ConvolutionPatches} if stem == "convolutions" else {}),
     )
-    # (size + 2 * 2 - 16) // 16 + 1 patches a side: as many as without padding
-    vit.patch_embed.proj.padding = (PADDING_PX, PADDING_PX)
+    if stem == "patches":
+        # (size + 2 * 2 - 16) // 16 + 1 patches a side: as many as without padding
+        vit.patch_embed.proj.padding = (PADDING_PX, PADDING_PX)
     if task_tokens:  # as OSX; timm's start of 1e-6 would make them all the same token
         torch.nn.init.trunc_normal_(vit.reg_token, std=TOKEN_DEVIATION)
     return vit

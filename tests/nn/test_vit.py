@@ -12,6 +12,7 @@ from torch.nn import functional
 from hpscli.errors import UsageError
 from hpscli.nn.layouts import official_parameters
 from hpscli.nn.vit import (
+    STEMS,
     fold_positions,
     padded_vit,
     tokens_and_map,
@@ -117,3 +118,12 @@ def test_task_tokens_start_as_different_ones() -> None:
 def test_a_size_without_whole_patches_is_refused() -> None:
     with pytest.raises(UsageError, match="no whole number of patches"):
         padded_vit((250, 192), WIDTH, 1, HEADS, 0.0)
+
+
+def test_convolutions_make_as_many_tokens_as_patches_do() -> None:
+    image = torch.rand(2, 3, 64, 48)
+    networks = [padded_vit((64, 48), 32, 1, 2, 0.0, stem=stem) for stem in STEMS]
+    patches, convolutions = (tokens_and_map(vit.eval(), image)[1] for vit in networks)
+    assert patches.shape == convolutions.shape == (2, 32, 4, 3)
+    with pytest.raises(UsageError, match="no stem"):
+        padded_vit((64, 48), 32, 1, 2, 0.0, stem="pooling")

@@ -61,6 +61,7 @@ def build(
     depth: int,
     heads: int,
     drop_path: float,
+    stem: str,
     decoder_width: int,
     decoder_depth: int,
     decoder_heads: int,
@@ -77,7 +78,9 @@ def build(
         raise UsageError(
             "hmr2: a width, depth or number of heads below 1, or drop_path outside [0, 1)."
         )
-    backbone = padded_vit((size, size - 2 * (size // UNSEEN)), width, depth, heads, drop_path)
+    backbone = padded_vit(
+        (size, size - 2 * (size // UNSEEN)), width, depth, heads, drop_path, stem=stem
+    )
     head = DecoderHead(
         context_width=width,
         width=decoder_width,

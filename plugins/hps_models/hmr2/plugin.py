@@ -69,6 +69,7 @@ HMR2 = ModelSpec(
         "depth": 32,
         "heads": 16,
         "drop_path": 0.55,  # in training, of the last layer
+        "stem": "patches",  # how pixels become tokens; "convolutions": for networks from nothing
         "decoder_width": 1024,
         "decoder_depth": 6,
         "decoder_heads": 8,  # of 64 channels
@@ -82,6 +83,7 @@ HMR2 = ModelSpec(
             "depth": 3,
             "heads": 2,
             "drop_path": 0.0,
+            "stem": "convolutions",
             "decoder_width": 128,
             "decoder_depth": 2,
             "decoder_heads": 2,

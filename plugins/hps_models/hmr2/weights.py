@@ -66,6 +66,8 @@ def _backbone(shapes: Shapes) -> dict[str, Any]:
         options |= {"width": width, "heads": VIT_HEADS.get(width, max(width // HEAD_WIDTH, 1))}
         rows = math.isqrt(patches * UNSEEN // (UNSEEN - 2))
         options["size"] = rows * PATCH_PX
+    if "backbone.patch_embed.stem.0.weight" in shapes:
+        options["stem"] = "convolutions"
     # The norm comes last: without it the file may end inside the transformer.
     if "backbone.last_norm.weight" in shapes and (depth := _count(shapes, "backbone.blocks.")):
         options |= {"depth": depth, "drop_path": VIT_H_DROP_PATH if depth == VIT_H_DEPTH else 0.0}

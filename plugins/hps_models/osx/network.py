@@ -187,6 +187,7 @@ def build(
     depth: int,
     heads: int,
     drop_path: float,
+    stem: str,
     decoder: str,
     regressor_width: int,
     box_width: int,
@@ -208,7 +209,7 @@ def build(
         )
     if not 0 <= drop_path < 1:
         raise UsageError(f"osx: drop_path={drop_path} is not in [0, 1).")
-    encoder = padded_vit(PICTURE, channels, depth, heads, drop_path, TASK_TOKENS)
+    encoder = padded_vit(PICTURE, channels, depth, heads, drop_path, TASK_TOKENS, stem)
     widths = Widths(
         regressor=regressor_width,
         boxes=box_width,

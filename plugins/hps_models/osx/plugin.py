@@ -50,6 +50,7 @@ OSX = ModelSpec(
         "depth": 12,
         "heads": 12,
         "drop_path": 0.3,  # of the deepest layer, in training
+        "stem": "patches",  # how pixels become tokens; "convolutions": for networks from nothing
         "decoder": "both",  # "hand": the face from two tokens; "none": the hands from their features
         "regressor_width": 512,
         "box_width": 256,
@@ -69,6 +70,7 @@ OSX = ModelSpec(
             "depth": 2,
             "heads": 4,
             "drop_path": 0.1,
+            "stem": "convolutions",
             "regressor_width": 32,
             "box_width": 32,
             "decoder_width": 32,

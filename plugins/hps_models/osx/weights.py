@@ -152,7 +152,8 @@ def encoder_rows(options: Mapping[str, Any]) -> list[Row]:
     from hpscli.nn.vit import padded_vit
 
     width, depth, heads = (options[name] for name in ("channels", "depth", "heads"))
-    encoder = on_meta(lambda: padded_vit(PICTURE, width, depth, heads, 0.0, TASK_TOKENS))
+    stem = options["stem"]
+    encoder = on_meta(lambda: padded_vit(PICTURE, width, depth, heads, 0.0, TASK_TOKENS, stem))
     found = []
     for row in vit_rows(encoder, ours="encoder.", theirs="backbone."):
         if row.theirs == "backbone.task_tokens":
@@ -179,6 +180,8 @@ def _encoder(shapes: Shapes, prefix: str) -> dict[str, Any]:
     names = ("pos_embed", "last_norm.weight", "patch_embed.proj.bias", "task_tokens")
     widths = [shapes[prefix + name][-1] for name in names if prefix + name in shapes]
     found: dict[str, Any] = {"depth": _count(shapes, prefix + "blocks.")}
+    if prefix + "patch_embed.stem.0.weight" in shapes:
+        found["stem"] = "convolutions"
     return found | (_by_width(widths[0]) if widths else {})
 
 
