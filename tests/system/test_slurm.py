@@ -107,11 +107,6 @@ def restarts(job: str) -> int:
     return int(found[1]) if found else 0
 
 
-def at_once(job: str) -> None:
-    """Slurm lets a job that is queued again wait until its old credentials are void."""
-    output("scontrol", "update", f"JobId={job}", "StartTime=now")
-
-
 def script_of_the_howto(recipe: Path) -> str:
     """-> the job script that users are shown, for this machine: its recipe and its processes."""
     script = re.search(r"```bash\n#!/bin/bash\n(.*?)```", HOWTO.read_text(), re.DOTALL)
@@ -133,7 +128,7 @@ def test_the_script_of_the_howto_queues_itself_again_and_ends_as_an_unbroken_run
     wait_for(lambda: restarts(job) == 1, JOB_SECONDS, slurm)
     reached = steps(run)[-1]
     assert (run / f"checkpoints/step-{reached:08}.state.pt").exists()
-    wait_for(lambda: at_once(job) or ended(job), JOB_SECONDS, slurm)
+    wait_for(lambda: ended(job), JOB_SECONDS, slurm)
     assert "COMPLETED" in output("scontrol", "show", "job", job)
     assert reached < unbroken.steps[-1]
     is_as(run, unbroken)
@@ -163,7 +158,7 @@ def test_a_job_that_gives_way_to_another_goes_on_by_itself_and_ends_as_an_unbrok
     job = output("squeue", "-h", "-o", "%A").split()[0]
     output("sbatch", "-p", "urgent", "-n", str(os.cpu_count()), "-o", "/dev/null", "--wrap", "true")
     wait_for(lambda: restarts(job) == 1, JOB_SECONDS, slurm)
-    wait_for(lambda: at_once(job) or follower.poll() is not None, JOB_SECONDS, slurm)
+    wait_for(lambda: follower.poll() is not None, JOB_SECONDS, slurm)
     out, err = follower.communicate()
     assert follower.returncode == 0, err
     assert out.strip() == job
