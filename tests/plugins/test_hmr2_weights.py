@@ -158,7 +158,9 @@ def test_the_authors_container_is_read_safely(form: str, tmp_path: Path) -> None
     ours = model.module.state_dict()
     for row in table:
         if row.ours:
-            theirs = state[row.theirs].to(ours[row.ours].dtype)  # batch norm counts in whole numbers
+            theirs = state[row.theirs].to(
+                ours[row.ours].dtype
+            )  # batch norm counts in whole numbers
             assert torch.equal(ours[row.ours], row.read(theirs) if row.read else theirs)
     said = "\n".join(model.said)
     assert "recognised hmr2, preset tiny" in said
