@@ -141,7 +141,7 @@ def recipe_of(words: list[str]) -> Recipe:
 def needed_by(words: list[str]) -> list[str]:
     """What a dry run of this training must say where nothing is: the command for each of its data."""
     if "--resume" in words:
-        return ["no run folder"]
+        return ["run folder"]  # of which there is none
     recipe = recipe_of(words)
     if "--as-published" in words:
         recipe = select_as_published(recipe)
@@ -149,7 +149,10 @@ def needed_by(words: list[str]) -> list[str]:
     parts += [] if "--no-validate" in words else filter(None, [selection(recipe)])
     parts += [recipe.export] if recipe.export else []
     assert all(part.prepare for part in parts)
-    return [f"hps prepare {part.prepare} --out {part.shards}" for part in parts]
+    lines = [part.prepare.partition(" --out ")[0] for part in parts]
+    return [
+        f"hps prepare {line} --out {part.shards}" for line, part in zip(lines, parts, strict=True)
+    ]
 
 
 @pytest.mark.parametrize(("page", "line"), CASES)

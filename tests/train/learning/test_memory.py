@@ -14,7 +14,7 @@ from hpscli.train.scaling.reach import anchor, unreached
 from tests.train.labelled import small_recipe
 
 VITS: list[tuple[str, dict[str, Any], tuple[int, int]]] = [
-    ("osx", {"preset": "tiny"}, (256, 192)),
+    ("osx", {"preset": "tiny", "options": {"stem": "patches"}}, (256, 192)),
     ("hmr2", {"preset": "tiny"}, (64, 64)),
 ]
 
