@@ -8,21 +8,24 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist lo
 SLURM  := $(shell command -v sbatch 2>/dev/null)
 BROWSER := $(shell command -v chromium || command -v chromium-browser)
 
-.PHONY: demo test test-all test-system lint types bench docs docs-check clean
+.PHONY: demo test test-all test-system test-gpu lint types bench docs docs-check clean
 
 demo: $(STAMP)
 	$(BIN)/hps demo
 
 test: $(STAMP)
-	$(PYTEST) -m "not slow and not system"
+	$(PYTEST) -m "not slow and not system and not gpu"
 
 test-all: $(STAMP)
-	$(PYTEST) -m "not system"
+	$(PYTEST) -m "not system and not gpu"
 
 test-system: $(STAMP)
 	@[ -n "$(SLURM)" ] || echo "not run: Slurm tests (Debian packages slurm-wlm and munge are not installed)"
 	@[ -n "$(BROWSER)" ] || echo "not run: pages in a browser (the Debian package chromium is not installed)"
 	@[ -z "$(SLURM)$(BROWSER)" ] || OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 0 -m system tests/system
+
+test-gpu: $(STAMP)
+	$(BIN)/python -m pytest -n 0 -m gpu tests
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -32,7 +32,7 @@ def test_every_tensor_of_a_batch_is_changed_and_nothing_else() -> None:
         assert torch.equal(doubled.targets[name], 2 * values)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_a_gpu_gets_every_batch_in_order_and_ready() -> None:
     given = [pinned(batch) for batch in batches()]
     assert given[0].image.is_pinned() and given[0].targets["smpl.betas"].is_pinned()
