@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.set-up
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadgroup
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(JOBS),2)
 SLURM  := $(shell command -v sbatch 2>/dev/null)
 BROWSER := $(shell command -v chromium || command -v chromium-browser)
 
@@ -36,7 +36,7 @@ types: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/hps bench startup
-	$(BIN)/hps bench data --least 0.6
+	$(BIN)/hps bench data --least 0.6 --check
 	$(BIN)/hps bench synthetic
 	$(BIN)/hps bench metrics --check
 	$(BIN)/hps bench eval --least 0.9

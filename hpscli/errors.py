@@ -23,6 +23,10 @@ BAD_RECORD = (
 LONGEST_WORDS = 160  # letters of a library's message: some quote the whole file
 
 
+# How torch and CUDA say that there is too little memory, where no class of its own does.
+NO_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
+
+
 class HpsError(Exception):
     """A problem in one sentence, and the next thing to type; shown without a traceback."""
 
@@ -70,6 +74,13 @@ def in_words(error: BaseException) -> str:
     if isinstance(error, KeyError):
         return f"there is no entry {text}"
     return text or type(error).__name__
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """-> whether the memory of the machine or of a GPU was too small; torch need not be imported."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

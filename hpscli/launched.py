@@ -1,7 +1,11 @@
 """The place of this process in a job that somebody started: torchrun, accelerate launch, srun, hps."""
 
+import atexit
 import os
 import re
+import sys
+from contextlib import suppress
+from typing import NoReturn
 
 from hpscli.errors import UsageError
 
@@ -70,3 +74,16 @@ def first_node(nodes: str) -> str:
     if found is None:
         raise UsageError(f"SLURM_STEP_NODELIST is {nodes!r}, which names no node.")
     return found[1] + (found[2] or "") + (found[3] or "")
+
+
+def leave(code: int) -> NoReturn:
+    """End one process of a job, whose work is done and saved.
+
+    Libraries keep threads for what joins processes; one that returns while Python is torn down
+    aborts the process, and the job would count as failed.
+    """
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads it any more
+            stream.flush()
+    os._exit(code)

@@ -77,9 +77,9 @@ class Person:
 class Batch:
     """People cropped for a model: image (B,3,H,W) uint8 RGB, or normalised float after `ready`.
 
-    `targets` (B,...) float32 by the names of `Sample.arrays`; in them keypoints2d are in crop units
-    (-1..1, confidence last) and everything else is as in the sample. `present` (B,) bool says
-    which samples carry a target; rows that do not are zero.
+    `targets` (B,...) float32 by the names of `Sample.arrays`; in them keypoints2d (confidence last) and
+    boxes of hands and face are in crop units (-1..1) and everything else is as in the sample.
+    `present` (B,) bool says which samples carry a target; rows that do not are zero.
     `affine` (B,2,3) maps original pixels to crop pixels, `flipped` (B,) tells mirrored crops.
     `colour` (B,3): factors of red, green, blue that `ready` has still to apply; None: none.
     """

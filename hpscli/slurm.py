@@ -2,6 +2,7 @@
 
 import math
 import re
+import shutil
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -59,6 +60,16 @@ def refused(what: str, error: Exception) -> MissingError:
     return MissingError(
         f"the {what} could not be handed over: {reason}", "Is this a login node of the cluster?"
     )
+
+
+def check_scheduler(executor: str) -> None:
+    """Refuse to hand jobs over from a machine that cannot."""
+    submitit_package()
+    if executor == "slurm" and shutil.which("sbatch") is None:
+        raise MissingError(
+            "--slurm: there is no program sbatch here.",
+            "Type this on a login node of the cluster, or leave --slurm out.",
+        )
 
 
 def submitit_package() -> Any:

@@ -1,14 +1,27 @@
 """What every test shares: the reference folder, a home of its own, one thread."""
 
+import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # tests run side by side
+
+# No deadlines: a busy machine stands still for longer. In CI the same examples each time, so that a
+# change is not refused for what it did not do; everywhere else new ones.
+settings.register_profile(
+    "hps",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("hps")
 
 REFERENCE = Path(
     os.environ.get("HPS_REFERENCE", Path(__file__).parents[2] / "shared" / "reference")
@@ -44,3 +57,14 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     for name in ("HPS_PLUGINS", "HPS_DISABLE", "HPS_DEBUG", "HPS_DATA"):
         monkeypatch.delenv(name, raising=False)
     return home
+
+
+@pytest.fixture(autouse=True)
+def one_large_network_at_a_time(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Two of the largest would need more memory than a laptop has: the others wait at a lock."""
+    if request.node.get_closest_marker("large") is None:
+        yield
+        return
+    with (Path(os.environ["HPS_FILLED"]) / "large.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -39,7 +39,7 @@ def folders_with(root: Path, spec: GoldenSpec) -> list[Path]:
 
 def marks_of(name: str) -> list[pytest.MarkDecorator]:
     """-> slow for networks; the largest needs memory that it must not share with its like."""
-    heavy = [pytest.mark.xdist_group("heavy")] if name == "hmr2/full" else []
+    heavy = [pytest.mark.large] if name == "hmr2/full" else []
     return [pytest.mark.slow, *heavy] if name in NETWORKS else []
 
 

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic import BaseModel
 
@@ -92,10 +92,10 @@ def recipe_page() -> str:
         parts.append(
             f"\n## {prefix or 'top level'}\n\n| key | type | default | |\n|---|---|---|---|"
         )
-        remarks = _remarks(section)
+        remarks, kinds = _remarks(section), get_type_hints(section)  # without their limits
         for name, entry in section.model_fields.items():
-            kind = getattr(entry.annotation, "__name__", str(entry.annotation))
-            kind = str(entry.annotation) if "[" in str(entry.annotation) else kind
+            kind = getattr(kinds[name], "__name__", str(kinds[name]))
+            kind = str(kinds[name]) if "[" in str(kinds[name]) else kind
             default = "required" if entry.is_required() else f"`{entry.default!r}`"
             if isinstance(entry.default, BaseModel):
                 default = f"see {name}"

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from hpscli.body.files import asset_path, have_asset, read_asset
+from hpscli.body.assets.files import asset_path, have_asset, read_asset
 
 GENDERS = ("neutral", "male", "female")  # their hands are the same
 NUMBERS = 45  # of a hand: 15 joints

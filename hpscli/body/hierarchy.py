@@ -54,7 +54,8 @@ class Hierarchy(nn.Module):
                     self._keep(f"adjacency_{part}_{level}", torch.from_numpy(array))
 
     def _keep(self, name: str, tensor: Tensor) -> None:
-        self.register_buffer(name, tensor, persistent=False)
+        # NCCL sends whole blocks of memory between processes only
+        self.register_buffer(name, tensor.contiguous(), persistent=False)
 
     @property
     def levels(self) -> int:
@@ -126,7 +127,7 @@ def load_hierarchy(kind: str, source: str = "") -> Hierarchy:
     if source not in ("", "free", "imported"):
         raise unknown_name("body source", source, ("free", "imported"), "free or imported")
     if source != "free":
-        from hpscli.body.files import have_asset, missing_asset
+        from hpscli.body.assets.files import have_asset, missing_asset
 
         if have_asset(f"sampling-{kind}"):
             return Hierarchy(kind, _imported(kind), source="imported")
@@ -145,7 +146,7 @@ def _free(kind: str) -> dict[str, Array]:
 
 def _imported(kind: str) -> dict[str, Array]:
     """The sampling file; the coarsest adjacency from its own official file when that is here."""
-    from hpscli.body.files import have_asset, read_asset
+    from hpscli.body.assets.files import have_asset, read_asset
 
     arrays = dict(read_asset(f"sampling-{kind}")[0])
     coarsest = sum(key.startswith("D_") for key in arrays)
@@ -160,7 +161,8 @@ def normalised_adjacency(edges: Array, size: int) -> tuple[Array, Array]:
     """edges (E,2), each in one direction or both -> index (2,N), value (N,) of D^-1 (A + I)."""
     edges = np.asarray(edges, dtype=np.int64)
     own = np.repeat(np.arange(size)[:, None], 2, axis=1)
-    index = np.unique(np.concatenate([edges, edges[:, ::-1], own]), axis=0).T
+    pairs = np.unique(np.concatenate([edges, edges[:, ::-1], own]), axis=0)
+    index = np.ascontiguousarray(pairs.T)
     degree = np.bincount(index[0], minlength=size)
     return index, (1.0 / degree[index[0]]).astype(np.float32)
 

@@ -18,7 +18,7 @@ from hpscli.body.parameters import mean_parameters
 from hpscli.errors import UsageError
 
 if TYPE_CHECKING:
-    from hpscli.body.given import GivenAssets
+    from hpscli.body.assets.given import GivenAssets
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -109,6 +109,6 @@ def body_kit(kind: str, source: str = "", given: Any = None) -> BodyKit:
         if given.kind != kind:
             raise UsageError(f"the model needs a {kind} body, the one given is {given.kind}.")
         return BodyKit(kind, body=given)
-    from hpscli.body.given import read_given
+    from hpscli.body.assets.given import read_given
 
     return BodyKit(kind, given=read_given(kind, given))

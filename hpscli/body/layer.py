@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hpscli.body.assets.loading import Make, choose_make, read_make
 from hpscli.body.kinematics import Kinematics
-from hpscli.body.loading import Make, choose_make, read_make
 from hpscli.body.parameters import (
     COEFFICIENTS,
     PARAMETERS,

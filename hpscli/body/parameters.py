@@ -73,7 +73,7 @@ def mean_parameters(kind: str, *, source: str = "") -> dict[str, Array]:
     mean = _imported_mean() if source != "free" else None
     if mean is None:
         if source == "imported":
-            from hpscli.body.files import missing_asset
+            from hpscli.body.assets.files import missing_asset
 
             raise missing_asset("mean-params")
         free = free_poses()
@@ -92,7 +92,7 @@ def mean_parameters(kind: str, *, source: str = "") -> dict[str, Array]:
 
 
 def _imported_mean() -> dict[str, Array] | None:
-    from hpscli.body.files import have_asset, read_asset
+    from hpscli.body.assets.files import have_asset, read_asset
 
     if not have_asset("mean-params"):
         return None

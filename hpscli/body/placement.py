@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hpscli.body.files import have_asset
+from hpscli.body.assets.files import have_asset
 from hpscli.body.layer import load_body
 from hpscli.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 

@@ -226,7 +226,7 @@ class MeshJoints:
                 if file and self.source == "given"
                 else "Import the official bodies and regressors: hps assets list",
             )
-        from hpscli.body.files import read_asset
+        from hpscli.body.assets.files import read_asset
 
         arrays, meta = read_asset(ASSETS[self.kind, name])
         return arrays["regressor"], row_slots(meta["joints"], str(meta.get("set") or ""))

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from hpscli import __version__
-from hpscli.errors import HpsError, Interrupted, unknown_name
+from hpscli.errors import HpsError, Interrupted, in_words, lacks_memory, unknown_name
 
 PEOPLE, DATA, ABOUT = "Run", "Look things up", "This installation"
 
@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         PEOPLE,
     ),
     "prepare": ("hpscli.cli.prepare:prepare", "Original files -> shards.", PEOPLE),
-    "train": ("hpscli.cli.train:train", "Train a recipe.", PEOPLE),
+    "train": ("hpscli.cli.train:app", "Train a recipe.", PEOPLE),
     "eval": ("hpscli.cli.evaluate:evaluate", "Measure a checkpoint on a test set.", PEOPLE),
     "predict": (
         "hpscli.cli.predict:predict",
@@ -42,7 +42,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Models: list, show, import, verify ...",
         DATA,
     ),
-    "datasets": ("hpscli.cli.datasets:app", "Data sets and shards: list, show, audit ...", DATA),
+    "datasets": (
+        "hpscli.cli.datasets.commands:app",
+        "Data sets and shards: list, show, audit ...",
+        DATA,
+    ),
     "recipes": ("hpscli.cli.recipes:app", "Recipes: list, show, diff, check.", DATA),
     "protocols": ("hpscli.cli.protocols:app", "Evaluation protocols: list, show.", DATA),
     "info": ("hpscli.cli.info:app", "Conventions: joints, cameras, formats.", DATA),
@@ -96,15 +100,26 @@ def load_command(name: str) -> Any:
 
     target = COMMANDS[name][0] if name in COMMANDS else _plugin_commands()[name].run
     found: Any = resolve(target)
-    if isinstance(found, typer.Typer):
+    if isinstance(found, typer.Typer) and len(found.registered_commands) > 1:
         found.info.name = name
         command: Any = typer.main.get_group(found)
     else:
-        single = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-        single.command(name)(found)
+        single = found
+        if not isinstance(found, typer.Typer):
+            single = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+            single.command(name)(found)
         command = typer.main.get_command(single)
     command.name = name
+    _unwrap(command)
     return command
+
+
+def _unwrap(command: Any) -> None:
+    """Make each paragraph of a help text one line: rich keeps the breaks of a docstring's lines."""
+    paragraphs = (command.help or "").split("\n\n")
+    command.help = "\n\n".join(" ".join(text.split()) for text in paragraphs)
+    for below in getattr(command, "commands", {}).values():
+        _unwrap(below)
 
 
 def _plugin_commands() -> dict[str, Any]:
@@ -177,7 +192,12 @@ def _guarded(call: Callable[[], object]) -> int:
 
 
 def _explained(error: Exception) -> HpsError:
-    """-> the place that could not be read or written; anything else is a bug of ours."""
+    """-> a place that could not be read or written, too little memory; anything else is a bug of ours."""
+    if lacks_memory(error):
+        return HpsError(
+            f"the memory does not suffice: {in_words(error)}.",
+            "Smaller batches, fewer workers or processes, or a machine with more memory.",
+        )
     if isinstance(error, OSError) and error.filename is not None:
         return HpsError(
             f"{error.filename}: {error.strerror or error}.",
@@ -192,4 +212,9 @@ def _explained(error: Exception) -> HpsError:
 
 def main() -> None:
     """The entry point `hps`."""
-    sys.exit(run())
+    from hpscli.launched import leave
+
+    code = run()
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        leave(code)
+    sys.exit(code)

@@ -8,7 +8,7 @@ import typer
 from hpscli.cli.output import JsonOption, Output, QuietOption, pairs, table
 
 if TYPE_CHECKING:
-    from hpscli.body.links import LinkReport
+    from hpscli.body.assets.links import LinkReport
     from hpscli.body.official.importing import Imported
 
 app = typer.Typer(
@@ -31,7 +31,7 @@ def list_(
     json: JsonOption = False,
 ) -> None:
     """Every licensed file: present or missing, needed for, licence, where to get it."""
-    from hpscli.body.asset_sources import asset_records
+    from hpscli.body.assets.sources import asset_records
     from hpscli.errors import UsageError
 
     rows = [_row(asset_id) for asset_id in asset_records() if pattern in asset_id]
@@ -111,8 +111,8 @@ def import_(
 @app.command()
 def where(json: JsonOption = False) -> None:
     """The folder of the store."""
-    from hpscli.body.asset_sources import asset_records
-    from hpscli.body.files import have_asset
+    from hpscli.body.assets.files import have_asset
+    from hpscli.body.assets.sources import asset_records
 
     folder = _folder()
     present = [asset_id for asset_id in asset_records() if have_asset(asset_id)]
@@ -127,8 +127,8 @@ def check_links_(
     json: JsonOption = False,
 ) -> None:
     """Ask every official page for a sign of life (uses the network); exit 4 when one is newly gone."""
-    from hpscli.body.asset_sources import asset_sources
-    from hpscli.body.links import check_links
+    from hpscli.body.assets.links import check_links
+    from hpscli.body.assets.sources import asset_sources
 
     out = Output(json)
     sources = list(asset_sources().values())
@@ -207,8 +207,8 @@ def _next_command(ids: list[str]) -> str:
 
 
 def _row(asset_id: str) -> dict[str, Any]:
-    from hpscli.body.asset_sources import asset_record
-    from hpscli.body.files import asset_path, read_asset_meta
+    from hpscli.body.assets.files import asset_path, read_asset_meta
+    from hpscli.body.assets.sources import asset_record
     from hpscli.errors import InvalidData
 
     record, path = asset_record(asset_id), asset_path(asset_id)
@@ -260,7 +260,7 @@ def _link_document(report: "LinkReport") -> dict[str, Any]:
 
 
 def _folder() -> Path:
-    from hpscli.body.files import asset_folder
+    from hpscli.body.assets.files import asset_folder
 
     return asset_folder()
 

@@ -44,9 +44,7 @@ DryRun = Annotated[
 Compare = Annotated[
     bool, typer.Option("--compare", help="Compare result files or runs instead: --compare A B ...")
 ]
-Slurm = Annotated[
-    str, typer.Option(help="As a job on a cluster: partition=main,time=60,cpus=8,tasks=4 ...")
-]
+Slurm = Annotated[str, typer.Option(help="As a job on a cluster: time=60,tasks=4 ...")]
 Out = Annotated[
     Path | None, typer.Option(help="Result file (.json) or folder.", show_default=False)
 ]

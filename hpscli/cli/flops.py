@@ -12,7 +12,7 @@ from hpscli.errors import CheckFailed, HpsError, UsageError
 
 if TYPE_CHECKING:
     from hpscli.hooks import ModelSpec
-    from hpscli.nn.flops import Cost
+    from hpscli.nn.counting.flops import Cost
 
 LARGEST_SIDE = 4096  # px; beyond, a typing error is more likely than a network
 
@@ -38,7 +38,7 @@ def flops(
     official_params counts what the authors' files hold, never-used tensors too; used_params what
     the network computes with. GMAC counts one multiply-add as one; GFLOP would be twice as much.
     """
-    from hpscli.nn.flops import adapted_to, measure_model
+    from hpscli.nn.counting.flops import adapted_to, measure_model
     from hpscli.nn.official.counts import count_preset
 
     size = parse_shape(shape) if shape else None
@@ -84,7 +84,7 @@ def parse_shape(text: str) -> tuple[int, int]:
 
 def _wanted(names: list[str]) -> list[tuple["ModelSpec", str]]:
     """Names as typed -> (spec, preset); a bare model means itself and all its presets."""
-    from hpscli.nn.flops import preset_options
+    from hpscli.nn.counting.flops import preset_options
     from hpscli.registry import get_registry
 
     registry = get_registry()
@@ -139,7 +139,7 @@ def _cost(cost: "Cost", depth: int) -> dict[str, Any]:
 
 def _body_layers(kinds: set[str]) -> list[dict[str, Any]]:
     """-> what turning parameters into a mesh costs, which no model's row includes."""
-    from hpscli.nn.flops import measure_body
+    from hpscli.nn.counting.flops import measure_body
 
     return [{"body": kind, "macs": measure_body(kind)} for kind in sorted(kinds)]
 

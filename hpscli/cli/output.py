@@ -65,7 +65,10 @@ class Output:
 
     @contextmanager
     def progress(self, label: str, total: int, unit: str = "") -> Iterator[Callable[[int], None]]:
-        """Yield `advance(n)`: a bar on a terminal, else a line every 30 s or 5 %."""
+        """Yield `advance(n)`: a bar on a terminal, else a line every 30 s or 5 %.
+
+        `advance(0)` starts the clock of its rate anew: what came before was not made now.
+        """
         if self.quiet:
             yield lambda n: None
         elif sys.stderr.isatty():
@@ -194,13 +197,14 @@ class _Pace:
 
     def __init__(self, unit: str) -> None:
         self.unit = unit
-        self.start, self.before = 0.0, -1
+        self.start, self.before, self.done = 0.0, -1, -1
 
     def after(self, done: int) -> str:
         """-> "412 people/s", or nothing while that says little."""
         now = time.monotonic()
-        if self.before < 0:
+        if self.before < 0 or done == self.done:
             self.start, self.before = now, done
+        self.done = done
         seconds = now - self.start
         if not self.unit or seconds < PACE_SECONDS:
             return ""

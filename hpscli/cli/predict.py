@@ -1,6 +1,5 @@
 """hps predict: people in your images -> pictures, meshes, numbers."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,7 +32,11 @@ def predict(
     fov: Annotated[float, typer.Option(min=0, max=179, help="Horizontal field of view.")] = 0.0,
     focal: Annotated[float, typer.Option(min=0, help="Focal length in pixels.")] = 0.0,
     save: Annotated[
-        str, typer.Option(help="Some of overlay,turntable,json,npz,obj,ply,glb.")
+        str,
+        typer.Option(
+            help="Some of: overlay, turntable, json, npz, obj, ply, glb; commas between.",
+            show_default="all but obj and ply",
+        ),
     ] = SAVE,
     out: Annotated[
         Path | None, typer.Option(help="Folder; default runs/predict/NAME.", show_default=False)
@@ -52,6 +55,7 @@ def predict(
     on, and the exit code is 5.
     """
     from hpscli.run.inference import check_crop, said_crop
+    from hpscli.run.places import RUNS, dated_folder
     from hpscli.run.predict import check_hand
     from hpscli.run.predicting.images import Plan, list_images
     from hpscli.run.predicting.save import parse_kinds
@@ -66,7 +70,7 @@ def predict(
     model = _load(output, checkpoint, device, dtype, hand)
     output.say("crop", said_crop(model, crop, boxes=bool(people or detector)))
     plan = Plan(
-        folder=out or _new_folder(source),
+        folder=out or dated_folder(RUNS / "predict" / (source.resolve().stem or "images")),
         kinds=kinds,
         boxes=people,
         detector=_detector(detector, device),
@@ -145,12 +149,6 @@ def _detector(name: str, device: str) -> "Detector | None":
 
     spec = get_registry().get("detector", name)
     return resolve(spec.build)(best_device(device))  # type: ignore[no-any-return]
-
-
-def _new_folder(source: Path) -> Path:
-    """-> runs/predict/NAME/TIME."""
-    time = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
-    return Path("runs") / "predict" / (source.resolve().stem or "images") / time
 
 
 def _named(files: list[Path]) -> str:

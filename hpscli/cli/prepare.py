@@ -39,7 +39,7 @@ def prepare(
     ] = "",
     crop_px: Annotated[
         int, typer.Option("--size-px", min=LEAST_PX, help="Longest side of a stored crop, px.")
-    ] = 512,
+    ] = 480,
     as_reference: Annotated[
         bool,
         typer.Option(
@@ -68,7 +68,7 @@ def prepare(
     ] = False,
     slurm: Annotated[
         str,
-        typer.Option(help="Jobs on a cluster: partition=main,time=4:00:00,cpus=8,array=40,nodes=4"),
+        typer.Option(help="Jobs on a cluster: array=40,time=4:00:00 ..."),
     ] = "",
     wait: Annotated[
         bool, typer.Option("--wait", help="With --slurm: stay until all jobs ended.")
@@ -99,6 +99,7 @@ def prepare(
     split = spec.split_aliases.get(split, split) or spec.splits[0]
     work.check_split(spec, split)
     root = _root(spec, from_)
+    _refuse_file(out)
     stored = _layout(layout, crop_px)
     try:
         source = work.checked_source(spec, root, split, values, stored)
@@ -184,6 +185,14 @@ def _as_reference(spec: "DatasetSpec", values: dict[str, Any]) -> dict[str, Any]
             f"no official converter of '{spec.name}' is reproduced.", "Leave --as-reference out."
         )
     return {**values, "reference": values.get("reference") or spec.references[0]}
+
+
+def _refuse_file(out: str) -> None:
+    """Raise for a file where the folder of the shards is to be."""
+    from hpscli.errors import UsageError
+
+    if out and "://" not in out and Path(out).is_file():
+        raise UsageError(f"{out} is a file, and shards are a folder.", "Another folder: --out DIR")
 
 
 def _layout(kind: str, side_px: int) -> "Layout":

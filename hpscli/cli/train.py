@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from hpscli.cli.output import JsonOption, QuietOption
+from hpscli.cli.recipes.keys import RecipeCommand
 
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 RUN, CHANGES, WHERE, BATCH, CHECKS = (
     "The run",
     "Instead of what the recipe says",
@@ -69,7 +71,7 @@ Device = Annotated[
 Slurm = Annotated[
     str,
     typer.Option(
-        help="As a job on a cluster: partition=main,nodes=2,gpus=4,time=24:00:00 ...",
+        help="As a job on a cluster: nodes=2,gpus=4,partition=main ...",
         rich_help_panel=WHERE,
     ),
 ]
@@ -104,6 +106,7 @@ DryRun = Annotated[
 ]
 
 
+@app.command(cls=RecipeCommand)
 def train(
     recipe: Annotated[str, typer.Argument(help="Recipe file or name; with --resume also a run.")],
     words: Annotated[

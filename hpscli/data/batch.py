@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hpscli.data.augmentations.changes import Changes, unchanged
 from hpscli.data.augmentations.painting import needs_own_colour, paint
-from hpscli.data.crops import compose, crop_affines, invert
+from hpscli.data.crops import compose, crop_affines, crop_box, invert
 from hpscli.data.labels import Moves, move_labels
 from hpscli.errors import InvalidData
 from hpscli.records import Batch, Sample
@@ -41,22 +42,23 @@ def pack(
     changes: Changes | None = None,
     image: np.ndarray | None = None,
     colour_later: bool = False,
+    seen: float = 1.0,
 ) -> Packed:
     """B samples and their changes -> crops (written into `image` when given) and labels in numpy.
 
     colour_later: `ready` multiplies channels, on the device; but for people whose picture changes
     after its colours do, which get them here. The mirror image costs nothing as part of the warp.
     Left hands (arrays mano.*, meta hand = "left") are always mirrored, so that a hand model only ever
-    sees right hands; other hands are never mirrored by chance.
+    sees right hands; other hands are never mirrored by chance. `seen`: `crop_box`.
     """
     changes = changes or unchanged(len(samples))
     hand = np.array([hand_of(sample) for sample in samples])
     flip = np.where(hand == "", changes.flip, hand == "left")
-    size = np.array([sample.arrays["box.size"][0] for sample in samples], np.float64)
-    center = np.array([sample.arrays["box.center"] for sample in samples], np.float64)
+    places = [crop_box(sample, window, seen) for sample in samples]
+    center, width = (np.array(numbers) for numbers in zip(*places, strict=True))
     affines = crop_affines(
-        center + changes.shift * size[:, None],
-        size * crop_scale * changes.scale,
+        center + changes.shift * width[:, None],
+        width * crop_scale * changes.scale,
         window,
         changes.rotation_degrees,
         flip,
@@ -125,9 +127,10 @@ def make_batch(
     *,
     crop_scale: float = 1.0,
     changes: Changes | None = None,
+    seen: float = 1.0,
 ) -> Batch:
     """B samples -> Batch; a picture that cannot be decoded is an error that names its key."""
-    packed = pack(samples, window, joints, crop_scale=crop_scale, changes=changes)
+    packed = pack(samples, window, joints, crop_scale=crop_scale, changes=changes, seen=seen)
     for row, reason in packed.broken.items():
         raise InvalidData(f"sample '{packed.keys[row]}': {reason}", "hps datasets audit SHARDS")
     return to_batch(packed)
@@ -152,10 +155,31 @@ def normalised(
     """image (B,3,H,W) uint8, factors (B,3) or None -> (B,3,H,W) float32, in one buffer."""
     import torch
 
-    device = image.device
-    offset = torch.tensor(mean, device=device).view(1, 3, 1, 1) * 255
-    scale = 1.0 / (torch.tensor(std, device=device).view(1, 3, 1, 1) * 255)
-    pixels = image.float()
-    if colour is not None:  # the meaning of a factor: hpscli/data/augmentations/colours.py
-        pixels.mul_(colour.view(-1, 3, 1, 1)).round_().clamp_(max=255)
-    return pixels.sub_(offset).mul_(scale)
+    offset, scale = offset_and_scale(tuple(mean), tuple(std), str(image.device))
+    pixels = torch.empty(image.shape, dtype=torch.float32, device=image.device)
+    # On a CPU one picture at a time stays in the cache: nearly twice as fast.
+    size = 1 if image.device.type == "cpu" else max(len(image), 1)
+    for start in range(0, len(image), size):
+        rows = slice(start, start + size)
+        part = pixels[rows].copy_(image[rows])
+        if colour is not None:  # the meaning of a factor: hpscli/data/augmentations/colours.py
+            part.mul_(colour[rows].view(-1, 3, 1, 1)).round_().clamp_(max=255)
+        part.sub_(offset).mul_(scale)
+    return pixels
+
+
+@lru_cache(maxsize=32)
+def offset_and_scale(
+    mean: tuple[float, ...], std: tuple[float, ...], device: str
+) -> tuple["Tensor", "Tensor"]:
+    """-> what is taken from pixels, and their factor, each (1,3,1,1): sent to a device once.
+
+    A GPU has received both when this returns, so every stream of work there may use them; sending
+    them with each batch would wait for the batch's own copy.
+    """
+    import torch
+
+    with torch.inference_mode(False):  # whoever asks first: a training may be the next
+        numbers = torch.tensor([mean, std], dtype=torch.float32).view(2, 1, 3, 1, 1) * 255
+        offset, scale = numbers[0], 1.0 / numbers[1]
+        return offset.to(device), scale.to(device)

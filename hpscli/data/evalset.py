@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from hpscli.data.official_batch import prepared_batch
+from hpscli.data.official_crops.batch import prepared_batch
 from hpscli.data.preparation import Preparation
 from hpscli.data.remote import cache_folder, is_remote, local_copy
 from hpscli.data.sample import decode_record, expected_shape
@@ -141,13 +141,14 @@ def eval_batches(
     rank: int = 0,
     world: int = 1,
     preparation: Preparation | None = None,
+    seen: float = 1.0,
 ) -> Iterator[Batch]:
     """-> batches of crops; over all ranks each key comes exactly once, nothing is padded or repeated.
 
-    preparation: how the model's authors crop; None: our one warp.
+    preparation: how the model's authors crop; None: our one warp. `seen`: `crop_box`.
     """
     for samples in chunks(evalset, batch=batch, rank=rank, world=world):
-        yield prepared_batch(samples, size, joints, preparation, crop_scale=crop_scale)
+        yield prepared_batch(samples, size, joints, preparation, crop_scale=crop_scale, seen=seen)
 
 
 def chunks(

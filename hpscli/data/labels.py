@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 # They belong to the untouched picture; a turned crop has neither this box nor this world.
 OF_THE_ORIGINAL = ("box.xywh", "camera.rotation", "camera.translation")
+PART_BOXES = {  # x0, y0, x1, y1: px in shards, crop units in a batch; and what each is in the mirror
+    "extra.lhand_box": "extra.rhand_box",
+    "extra.rhand_box": "extra.lhand_box",
+    "extra.face_box": "extra.face_box",
+}
+AROUND = [0, 1, 2, 1, 2, 3, 0, 3]  # x0, y0, x1, y1 -> the four corners
 UNTOUCHED = "untouched."  # before `transl`: as it was before the crop was turned
 Labels = dict[str, tuple[np.ndarray, np.ndarray]]  # name -> values (B,...), present (B,)
 
@@ -55,7 +61,8 @@ def move_labels(records: Sequence[Mapping[str, np.ndarray]], moves: Moves, joint
         stacked = {
             name: np.stack([records[row][name] for row in rows])
             for name in names
-            if not name.startswith(("extra.", "image.")) and name not in OF_THE_ORIGINAL
+            if name in PART_BOXES
+            or (not name.startswith(("extra.", "image.")) and name not in OF_THE_ORIGINAL)
         }
         whole = len(rows) == len(records)
         labels = _move_group(stacked, moves if whole else moves.take(rows), joints)
@@ -88,6 +95,8 @@ def labels_of(
     for name in targets:
         if name.startswith("keypoints2d."):
             targets[name][..., :2] += 1.0  # crop units of a window of 2 px are px minus one
+        elif name in PART_BOXES:
+            targets[name] += present[name][:, None]
     return targets, present
 
 
@@ -105,7 +114,7 @@ def _move_group(stacked: dict[str, np.ndarray], moves: Moves, joints: str) -> La
         labels[name] = values, np.asarray(values[..., -1].any(axis=1))
     for name, values in stacked.items():
         group, _, rest = name.partition(".")
-        if group in ("keypoints2d", "keypoints3d"):
+        if group in ("keypoints2d", "keypoints3d") or name in PART_BOXES:
             continue
         present = everyone
         if rest == "transl":
@@ -122,6 +131,7 @@ def _move_group(stacked: dict[str, np.ndarray], moves: Moves, joints: str) -> La
         labels[name] = values.astype(np.float32, copy=False), present
     if moves.flip.any():
         labels |= _crossed(stacked, moves.flip)
+    labels |= _part_boxes(stacked, moves)
     if "camera.intrinsics" in stacked:
         values = crop_intrinsics(stacked["camera.intrinsics"], moves)
         labels["camera.crop_intrinsics"] = values.astype(np.float32), everyone
@@ -211,6 +221,22 @@ def _crossed(stacked: Mapping[str, np.ndarray], flip: np.ndarray) -> Labels:
         if name in stacked and partner not in stacked:
             mirrored = mirror_pose(stacked[name]) * flip[:, None]
             found[partner] = mirrored.astype(np.float32), flip.copy()
+    return found
+
+
+def _part_boxes(stacked: Mapping[str, np.ndarray], moves: Moves) -> Labels:
+    """Boxes of hands and face -> boxes around their moved corners; in the mirror hands change sides."""
+    found: Labels = {}
+    nowhere = np.zeros((len(moves.flip), 4), np.float32)
+    for name, partner in PART_BOXES.items():
+        present = np.where(moves.flip, partner in stacked, name in stacked)
+        if not present.any():
+            continue
+        kept, mirrored = stacked.get(name, nowhere), stacked.get(partner, nowhere)
+        ends = np.where(moves.flip[:, None], mirrored, kept)[:, AROUND].reshape(-1, 4, 2)
+        moved = to_crop_units(move_points(ends.astype(np.float64), moves.affines), moves.window)
+        boxes = np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1)
+        found[name] = (boxes * present[:, None]).astype(np.float32), present
     return found
 
 

@@ -21,6 +21,7 @@ from hpscli.errors import HpsError, InvalidData
 from hpscli.records import Person, Picture, Sample
 
 LAYOUTS = ("crop", "full")
+ABSENT = "extra.absent."  # before the name of what a file holds and its own flag calls absent
 BOX_SCALE = 1.2  # of a box around 2D joints, as in nearly all converters of the field
 LONGEST_STEM = 60  # characters of a key that come from the picture's name
 SHORT_STEM = 48
@@ -35,7 +36,7 @@ class Layout:
     """How pictures are stored: full or crop ("": as the data set gives them), and a crop's side."""
 
     kind: str = ""
-    side_px: int = 512
+    side_px: int = 480  # with its margin of 1.8 a box is 267 px: enough for windows of 256 px
 
 
 def keyed(people: Iterable[Person | HpsError]) -> Iterator[Person | HpsError]:

@@ -67,6 +67,9 @@ class Preparation:
     window: Window = (224, 224)  # that they use
     mean: tuple[float, float, float] = MEAN  # what `pixels` has subtracted and divided by,
     std: tuple[float, float, float] = STD  # of colours 0..1
+    seen: float = (
+        1.0  # the part of the window's columns, in its middle, that their network looks at
+    )
     reverses_columns: bool = True  # their mirror image: x -> W - 1 - x; else x -> W - x
 
 
@@ -265,6 +268,7 @@ HMR2 = Preparation(
     affine=label_affine,
     place=place_hmr2,
     window=(256, 256),
+    seen=official_crops.HMR2_ASPECT[0] / official_crops.HMR2_ASPECT[1],
 )
 PARE_DEMO = Preparation(
     name="pare_demo",

@@ -126,6 +126,12 @@ def _how_to_get_an_index(folder: Path) -> str:
     return "Make them: hps prepare NAME ...   (names: hps datasets list)"
 
 
+def stored_px(index: ShardIndex) -> int:
+    """-> the longest side of stored crops; 0: whole pictures, or the index does not say."""
+    layout = index.made_by.get("layout") or {}
+    return int(layout.get("side_px", 0)) if layout.get("kind") == "crop" else 0
+
+
 def refuse_crops(index: ShardIndex, protocol: ProtocolSpec) -> None:
     """Raise where a protocol of a real data set would measure on stored crops.
 
@@ -134,7 +140,7 @@ def refuse_crops(index: ShardIndex, protocol: ProtocolSpec) -> None:
     """
     from hpscli.registry import get_registry
 
-    if (index.made_by.get("layout") or {}).get("kind") != "crop":
+    if not stored_px(index):
         return
     specs = get_registry().all("dataset")
     if any(spec.name == index.dataset and spec.access == "generated" for spec in specs):
@@ -177,7 +183,8 @@ def _parsed(text: bytes, schema: str, where: str, fix: str) -> dict[str, Any]:
     found = document.pop("schema", None) if isinstance(document, dict) else None
     if str(found).startswith("hps/poses/"):
         raise InvalidData(
-            f"{where} lists poses; there are no people in them.", "hpscli.data.poses.read_poses"
+            f"{where} lists poses; there are no people in them.",
+            "hpscli.data.motion.poses.read_poses",
         )
     if found != schema:
         raise InvalidData(

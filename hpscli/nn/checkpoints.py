@@ -12,14 +12,13 @@ from hpscli.body.hierarchy import OFFICIAL_TOPOLOGY
 from hpscli.body.kit import BodyKit, body_kit
 from hpscli.errors import InvalidData, UsageError
 from hpscli.hooks import ModelSpec
-from hpscli.nn import files, sources
+from hpscli.nn import files
 from hpscli.nn.files import CheckpointInfo as CheckpointInfo
 from hpscli.nn.files import is_ours, read_info, read_tensors
-from hpscli.nn.foreign import Foreign, Recognised, open_foreign, recognise
 from hpscli.nn.layouts import counted
 from hpscli.nn.loaded import LoadedModel as LoadedModel
 from hpscli.nn.loaded import arranged
-from hpscli.nn.meta import without_random_numbers
+from hpscli.nn.meta import constructed, without_random_numbers
 from hpscli.nn.options import (
     adapted,
     adapted_by_name,
@@ -27,7 +26,9 @@ from hpscli.nn.options import (
     title,
     typed_options,
 )
-from hpscli.registry import get_registry, resolve
+from hpscli.nn.weights import sources
+from hpscli.nn.weights.foreign import Foreign, Recognised, open_foreign, recognise
+from hpscli.registry import get_registry
 
 SHOWN_KEYS = 3  # of those that differ
 OFFICIAL_FILES = {  # as their owners call them
@@ -51,13 +52,8 @@ def build_model(
     spec = get_registry().model(name)
     complete = complete_options(spec, preset, options or {})
     spec = adapted(spec, complete)
-    if not spec.takes_kit:
-        return resolve(spec.build)(**complete), spec, complete
-    return (
-        resolve(spec.build)(**complete, kit=kit or body_kit(spec.body, body_source)),
-        spec,
-        complete,
-    )
+    around = (kit or body_kit(spec.body, body_source)) if spec.takes_kit else None
+    return constructed(spec, complete, around), spec, complete
 
 
 def save_checkpoint(path: Path, module: nn.Module, info: CheckpointInfo) -> None:

@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 from hpscli.body.hierarchy import KINDS
 from hpscli.body.kit import BodyKit
 from hpscli.body.layer import load_body
-from hpscli.errors import HpsError, UsageError
+from hpscli.errors import HpsError, UsageError, lacks_memory
 from hpscli.hooks import ModelSpec
 from hpscli.nn.options import adapted, title
 from hpscli.registry import resolve
@@ -61,15 +61,22 @@ def meta_network(spec: ModelSpec, options: Mapping[str, Any]) -> nn.Module:
 
 
 def _build(spec: ModelSpec, options: Mapping[str, Any], kit: BodyKit | None) -> nn.Module:
-    """An error of a constructor is told in one sentence."""
+    return constructed(spec, options, kit).eval()
+
+
+def constructed(spec: ModelSpec, options: Mapping[str, Any], kit: BodyKit | None) -> nn.Module:
+    """Record at these complete options -> the network; an error of its constructor is told."""
     build = resolve(spec.build)
     extra = {"kit": kit} if kit is not None else {}
     try:
-        return build(**options, **extra).eval()  # type: ignore[no-any-return]
+        return build(**options, **extra)  # type: ignore[no-any-return]
     except HpsError:
         raise
     except Exception as error:
+        if lacks_memory(error):
+            raise
         raise UsageError(
             f"model '{title(spec, options)}' cannot be built: {type(error).__name__}: {error}",
-            f"See: hps plugins check {spec.name}",
+            f"Other model.options: hps models show {spec.name}; of a plugin: hps plugins check "
+            f"{spec.name}",
         ) from error

@@ -9,6 +9,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, get_args
 
 import tomlkit
@@ -16,6 +17,15 @@ from pydantic import BaseModel, ValidationError
 
 from hpscli.errors import MissingError, UsageError, did_you_mean
 from hpscli.mistakes import mistakes
+from hpscli.recipe.finding import (
+    find_base,
+    find_recipe,
+    folder_of,
+    list_recipes,
+    recipe_folders,
+    recipes_like,
+    run_name,
+)
 from hpscli.recipe.schema import (
     About,
     Adversary,
@@ -48,47 +58,19 @@ __all__ = [
     "Target",
     "Train",
     "Validation",
+    "as_start",
     "find_recipe",
     "flat_values",
+    "folder_of",
     "known_keys",
     "list_recipes",
     "load_recipe",
     "recipe_folders",
     "recipe_hash",
+    "recipes_like",
     "to_toml",
     "validated",
 ]
-
-
-def recipe_folders() -> list[Path]:
-    """-> where recipes are looked for by name: beside the checkout, or inside the wheel."""
-    package = Path(__file__).parents[1]
-    return [f for f in (package.parent / "recipes", package / "_recipes") if f.is_dir()]
-
-
-def list_recipes() -> dict[str, Path]:
-    """-> every shipped recipe by name (`tiny`, `hmr/mix01`)."""
-    return {
-        path.relative_to(folder).with_suffix("").as_posix(): path
-        for folder in recipe_folders()
-        for path in sorted(folder.rglob("*.toml"))
-        if not path.name.startswith("_")
-    }
-
-
-def find_recipe(name: str) -> Path:
-    """A path, or the name of a shipped recipe -> the file."""
-    path = Path(name)
-    if path.is_file():
-        return path
-    stem = path.with_suffix("").as_posix().removeprefix("recipes/")
-    for folder in recipe_folders():
-        if (file := folder / f"{stem}.toml").is_file() and not file.name.startswith("_"):
-            return file
-    known = list_recipes()
-    near = did_you_mean(stem, known).replace("Did you mean '", "Did you mean 'recipes/")
-    fix = near.replace("'?", ".toml'?") if near else "See: hps recipes list"
-    raise UsageError(f"no recipe '{name}'.", fix)
 
 
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
@@ -96,8 +78,12 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     path = find_recipe(name)
     raw = _read(path)
     if base := raw.get("base"):
+        if not isinstance(base, str):
+            raise UsageError(f"{path}: base wants the name of one recipe, not {base!r}.")
         local = path.parent / f"{base}.toml"
-        below = _read(local if local.is_file() else _find_base(base))
+        if local.resolve() == path.resolve():
+            raise UsageError(f"recipe '{path}' is its own base.", "Take the line base = ... out.")
+        below = _read(local if local.is_file() else find_base(base))
         if below.get("base"):
             raise UsageError(
                 f"recipe '{path}' has base '{base}', which has a base itself: one only.",
@@ -106,19 +92,24 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
             )
         below.pop("name", None)  # runs of a recipe of one's own are not runs of its base
         raw = _merged(below, raw)
-    raw.setdefault("name", _name(path))
+    raw.setdefault("name", run_name(path))
     known = resolve_mix(raw, str(path))
     typed = [_override(raw, word, known) for word in overrides]
-    return validated(raw, str(path), typed)
+    return validated(raw, str(path), typed, known)
 
 
 def resolve_mix(raw: dict[str, Any], origin: str) -> Mapping[str, Any]:
     """Put members of [data.members] where the mix names them by a number, which is their weight;
     the table goes away, for it is a family's catalogue and no part of one experiment -> the table."""
     data = raw.get("data", {})
-    known: dict[str, Any] = data.pop("members", {}) if isinstance(data, dict) else {}
+    known = data.pop("members", {}) if isinstance(data, dict) else {}
     mix = data.get("mix", {}) if isinstance(data, dict) else {}
-    for name, entry in mix.items():
+    if not isinstance(known, dict) or not all(isinstance(e, dict) for e in known.values()):
+        raise UsageError(
+            f"{origin}: data.members wants a table of tables.",
+            'For example: [data.members.mine] shards = "shards/mine/train"',
+        )
+    for name, entry in mix.items() if isinstance(mix, dict) else ():
         if _is_number(entry):
             if name not in known:
                 raise UsageError(
@@ -133,29 +124,27 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _name(path: Path) -> str:
-    """A recipe's file -> its name, unless it says another: that of the file, after its folders."""
-    place = path.resolve()
-    for folder in recipe_folders():
-        if place.is_relative_to(folder.resolve()):
-            return "-".join(place.relative_to(folder.resolve()).with_suffix("").parts)
-    return path.stem
-
-
-def _find_base(name: str) -> Path:
-    """-> the file of a base, which is not listed: its name starts with _."""
-    for folder in recipe_folders():
-        if (file := folder / f"{name}.toml").is_file():
-            return file
-    return find_recipe(name)
-
-
-def validated(raw: Mapping[str, Any], origin: str, typed: Sequence[str] = ()) -> Recipe:
-    """A parsed TOML document, its file, the keys that were typed -> the recipe, or every mistake."""
+def validated(
+    raw: Mapping[str, Any],
+    origin: str,
+    typed: Sequence[str] = (),
+    catalogue: Mapping[str, Any] = MappingProxyType({}),
+) -> Recipe:
+    """A parsed TOML document, its file, the keys that were typed, [data.members] -> the recipe, or
+    every mistake."""
     try:
         return Recipe.model_validate(raw)
     except ValidationError as error:
-        raise mistakes(error, Recipe, known_keys(), origin, typed) from None
+        members = {*catalogue, *_whole_members(raw)}
+        raise mistakes(error, Recipe, known_keys(), origin, typed, members) from None
+
+
+def _whole_members(raw: Mapping[str, Any]) -> list[str]:
+    """-> the members of the mix that say where their shards are."""
+    data = raw.get("data")
+    mix = data.get("mix") if isinstance(data, Mapping) else None
+    mix = mix if isinstance(mix, Mapping) else {}
+    return [name for name, entry in mix.items() if isinstance(entry, Mapping) and "shards" in entry]
 
 
 def known_keys(section: type[BaseModel] = Recipe, prefix: str = "") -> list[str]:
@@ -183,6 +172,14 @@ def to_toml(recipe: Recipe) -> str:
     return tomlkit.dumps(recipe.model_dump(mode="json", exclude_none=True, exclude={"base"}))
 
 
+def as_start(recipe: Recipe) -> str:
+    """-> the same for a file of one's own: its name, whom it follows and what was published stay behind."""
+    document = recipe.model_dump(mode="json", exclude_none=True, exclude={"base", "name"})
+    for key in ("source", "targets"):
+        del document["about"][key]
+    return tomlkit.dumps(document)
+
+
 def flat_values(recipe: Recipe) -> dict[str, Any]:
     """-> every value of the resolved recipe by dotted key."""
     flat: dict[str, Any] = {}
@@ -200,10 +197,10 @@ def flat_values(recipe: Recipe) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark first
     except FileNotFoundError:
         raise MissingError(f"no recipe file {path}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of TOML, of letters, of endless numbers
         raise UsageError(f"{path} is not valid TOML: {error}.") from None
 
 
@@ -224,21 +221,29 @@ def _override(raw: dict[str, Any], word: str, members: Mapping[str, Any]) -> str
         raise UsageError(f"'{word}' is not key=value.", "For example: optim.lr=1e-4")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text
+    if key == "base":
+        raise UsageError("base: a recipe's base is written in its file.", f"hps train {value}")
+    asked = key
     if key.startswith("data.mix.") and key.count(".") == 2 and _is_number(value):
         name = key.rpartition(".")[2]
-        mix = raw.setdefault("data", {}).setdefault("mix", {})
-        mix.setdefault(name, dict(members.get(name, {})))["weight"] = value
-        return key
+        _table(raw, key, ["data", "mix"]).setdefault(name, dict(members.get(name, {})))
+        key += ".weight"
     *parents, last = key.split(".")
+    place = _table(raw, key, parents)
+    place[last] = value
+    if key == "model.name":  # options belong to the model they were written for
+        place.pop("options", None)
+        place.pop("preset", None)
+    return asked
+
+
+def _table(raw: dict[str, Any], key: str, parents: Sequence[str]) -> dict[str, Any]:
+    """A parsed document, a dotted key that is set, the parts before its last -> the table there."""
     place = raw
     for part in parents:
         place = place.setdefault(part, {})
         if not isinstance(place, dict):
             raise UsageError(f"'{key}': '{part}' is a value, not a table.")
-    place[last] = value
-    if key == "model.name":  # options belong to the model they were written for
-        place.pop("options", None)
-        place.pop("preset", None)
-    return key
+    return place

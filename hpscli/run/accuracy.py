@@ -123,7 +123,7 @@ def shard_needs(spec: ProtocolSpec, registry: Registry) -> tuple[Need, ...]:
 
 def checkpoint_needs(registry: Registry, entry: Published) -> tuple[Need, ...]:
     """-> the checkpoint and the bodies that a number's model lacks here."""
-    from hpscli.nn.store import stored, stored_path
+    from hpscli.nn.weights.store import stored, stored_path
 
     name, _, tag = entry.model.partition(".")
     models: dict[str, ModelSpec] = {spec.name: spec for spec in registry.all("model")}
@@ -154,7 +154,7 @@ def checkpoint_needs(registry: Registry, entry: Published) -> tuple[Need, ...]:
 
 def _asset_needs(spec: ModelSpec, weights: Weights | None) -> tuple[Need, ...]:
     """-> the body files that a model's numbers depend on and that are not imported."""
-    from hpscli.body.files import have_asset, missing_asset
+    from hpscli.body.assets.files import have_asset, missing_asset
     from hpscli.nn.options import adapted, complete_options
 
     preset = weights.preset if weights else ""

@@ -51,11 +51,13 @@ def evaluate(
     rank: int | None = None,
     world: int | None = None,
     advance: Callable[[int], None] = lambda count: None,
+    meet: Callable[[], None] = lambda: None,
 ) -> Result:
     """Model, shard folder or URL, protocol -> Result, the same on every process of the group.
 
     rank and world come from torch.distributed when that is running; the figures do not depend on
-    them nor on the batch size. save: a file for the predictions.
+    them nor on the batch size. save: a file for the predictions. meet: called by each process after
+    its share, before they exchange anything; what `advance` and `meet` raise ends the evaluation.
     """
     settings = Settings(
         batch=batch,
@@ -68,7 +70,15 @@ def evaluate(
         overlap=overlap,
     )
     return evaluate_with(
-        model, shards, protocol, settings, save=save, rank=rank, world=world, advance=advance
+        model,
+        shards,
+        protocol,
+        settings,
+        save=save,
+        rank=rank,
+        world=world,
+        advance=advance,
+        meet=meet,
     )
 
 
@@ -82,6 +92,7 @@ def evaluate_with(
     rank: int | None = None,
     world: int | None = None,
     advance: Callable[[int], None] = lambda count: None,
+    meet: Callable[[], None] = lambda: None,
 ) -> Result:
     """The same, with everything that can be set in one record."""
     start = time.monotonic()
@@ -93,7 +104,7 @@ def evaluate_with(
     rank, world = group[0] if rank is None else rank, group[1] if world is None else world
     share = Share(rank=rank, world=world, together=group[1] > 1)
     judge = _score_all if is_set_rule(rule) else _measure_each
-    measured, totals = judge(model, people, protocol, rule, settings, share, save, advance)
+    measured, totals = judge(model, people, protocol, rule, settings, share, save, advance, meet)
     who = subject_of(model, settings.crop)
     seconds = time.monotonic() - start
     return make_result(who, people, protocol, settings, measured, totals, world, seconds)
@@ -117,6 +128,7 @@ def _measure_each(
     share: Share,
     save: Path | None,
     advance: Callable[[int], None],
+    meet: Callable[[], None],
 ) -> tuple[Measured, Totals]:
     """A rule for single persons: everybody measured by one process, then all together."""
     kept = Collected(model, SAVED) if save else None
@@ -132,6 +144,7 @@ def _measure_each(
         advance,
         keep=kept.add if kept else None,
     )
+    meet()
     if save and kept:
         _save(save, kept.predictions(), share)
     measured = gather_people(measured, share.world if share.together else 1)
@@ -149,10 +162,12 @@ def _score_all(
     share: Share,
     save: Path | None,
     advance: Callable[[int], None],
+    meet: Callable[[], None],
 ) -> tuple[Measured, Totals]:
     """A rule for the whole set: predictions are gathered, and the first process scores them."""
     shown = detections(people, model, settings) if settings.boxes else people
     mine = collect(model, shown, protocol, settings, rule.keeps, share.rank, share.world, advance)
+    meet()
     world = share.world if share.together else 1
     found = gather_predictions(mine, world, only_first=True)
     if settings.boxes:  # whom a detection is of, nobody knows

@@ -64,10 +64,16 @@ def _how_to_make(protocol: ProtocolSpec, registry: Registry) -> str:
     )
 
 
-def demo_shards(protocol: ProtocolSpec) -> Path | None:
-    """-> the people in shards/demo of a checkout or wheel, if they are of this test set, split and body."""
+def demo_folders() -> list[Path]:
+    """-> shards/demo of a checkout or wheel."""
     package = Path(__file__).parents[1]
-    for root in (package.parent / "shards" / "demo", package / "_shards" / "demo"):
+    roots = (package.parent / "shards" / "demo", package / "_shards" / "demo")
+    return [root for root in roots if root.is_dir()]
+
+
+def demo_shards(protocol: ProtocolSpec) -> Path | None:
+    """-> the people that come with hps, if they are of this test set, split and body."""
+    for root in demo_folders():
         for folder in (root / protocol.split, root):
             if not (folder / INDEX).is_file():
                 continue
@@ -143,9 +149,26 @@ def new_result_file(out: Path | None, checkpoint: str) -> Path:
     if out is not None:
         return out if out.suffix == ".json" else out / "result.json"
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(checkpoint).as_posix()).strip("-.") or "model"
-    time = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
-    folder, number = RUNS / "eval" / name / time, 1
-    while folder.exists():
+    return dated_folder(RUNS / "eval" / name) / "result.json"
+
+
+def dated_folder(parent: Path, prefix: str = "", *, make: bool = False) -> Path:
+    """-> PARENT/PREFIX and the time, UTC, so that names sort as times do; with a number where it is taken.
+
+    make: the folder exists then, so that nobody who starts in the same second has the same one.
+    """
+    name = prefix + datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
+    folder, number = parent / name, 1
+    while folder.exists() or (make and not _make(folder)):
         number += 1
-        folder = RUNS / "eval" / name / f"{time}-{number}"
-    return folder / "result.json"
+        folder = parent / f"{name}-{number}"
+    return folder
+
+
+def _make(folder: Path) -> bool:
+    """-> whether a folder that was not there has been made by this process."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        return False
+    return True

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from hpscli.body.cameras import to_full_image
 from hpscli.body.rotations import matrix_to_axis_angle
 from hpscli.data.crops import compose, crop_affine, crop_pixels
-from hpscli.data.preparation import FAST, Preparation, crop_window
+from hpscli.data.placing import fast_place
+from hpscli.data.preparation import FAST, Preparation
 from hpscli.errors import InvalidData, UsageError
 from hpscli.metrics.errors import require_finite
 from hpscli.nn.checkpoints import LoadedModel
@@ -73,10 +74,7 @@ def predict_image(
     people: list[Person] = []
     for start in range(0, len(rows), batch):
         part = rows[start : start + batch]
-        cut = [
-            _cut(pixels, row, model.input_size, preparation, mirrored=hand == "left")
-            for row in part
-        ]
+        cut = [_cut(model, pixels, row, preparation, mirrored=hand == "left") for row in part]
         prediction = predict_batch(
             model,
             _as_batch(cut),
@@ -119,17 +117,17 @@ def _hand(model: LoadedModel, hand: str) -> str:
 
 
 def _cut(
+    model: LoadedModel,
     image: Image,
     box: Floats | None,
-    window: tuple[int, int],
     preparation: Preparation | None,
     *,
     mirrored: bool,
 ) -> tuple[NDArray[np.generic], Floats]:
     """-> the crop (3,h,w), uint8 by our warp or float32 as official, and its affine, not mirrored."""
-    size = (image.shape[0], image.shape[1])
+    size, window = (image.shape[0], image.shape[1]), model.input_size
     if preparation is None:
-        place = crop_window(box, size, window)
+        place = fast_place(model.spec.crop, box, size, window)
         affine = crop_affine(*place, window)
         shown = mirrored_affine(affine, window) if mirrored else affine
         return crop_pixels(image, shown, window).transpose(2, 0, 1), affine

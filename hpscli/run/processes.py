@@ -67,8 +67,8 @@ def process_group(device: str, rank: int, world: int, meeting: str = "") -> Iter
         torch.cuda.set_device(device)
     backend = "nccl" if device.startswith("cuda") else "gloo"
     place = meeting or meeting_place()
-    distributed.init_process_group(backend, init_method=place, rank=rank, world_size=world)
     try:
+        distributed.init_process_group(backend, init_method=place, rank=rank, world_size=world)
         yield
     except RuntimeError as error:
         if not any(word in str(error) for word in LOST):
@@ -78,7 +78,8 @@ def process_group(device: str, rank: int, world: int, meeting: str = "") -> Iter
             "What that one says above, or in its own log, is the reason.",
         ) from error
     finally:
-        distributed.destroy_process_group()
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
 
 
 # What a process hears whose partner is gone; of gloo and of NCCL.

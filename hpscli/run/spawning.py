@@ -12,6 +12,7 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 
 from hpscli import errors
 from hpscli.errors import HpsError, MissingError
+from hpscli.launched import leave
 
 PROBLEM = "problem.json"
 
@@ -25,15 +26,21 @@ def spawn_together(
             f"{processes} GPUs asked for, {torch.cuda.device_count()} found.",
             "Ask for fewer: --gpus N, or use the CPU: --processes N",
         )
-    arguments = (processes, job, str(folder))
+    arguments = (work, processes, job, str(folder))
     try:
-        spawn(work, arguments, nprocs=processes)  # type: ignore[no-untyped-call]
+        spawn(_work_and_leave, arguments, nprocs=processes)  # type: ignore[no-untyped-call]
     except (ProcessRaisedException, ProcessExitedException):
         if not (folder / PROBLEM).exists():
             raise
         document: dict[str, Any] = json.loads((folder / PROBLEM).read_text(encoding="utf-8"))
         kind: type[HpsError] = getattr(errors, document["kind"], HpsError)
         raise kind(document["problem"], document["fix"]) from None
+
+
+def _work_and_leave(rank: int, work: Callable[..., None], *words: Any) -> None:
+    """One process; an exception is told to the parent by what started it."""
+    work(rank, *words)
+    leave(0)
 
 
 def begin(rank: int, world: int, device: str) -> str:

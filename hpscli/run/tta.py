@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hpscli.data.official_batch import prepared_batch
+from hpscli.data.official_crops.batch import prepared_batch
+from hpscli.data.placing import seen_by
 from hpscli.errors import UsageError, did_you_mean
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.truth import predicted_points
@@ -86,6 +87,7 @@ def predicted_views(
             preparation,
             crop_scale=protocol.crop_scale * scale,
             rotation_degrees=degrees,
+            seen=seen_by(model.spec.crop),
         )
         yield (scale, degrees), predict_batch(model, batch, dtype=dtype)
 

@@ -127,7 +127,7 @@ def _plugins() -> Iterator[Finding]:
 
 
 def _assets() -> Iterator[Finding]:
-    from hpscli.body.files import asset_folder
+    from hpscli.body.assets.files import asset_folder
 
     folder = asset_folder()
     present = sorted(path.stem for path in folder.glob("*.safetensors"))
@@ -136,7 +136,7 @@ def _assets() -> Iterator[Finding]:
 
 
 def _checkpoints() -> Iterator[Finding]:
-    from hpscli.nn.store import model_folder, stored
+    from hpscli.nn.weights.store import model_folder, stored
 
     entries = stored()
     damaged = [entry.name for entry in entries if not entry.about]

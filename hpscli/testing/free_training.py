@@ -20,7 +20,7 @@ from hpscli.recipe import Recipe, list_recipes, recipe_hash
 from hpscli.registry import get_registry
 from hpscli.run.evaluate import evaluate
 from hpscli.run.sessions.baseline import baseline
-from hpscli.testing.processor_time import ProcessorTime
+from hpscli.testing.speed.processor_time import ProcessorTime
 
 SUFFIX = "_free"  # of the names of such recipes
 ERRORS = ("mpjpe", "pa_mpjpe")  # what is compared, mm; the first decides
@@ -90,7 +90,7 @@ def train_from_scratch(name: str, recipe: Recipe, place: Path, *, quiet: bool = 
     """
     if (place / "finished.json").is_file() and (place / TIMES).is_file():
         times = Times(**json.loads((place / TIMES).read_text(encoding="utf-8")))
-        if times.recipe_hash != recipe_hash(recipe):
+        if times.recipe_hash != _hash(recipe):
             raise UsageError(
                 f"{place} is a run of another form of {name}.", f"Remove it: rm -r {place}"
             )
@@ -110,7 +110,7 @@ def train_from_scratch(name: str, recipe: Recipe, place: Path, *, quiet: bool = 
             f"Look at {place}/log.txt; then the same command again.",
         )
     times = Times(
-        recipe_hash=recipe_hash(recipe),
+        recipe_hash=_hash(recipe),
         date=date,
         wall_s=round(time.monotonic() - start, 1),
         cpu_s=None if processor.seconds is None else round(processor.seconds, 1),
@@ -118,6 +118,11 @@ def train_from_scratch(name: str, recipe: Recipe, place: Path, *, quiet: bool = 
     )
     write_atomically(place / TIMES, json.dumps(vars(times), indent=1).encode())
     return times
+
+
+def _hash(recipe: Recipe) -> str:
+    """-> of all that trains; its summary may be written anew."""
+    return recipe_hash(recipe.model_copy(update={"summary": ""}))
 
 
 def measured(recipe: Recipe, place: Path, times: Times) -> Row:

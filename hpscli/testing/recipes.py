@@ -43,10 +43,12 @@ def check_recipe(
     standins: Standins,
     run: bool = True,
     small: bool = False,
+    whole: bool = False,
     place: Path | None = None,
 ) -> Outcome:
     """A recipe's name or file -> whether it resolves, names only known things, and trains.
 
+    small: with the family's tiny network; whole: with its own, however large.
     place: where the run folder lies for a moment; None: among the temporary files.
     """
     started = time.monotonic()
@@ -58,7 +60,7 @@ def check_recipe(
     if found or not run:
         return Outcome(name=name, problems=tuple(found), seconds=time.monotonic() - started)
     try:
-        tried = trial(recipe, standins, small=small)
+        tried = trial(recipe, standins, small=small, whole=whole)
         loss, figures, warnings = _fast_run(tried, place)
     except Exception as error:  # whatever a plugin raises is an answer about this recipe
         said = str(error) if isinstance(error, HpsError) else f"{type(error).__name__}: {error}"

@@ -10,9 +10,10 @@ from hpscli.registry import get_registry
 from hpscli.run.exporting.export_preds import Exported, export_together
 from hpscli.run.exporting.request import ExportRequest, target, writer_named
 from hpscli.train.job import Job
+from hpscli.train.scaling.leaving import Share
 
 
-def export_at_end(job: Job) -> dict[str, Any]:
+def export_at_end(job: Job, share: Share) -> dict[str, Any]:
     """Write the file that [export] of the recipe asks for -> what finished.json says about it.
 
     Every process calls it and predicts its share. A file that is there is left as it is, so a run
@@ -36,7 +37,8 @@ def export_at_end(job: Job) -> dict[str, Any]:
         processes.rank,
         processes.world,
         job.diary.say,
-        lambda label, total, unit: nullcontext(lambda count: None),
+        lambda label, total, unit: nullcontext(share.advance),
+        share.meet,
     )
     processes.wait()
     return {} if done is None else _said(job, done)

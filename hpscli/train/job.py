@@ -10,23 +10,24 @@ import torch
 from torch import nn
 
 from hpscli.body.layer import Body, load_body
-from hpscli.data.feed import feed
-from hpscli.data.stream import TrainingStream
+from hpscli.data.placing import seen_by
+from hpscli.data.streaming.feed import feed
+from hpscli.data.streaming.stream import TrainingStream
 from hpscli.hooks import ModelSpec
 from hpscli.nn.checkpoints import build_model, initialise
-from hpscli.nn.starts import start_backbone
+from hpscli.nn.weights.starts import start_backbone
 from hpscli.recipe import Recipe, to_toml
 from hpscli.records import Batch
 from hpscli.registry import resolve
 from hpscli.train.keeping.state import State, flat, restore_random_state, seed_random
 from hpscli.train.learning.adversary import Contest, refuse_without_critic, start_contest, wanted
 from hpscli.train.learning.average import Average
-from hpscli.train.learning.freezing import freeze, norms, synchronised
+from hpscli.train.learning.freezing import freeze, learning_mode, norms, synchronised
 from hpscli.train.learning.memory import compute_again
 from hpscli.train.learning.optimizers import Optimizers
 from hpscli.train.learning.schedule import Steps
 from hpscli.train.scaling.processes import Processes
-from hpscli.train.scaling.reach import unreached
+from hpscli.train.scaling.reach import settle, unreached
 from hpscli.train.telling.active import active_terms, tell
 from hpscli.train.telling.track import Diary, Meter, Say, environment
 
@@ -94,6 +95,9 @@ def start(
     network = processes.prepare(module, called, bool(apart))
     if apart:
         diary.say("unused", in_words(apart))
+    elif processes.world > 2 and not processes.sharded:
+        learning_mode(network, fixed)
+        settle(network, module, recipe.optim.batch, size)
     optimizer = Optimizers(recipe.optim, module, rate)  # of what sharding made of the parameters
     if groups := optimizer.describe():
         diary.say("groups", groups)
@@ -185,6 +189,7 @@ def stream(job: Job) -> Iterator[Batch]:
         joints=recipe.data.joints,
         augment=recipe.augment,
         crop_scale=recipe.data.crop_scale,
+        seen=seen_by(job.spec.crop),
         batch=recipe.optim.batch,
         seed=recipe.seed,
         rank=job.processes.rank,

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from hpscli.data.batch import ready
-from hpscli.errors import Interrupted, InvalidData
+from hpscli.errors import InvalidData
 from hpscli.recipe import Recipe
 from hpscli.records import Batch, Prediction
 from hpscli.registry import resolve
@@ -24,13 +24,16 @@ from hpscli.train.keeping.claim import claimed
 from hpscli.train.keeping.saving import restore, save
 from hpscli.train.learning.adversary import TERM
 from hpscli.train.learning.freezing import learning_mode
-from hpscli.train.learning.optimizers import REST
+from hpscli.train.learning.optimizers import NORM, REST
 from hpscli.train.learning.schedule import count_steps, learning_rate, own_epoch
+from hpscli.train.losses.bodies import with_joints_of_bodies
 from hpscli.train.plan import AS_PUBLISHED, check_recipe, select_as_published, selection
+from hpscli.train.scaling.leaving import Share, stopped
 from hpscli.train.scaling.processes import open_processes
 from hpscli.train.scaling.reach import anchor
 from hpscli.train.scaling.stopping import Stop, stop_signals
 from hpscli.train.telling.curves import draw_curves
+from hpscli.train.telling.exhausted import after_a_repair, memory_told
 from hpscli.train.telling.overlays import draw_people
 from hpscli.train.telling.track import Say, memory_mb
 from hpscli.train.validation import as_measured, validate_epoch
@@ -58,8 +61,10 @@ def train(
     with (
         open_processes(recipe, out, device, tracker) as processes,
         stop_signals() as stop,
+        memory_told(recipe, processes),
         ExitStack() as held,
     ):
+        resume = processes.gather(resume)[0]  # others may see files later than the first does
         keep = keep_lr or resume  # a run has chosen; what is new is judged by its state
         check_recipe(recipe, processes.world, keep_lr=keep, scale_lr=scale_lr)
         own = 0 if recipe.train.epoch_samples else own_epoch(recipe)
@@ -72,29 +77,28 @@ def train(
             held.enter_context(claimed(processes, say))
         validate = validate and selection(recipe) is not None
         if resume and not restore(job, keep_lr=keep_lr, scale_lr=scale_lr):
-            end_epoch(job, validate)
+            end_epoch(job, validate, stop)
         steps = job.steps
+        if resume and (job.step >= steps.total or given_up(job)):
+            job.diary.say("finished", ended(job))
         batches = stream(job) if job.step < steps.total else iter(())
         learning_mode(job.network, job.fixed)
         clock = time.perf_counter()
         while job.step < steps.total and not given_up(job):
-            stopped = optimise(job, batches, stop)
+            stops = optimise(job, batches, stop)
             job.step += 1
             epoch_done = steps.ends_epoch(job.step)
             if epoch_done or job.step % recipe.train.log_every == 0:
                 clock = log(job, clock)
-            if epoch_done or stopped or job.step % recipe.train.checkpoint_every == 0:
+            if epoch_done or stops or job.step % recipe.train.checkpoint_every == 0:
                 save(job, measured=not (epoch_done and validate and due(job)))
-            if stopped:
-                raise Interrupted(
-                    f"stopped after step {job.step} of {steps.total}; everything is saved.",
-                    f"Continue: hps train --resume {job.run}{processes.flag}",
-                )
+            if stops:
+                raise stopped(processes, stop, f"after step {job.step} of {steps.total}")
             if epoch_done:
-                end_epoch(job, validate)
+                end_epoch(job, validate, stop)
                 learning_mode(job.network, job.fixed)
                 clock = time.perf_counter()
-        finish(job)
+        finish(job, stop)
     return job.run
 
 
@@ -107,7 +111,8 @@ def optimise(job: Job, batches: Iterator[Batch], stop: Stop) -> bool:
     job.optimizer.set_rates(job.steps, job.step)
     if job.contest is not None:
         weights[TERM] = job.contest.weight
-    sums = torch.zeros(len(weights) + 2, device=processes.device)  # terms, loss, wish to stop
+    # terms, loss, norm of the gradient, wish to stop
+    sums = torch.zeros(len(weights) + 3, device=processes.device)
     keys: list[str] = []
     waited = 0.0
     for micro in range(recipe.optim.accumulate):
@@ -118,6 +123,7 @@ def optimise(job: Job, batches: Iterator[Batch], stop: Stop) -> bool:
         last = micro == recipe.optim.accumulate - 1
         with nullcontext() if last else processes.no_sync(job.network):
             batch = ready(batch.to(processes.device), job.spec.mean, job.spec.std)
+            batch = with_joints_of_bodies(batch, job.body, recipe.data.joints)
             prediction = in_float(job.network(batch.image))
             terms = losses(prediction, batch, job.body, [n for n in weights if n != TERM])
             if job.contest is not None:
@@ -127,26 +133,25 @@ def optimise(job: Job, batches: Iterator[Batch], stop: Stop) -> bool:
             processes.accelerator.backward(
                 (loss if alone else loss + anchor(prediction)) / recipe.optim.accumulate
             )
-        sums[:-1] += torch.stack([*(terms[name] for name in weights), loss]).detach()
-    sums[:-1] /= recipe.optim.accumulate
-    sums[-1] = float(stop.now())
+        sums[:-2] += torch.stack([*(terms[name] for name in weights), loss]).detach()
+    sums[:-2] /= recipe.optim.accumulate
+    sums[-2], sums[-1] = job.optimizer.clip(recipe.optim.clip_norm, scaler), float(stop.now())
     means = processes.mean(sums)
-    if recipe.optim.clip_norm:
-        job.optimizer.clip(recipe.optim.clip_norm, scaler)
     job.optimizer.step(scaler)
     job.optimizer.zero_grad()
     if job.average is not None:
         job.average.update()
     # only now does a GPU have to be waited for; weights made of nonsense are never saved
-    *numbers, stopped = means.tolist()
-    values = dict(zip([*weights, "loss"], numbers, strict=True))
+    *numbers, wishes = means.tolist()
+    values = dict(zip([*weights, "loss", NORM], numbers, strict=True))
     if job.contest is not None:
         job.contest.finish()
         values |= job.contest.values()
     if not np.isfinite(list(values.values())).all():
         raise stop_on_nonsense(job, values, keys)
-    job.meter.add({**values, "wait_s": waited})
-    return bool(stopped > 0)
+    del values[NORM]
+    job.meter.add(values, waited)
+    return bool(wishes > 0)
 
 
 def in_float(prediction: Prediction) -> Prediction:
@@ -156,21 +161,27 @@ def in_float(prediction: Prediction) -> Prediction:
 
 
 def stop_on_nonsense(job: Job, values: dict[str, float], keys: list[str]) -> InvalidData:
-    """Save the keys of a batch whose loss is not a number -> the error that says so."""
+    """Save the keys of a batch whose loss or gradient is no number -> the error that says so."""
     file = job.run / f"not-finite-step-{job.step + 1:08d}-rank-{job.processes.rank}.json"
     job.processes.write_json(file, {"step": job.step + 1, "losses": values, "keys": keys})
-    bad = ", ".join(f"{name} = {value}" for name, value in values.items() if not np.isfinite(value))
+    bad = {name: value for name, value in values.items() if not np.isfinite(value)}
+    what = "gradient" if all(name.endswith(NORM) for name in bad) else "loss"
+    told = ", ".join(f"{name} = {value}" for name, value in bad.items())
     return InvalidData(
-        f"the loss is not finite at step {job.step + 1}: {bad}. The keys of the batch are in {file}.",
-        "Look at those samples (hps datasets audit SHARDS); if they are sound, lower optim.lr, set "
-        f"optim.clip_norm=1, or use --dtype fp32. Then: hps train --resume {job.run}",
+        f"the {what} is not finite at step {job.step + 1}: {told}. "
+        f"The keys of the batch are in {file}.",
+        "Look at those samples (hps datasets audit SHARDS). "
+        + after_a_repair(job.processes)
+        + "\nIf they are sound, lower optim.lr, set optim.clip_norm=1, or use --dtype fp32, in a new run.",
     )
 
 
-def end_epoch(job: Job, validate: bool) -> None:
+def end_epoch(job: Job, validate: bool, stop: Stop) -> None:
     """Measure and draw what is saved already, for validation may fail: its shards may be bad."""
+    when = f"in the validation after step {job.step} of {job.steps.total}"
+    share = Share(job.processes, stop, when)
     with as_measured(job) as module:
-        better = validate_epoch(job, module) if validate and due(job) else None
+        better = validate_epoch(job, module, share) if validate and due(job) else None
         draw_people(job, module, validate)
     if better is not None:
         save(job, best=better)
@@ -189,18 +200,26 @@ def given_up(job: Job) -> bool:
     return 0 < patience <= job.stale
 
 
+def ended(job: Job) -> str:
+    """-> that nothing is left to do in a run, and how to go on all the same."""
+    return (
+        "this run had reached its end. More epochs are a new run from its weights: "
+        f"hps train RECIPE --init {job.run} train.epochs=N"
+    )
+
+
 def log(job: Job, clock: float) -> float:
     """Write what happened since the last line -> the time now."""
     now = time.perf_counter()
-    steps, means = max(job.meter.count, 1), job.meter.take()
-    seconds = max(now - clock, 1e-9)
+    seconds, count = max(now - clock, 1e-9), job.meter.count
+    speed = job.meter.steps * job.steps.global_batch / seconds
+    waited = min(1.0, job.meter.waited_s / seconds)
+    means = job.meter.take()
     rates = job.optimizer.rates(job.steps, job.step - 1)
     rate = rates.get(REST, next(iter(rates.values())))
-    waited = min(1.0, means.pop("wait_s") * steps / seconds)
     if not job.logged:
-        warn_of_idle_losses(job, means, steps)
+        warn_of_idle_losses(job, means, count)
         job.logged = True
-    speed = steps * job.steps.global_batch / seconds
     memory = memory_mb(job.processes.device)
     record = {
         "step": job.step,
@@ -236,9 +255,10 @@ def warn_of_idle_losses(job: Job, means: dict[str, float], steps: int) -> None:
             )
 
 
-def finish(job: Job) -> None:
+def finish(job: Job, stop: Stop) -> None:
     """Write the file of a leaderboard, if one is wanted; say what came out, in finished.json too."""
-    exported = export_at_end(job)
+    share = Share(job.processes, stop, f"in the export after step {job.step}")
+    exported = export_at_end(job, share)
     if job.processes.first:
         document = {"schema": "hps/train/1", "step": job.step, "metrics": job.metrics}
         document |= {"selected": AS_PUBLISHED} if job.recipe.train.as_published else {}

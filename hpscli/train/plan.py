@@ -3,29 +3,31 @@
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hpscli.body.joints import joint_set
-from hpscli.data.real_poses import check_real_poses
+from hpscli.data.motion.real_poses import check_real_poses
 from hpscli.data.remote import is_remote
-from hpscli.data.shards import read_index, refuse_crops
+from hpscli.data.shards import read_index, refuse_crops, stored_px
 from hpscli.errors import HpsError, MissingError, UsageError
+from hpscli.hooks import ModelSpec
 from hpscli.nn.options import adapted, complete_options
-from hpscli.nn.sources import find_checkpoint
-from hpscli.nn.starts import check_backbone
+from hpscli.nn.weights.sources import find_checkpoint
+from hpscli.nn.weights.starts import check_backbone
 from hpscli.recipe import Export, Member, Recipe, Validation, validated
 from hpscli.registry import get_registry
 from hpscli.run.exporting.request import writer_named
 from hpscli.train.learning.adversary import refuse_without_critic
 from hpscli.train.learning.adversary import wanted as adversary
-from hpscli.train.learning.memory import measure as measure
 from hpscli.train.learning.schedule import Steps, count_steps, learning_rate
-from hpscli.train.losses import check_names
+from hpscli.train.losses import TERMS
+from hpscli.train.recipes.fitting import check_mix, check_schedule, check_validation
+from hpscli.train.recipes.naming import check_losses
+from hpscli.train.recipes.needs import OCCLUDERS, file_needs
 
 FAST = 1  # steps, and batches of validation, of --fast-dev-run
 FAST_EXPORT = 64  # people of its leaderboard file
-STANDARD = "hpscli.train.losses:standard_losses"
 AS_PUBLISHED = "selected on the published test set"  # the mark of such runs
 
 
@@ -38,6 +40,7 @@ class Part:
     samples: int = 0
     body_source: str = ""  # of the bodies that its people were made with; "" when it does not say
     body_kind: str = ""  # smpl, smplx or mano
+    stored_px: int = 0  # the longest side of its crops; 0: whole pictures, or it does not say
     problem: HpsError | None = None
     prepare: str = ""  # what to type after `hps prepare`
 
@@ -101,7 +104,7 @@ def selection(recipe: Recipe) -> Validation | None:
 
 
 def check_recipe(recipe: Recipe, world: int, *, keep_lr: bool, scale_lr: bool) -> Steps:
-    """Names, losses and the batch of a recipe, without touching data -> its steps."""
+    """Names, losses, mixing and the batch of a recipe, without touching data -> its steps."""
     if not any(member.weight > 0 for member in recipe.data.mix.values()):
         raise UsageError(
             f"recipe '{recipe.name}' has no data: no member of [data.mix] has a weight."
@@ -120,12 +123,14 @@ def check_recipe(recipe: Recipe, world: int, *, keep_lr: bool, scale_lr: bool) -
     options = complete_options(spec, recipe.model.preset, recipe.model.options)
     joint_set(recipe.data.joints)
     spec = adapted(spec, options)
-    if spec.losses == STANDARD:
-        check_names(recipe.loss)
+    # a weight of 0 takes back a standard loss of the base
+    check_losses(spec, [n for n, weight in recipe.loss.items() if weight > 0 or n not in TERMS])
+    check_mix(recipe)
+    check_schedule(recipe.optim)
     refuse_without_critic(recipe, spec.adversary)
     check_backbone(spec, options, recipe.model.backbone)
     if (validation := selection(recipe)) is not None:
-        get_registry().protocol(validation.protocol)
+        check_validation(validation, spec)
     if recipe.export is not None and recipe.export.writer:
         writer_named(get_registry(), recipe.export.writer)
     steps = count_steps(recipe, world)
@@ -162,6 +167,7 @@ def _adversary(recipe: Recipe) -> Iterator[Part]:
 def _part(name: str, wanted: Member | Validation | Export, needed: bool) -> Part:
     shards = wanted.shards
     try:
+        _refuse_file(shards)
         index = read_index(shards)
         if isinstance(wanted, Validation):
             refuse_crops(index, get_registry().protocol(wanted.protocol))
@@ -172,10 +178,11 @@ def _part(name: str, wanted: Member | Validation | Export, needed: bool) -> Part
             samples=index.samples,
             body_source=body.get("source", ""),
             body_kind=body.get("kind", ""),
+            stored_px=stored_px(index),
         )
     except MissingError:
         without = {"validation": "--no-validate", "export": "export.writer="}
-        less = without.get(name, f"data.mix.{name}.weight=0")
+        less = without.get(name, f"data.mix.{name}=0")
         problem = MissingError(
             f"no shards '{name}': {shards} has no index.json.",
             prepare_command(shards, wanted.prepare)
@@ -184,6 +191,15 @@ def _part(name: str, wanted: Member | Validation | Export, needed: bool) -> Part
         return Part(name=name, shards=shards, problem=problem, prepare=wanted.prepare)
     except HpsError as error:
         return Part(name=name, shards=shards, problem=error)
+
+
+def _refuse_file(shards: str) -> None:
+    """Raise for a file where a folder of shards is to be, or to be made."""
+    if not is_remote(shards) and Path(shards).is_file():
+        raise UsageError(
+            f"{shards} is a file; shards are a folder with index.json in it.",
+            "Name its folder, or make shards: hps prepare --help",
+        )
 
 
 def makeable(part: Part) -> bool:
@@ -243,7 +259,8 @@ def _indented(fix: str) -> list[str]:
 def in_the_way(
     recipe: Recipe, world: int, *, start: bool, keep_lr: bool, scale_lr: bool
 ) -> list[HpsError]:
-    """-> what else a training would be refused for, besides its data: weights to start from, its batch.
+    """-> what else a training would be refused for, besides its data: weights to start from,
+    objects to paste, its batch.
 
     start: whether it starts anew, not from a run of its own.
     """
@@ -254,6 +271,7 @@ def in_the_way(
     for ask in (
         lambda: find_checkpoint(model.init) if start and model.init else None,
         lambda: check_backbone(spec, options, model.backbone) if start else None,
+        lambda: _check_occluders(recipe, spec),
         lambda: learning_rate(recipe, count_steps(recipe, world), keep=keep_lr, scale=scale_lr),
     ):
         try:
@@ -261,3 +279,14 @@ def in_the_way(
         except HpsError as error:
             found.append(error)
     return found
+
+
+def _check_occluders(recipe: Recipe, spec: ModelSpec) -> None:
+    """Raise for cut-outs that are not there: else the first batch would miss them, after the start."""
+    for need in file_needs(recipe, spec):
+        if need.why == OCCLUDERS and not need.here:
+            bring = f"Bring it: {need.command}" if need.command else "Put the file there"
+            raise MissingError(
+                f"{OCCLUDERS}, augment.occluders_file = '{need.name}', are not there.",
+                f"{bring}\nor {need.without}",
+            )

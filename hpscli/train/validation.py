@@ -17,12 +17,14 @@ from hpscli.run.evaluate import evaluate
 from hpscli.train.job import Job
 from hpscli.train.keeping.saving import describe
 from hpscli.train.plan import AS_PUBLISHED, selection
+from hpscli.train.scaling.leaving import Share
 from hpscli.train.scaling.sharding import whole
+from hpscli.train.telling.exhausted import measuring_told
 
 
 @contextmanager
 def as_measured(job: Job) -> Iterator[nn.Module]:
-    """Yield the model that is measured and drawn: averaged weights if there are any.
+    """Yield the model that is measured and drawn: averaged weights if there are any, in float32.
 
     Weights that are shared out are put together in a second model, for processes measure different
     numbers of people, and none may wait for the others.
@@ -30,7 +32,7 @@ def as_measured(job: Job) -> Iterator[nn.Module]:
     job.processes.same_buffers(job.module)
     averaged = job.average.applied() if job.average is not None else nullcontext()
     if not job.processes.sharded:
-        with averaged:
+        with averaged, as_evaluated(job.module):
             yield job.module
         return
     with averaged:
@@ -40,6 +42,21 @@ def as_measured(job: Job) -> Iterator[nn.Module]:
         module, _, _ = build_model(job.spec.name, options=job.options, kit=kit)
     module.load_state_dict(weights)
     yield module.to(job.processes.device)
+
+
+@contextmanager
+def as_evaluated(module: nn.Module) -> Iterator[None]:
+    """Within it a model computes in float32, as `hps eval` does by default.
+
+    Accelerate puts a call in half precision in place of the model's own, unless it is compiled or
+    shared out; the best checkpoint is to be best by figures that can be had again.
+    """
+    halved = vars(module).pop("forward", None)
+    try:
+        yield
+    finally:
+        if halved is not None:
+            vars(module)["forward"] = halved
 
 
 def deciding(wanted: Validation, protocol: ProtocolSpec, measured: Sequence[str]) -> str:
@@ -53,7 +70,7 @@ def deciding(wanted: Validation, protocol: ProtocolSpec, measured: Sequence[str]
     return named[0] if named else measured[0]
 
 
-def validate_epoch(job: Job, module: nn.Module) -> bool:
+def validate_epoch(job: Job, module: nn.Module, share: Share) -> bool:
     """Measure the model under the recipe's protocol -> whether it is the best so far."""
     wanted = selection(job.recipe)
     if wanted is None:
@@ -70,23 +87,40 @@ def validate_epoch(job: Job, module: nn.Module) -> bool:
         sha256="",
         name=job.recipe.name,
     )
-    result = evaluate(model, wanted.shards, protocol, batch=wanted.batch, limit=wanted.limit)
+    with measuring_told(job.recipe, wanted.batch, job.processes):
+        result = evaluate(
+            model,
+            wanted.shards,
+            protocol,
+            batch=wanted.batch,
+            limit=wanted.limit,
+            advance=share.advance,
+            meet=share.meet,
+        )
     job.metrics = {name: float(metric.value) for name, metric in result.metrics.items()}
     epoch = job.steps.epoch(job.step)
     shown = "  ".join(f"{n} {m.value:.2f} {m.unit}" for n, m in result.metrics.items())
     mark = {"selected": AS_PUBLISHED} if job.recipe.train.as_published else {}
-    units = {name: metric.unit for name, metric in result.metrics.items()}
-    job.diary.record(
-        {"step": job.step, "epoch": epoch, "validation": job.metrics, "units": units, **mark}
-    )
+    said = {
+        "units": {name: metric.unit for name, metric in result.metrics.items()},
+        "smaller_is_better": {name: m.smaller_is_better for name, m in result.metrics.items()},
+    }
+    job.diary.record({"step": job.step, "epoch": epoch, "validation": job.metrics, **said, **mark})
     job.processes.accelerator.log(
         {f"validation/{name}": value for name, value in job.metrics.items()}, step=job.step
     )
     figure = result.metrics[deciding(wanted, protocol, list(result.metrics))]
     score = float(figure.value) * (1 if figure.smaller_is_better else -1)
-    best = score < job.best
-    job.best = min(score, job.best)
-    job.stale = 0 if best else job.stale + 1
+    best = note(job, score)
     told = f"{shown}   {result.protocol['name']}" + "   best" * best
     job.diary.say(f"epoch {epoch}", told + (f"   {AS_PUBLISHED}" if mark else ""))
+    return best
+
+
+def note(job: Job, score: float) -> bool:
+    """Keep the score of a validation, lower is better -> whether it is the best; NaN never is."""
+    best = score < job.best
+    if best:
+        job.best = score
+    job.stale = 0 if best else job.stale + 1
     return best

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from hpscli.body.files import write_asset
+from hpscli.body.assets.files import write_asset
 from hpscli.body.hierarchy import load_hierarchy, normalised_adjacency
 from hpscli.body.layer import load_body
 from hpscli.errors import MissingError, UsageError

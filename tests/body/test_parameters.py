@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hpscli.body.files import write_asset
+from hpscli.body.assets.files import write_asset
 from hpscli.body.layer import (
     COEFFICIENTS,
     PARAMETERS,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hpscli.body.files import write_asset
+from hpscli.body.assets.files import write_asset
 from hpscli.body.free import free_arrays
 from hpscli.body.layer import load_body
 from hpscli.body.placement import moved_translation, rest_pelvis, turned_root

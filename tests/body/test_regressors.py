@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hpscli.body import regressors
-from hpscli.body.files import write_asset
+from hpscli.body.assets.files import write_asset
 from hpscli.body.free import free_arrays
 from hpscli.body.joints import joint_set
 from hpscli.body.layer import Body, load_body, matrices

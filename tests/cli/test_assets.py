@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpscli.body.asset_sources import AssetSource, asset_records, asset_sources
-from hpscli.body.files import have_asset
-from hpscli.body.links import check_links
+from hpscli.body.assets.files import have_asset
+from hpscli.body.assets.links import check_links
+from hpscli.body.assets.sources import AssetSource, asset_records, asset_sources
 from hpscli.cli.app import run
 from tests.body.official.makers import h36m_regressor, write_zip
 from tests.body.official.test_pickles import Runs
@@ -194,10 +194,10 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def closed_port() -> str:
-    with socket.socket() as probe:
+def closed_port() -> Iterator[str]:
+    with socket.socket() as probe:  # held, and not listened at: nobody else gets it
         probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+        yield f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
 def source(page: str, name: str = "a", since: str = "") -> AssetSource:
@@ -248,7 +248,7 @@ def test_check_links_fails_only_for_what_was_not_known_to_be_closed(
         name: source(server + path, name, "2025-03" if name == "closed" else "")
         for name, path in paths.items()
     }
-    monkeypatch.setattr("hpscli.body.asset_sources.asset_sources", lambda: listed)
+    monkeypatch.setattr("hpscli.body.assets.sources.asset_sources", lambda: listed)
     assert run(["assets", "check-links", "--timeout", "5"]) == code
     shown = capsys.readouterr()
     assert said in shown.err
@@ -260,7 +260,7 @@ def test_without_a_network_check_links_says_so(
     closed_port: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(
-        "hpscli.body.asset_sources.asset_sources", lambda: {"a": source(closed_port)}
+        "hpscli.body.assets.sources.asset_sources", lambda: {"a": source(closed_port)}
     )
     assert run(["assets", "check-links", "--json"]) == 0
     shown = capsys.readouterr()

@@ -45,6 +45,17 @@ def test_a_rate_leaves_out_the_start_and_earlier_work_and_is_not_told_too_soon(
     ]
 
 
+def test_a_rate_begins_anew_where_earlier_work_ends(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter([0.0, *(seconds for seconds in (1.0, 8.0, 9.0, 19.0) for _ in range(2))])
+    monkeypatch.setattr("hpscli.cli.output.time.monotonic", lambda: next(clock))
+    with Output().progress("writing", 100, "people") as advance:
+        for count in (30, 30, 0, 40):  # 60 of them by an earlier run, which takes a while to read
+            advance(count)
+    assert capsys.readouterr().err.splitlines()[-1] == "writing     100/100  4 people/s"
+
+
 def test_progress_towards_an_unknown_end_is_not_a_line_for_each_step(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

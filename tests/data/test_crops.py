@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpscli.data.batch import make_batch
 from hpscli.data.crops import (
     compose,
     crop_affine,
+    crop_box,
     decoder_reduction,
     from_crop_units,
     invert,
@@ -122,3 +124,31 @@ def test_the_window_may_be_higher_than_wide() -> None:
     crop, affine = make_crop(person(1), (64, 48))
     assert crop.shape == (64, 48, 3)
     np.testing.assert_allclose(move_points(np.array([[32.0, 30.0]]), affine)[0], [24, 32])
+
+
+def boxed(width: float, height: float) -> Sample:
+    """-> a person as it is stored with this box about the pixel 32, 30."""
+    arrays = {"box.size": np.float32([max(width, height)])}
+    if width != height:
+        arrays["box.xywh"] = np.float32([32 - width / 2, 30 - height / 2, width, height])
+    return person(1, arrays=arrays)
+
+
+@pytest.mark.parametrize("window", [(64, 64), (64, 48), (48, 64), (512, 384)])
+@pytest.mark.parametrize("box", [(20, 40), (40, 20), (30, 40), (30, 30)])
+def test_a_box_touches_the_window_on_two_sides_and_lies_in_it(
+    box: tuple[int, int], window: tuple[int, int]
+) -> None:
+    for affine in (
+        make_crop(boxed(*box), window)[1],
+        make_batch([boxed(*box)], window, "smpl24").affine[0].double().numpy(),
+    ):
+        half = np.array(box) / 2
+        corners = move_points(np.array([[32, 30] - half, [32, 30] + half]), affine)
+        shown = (corners[1] - corners[0]) / [window[1], window[0]]
+        assert shown.max() == pytest.approx(1)
+
+
+def test_a_box_in_whole_pixels_keeps_its_width() -> None:
+    assert crop_box(boxed(83, 111), (512, 384))[1] == 83
+    assert crop_box(boxed(14, 19), (512, 384))[1] == 14.25

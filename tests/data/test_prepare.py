@@ -1,24 +1,21 @@
 import json
-import os
-import signal
-import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from hpscli.data import prepare as module
+from hpscli.data.audit.verify import verify
 from hpscli.data.evalset import EvalSet
 from hpscli.data.prepare import prepare
 from hpscli.data.shards import read_index
 from hpscli.data.sources import checked_options
-from hpscli.data.verify import verify
 from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
 from hpscli.records import Sample
 from tests.data.people import contents, make_shards, parallel_spec, person, spec
+from tests.programs import program, wait_until
 
 NOWHERE = Path()
 
@@ -165,22 +162,20 @@ def test_a_limit_keeps_the_first(tmp_path: Path) -> None:
     assert EvalSet(folder).keys == [f"person-{number:04d}" for number in range(10)]
 
 
+SLOW = {"count": 200, "broken": "5:cut", "slow_seconds": 0.01}
+
+
 def run_until_killed(folder: Path, plugin: str, workers: int) -> None:
     """Prepare in a process of its own and kill -9 it as soon as the second shard is there."""
     code = (
         "from pathlib import Path; from tests.data.people import *; from hpscli.data.prepare import prepare\n"
         "if __name__ == '__main__':\n"
         f"    prepare({plugin}(), Path(), 'train', Path({str(folder)!r}), workers={workers}, shard_samples=8,\n"
-        "            options={'count': 60, 'broken': '5:cut', 'slow_seconds': 0.01})\n"
+        f"            options={SLOW!r})\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
-    deadline = time.monotonic() + 60
-    while not (folder / "000001.json").exists():
-        assert process.poll() is None, "the preparation ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    with program([sys.executable, "-c", code], cwd=Path(__file__).parents[2]) as process:
+        wait_until(process, (folder / "000001.json").exists, poll_seconds=0.005)
+        process.kill()
 
 
 @pytest.mark.parametrize(
@@ -189,17 +184,23 @@ def run_until_killed(folder: Path, plugin: str, workers: int) -> None:
 def test_a_killed_preparation_goes_on_and_ends_with_the_same_bytes(
     tmp_path: Path, plugin: str, workers: int
 ) -> None:
-    options = {"count": 60, "broken": "5:cut", "slow_seconds": 0.01}
     folder = tmp_path / "killed"
     run_until_killed(folder, plugin, workers)
     assert (folder / "prepare.json").exists() and not (folder / "index.json").exists()
     with pytest.raises(MissingError, match="has no index.json"):
         read_index(folder)
-    report = prepare(spec(), NOWHERE, "train", folder, options=options, shard_samples=8)
-    assert 16 <= report.resumed < 60
+    report = prepare(spec(), NOWHERE, "train", folder, options=SLOW, shard_samples=8)
+    assert 16 <= report.resumed < 200
     whole = tmp_path / "whole"
-    prepare(spec(), NOWHERE, "train", whole, options=options, shard_samples=8)
+    prepare(spec(), NOWHERE, "train", whole, options=SLOW, shard_samples=8)
     assert contents(folder) == contents(whole)
+
+
+def test_a_preparation_that_goes_on_says_where_its_own_work_begins(tmp_path: Path) -> None:
+    (make_shards(tmp_path / "out") / "000002.tar").unlink()
+    told: list[int] = []
+    prepare(spec(), NOWHERE, "train", tmp_path / "out", shard_samples=8, advance=told.append)
+    assert told == [8, 8, 0, 1, 1, 1, 1]  # rates are of what comes after the 0
 
 
 def test_a_killed_preparation_is_not_continued_with_other_options(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from hpscli.data import remote
+from hpscli.data.audit.verify import verify
 from hpscli.data.evalset import EvalSet
 from hpscli.data.shards import read_index
-from hpscli.data.stream import TrainingStream
-from hpscli.data.verify import verify
+from hpscli.data.streaming.stream import TrainingStream
 from hpscli.errors import InvalidData, MissingError
 from hpscli.recipe import Member
 from tests.data.people import make_shards

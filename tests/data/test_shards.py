@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from hpscli.data.audit.verify import tar_samples, verify
 from hpscli.data.evalset import EvalSet
 from hpscli.data.shards import read_index
-from hpscli.data.verify import tar_samples, verify
 from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
 from tests.data.people import contents, make_shards, person
 

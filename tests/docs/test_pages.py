@@ -30,6 +30,16 @@ def test_every_command_that_a_page_shows_exists(page: Path) -> None:
     assert named <= COMMANDS.keys()
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_what_a_shell_would_change_is_in_quotes(page: Path) -> None:
+    """Commands, and settings that are a list: bash takes their quotes, zsh looks for files."""
+    text = page.read_text(encoding="utf-8")
+    typed = re.findall(r"^(?: {4}|\$ )(hps .+)$", text, re.MULTILINE)
+    typed += re.findall(r"`(hps [^`]+|'?\w+(?:\.\w+)+=[^`\s]+)`", text)
+    words = [word for line in typed for word in shlex.split(line, posix=False)]
+    assert not [word for word in words if word[0] not in "'\"" and {"[", "*"} & {*word}]
+
+
 def test_the_reference_pages_are_what_the_program_says() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "tools" / "build_reference.py"), "--check"],

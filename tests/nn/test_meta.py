@@ -5,6 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from hpscli.body.layer import load_body
+from hpscli.errors import UsageError
+from hpscli.nn.checkpoints import build_model
 from hpscli.nn.meta import free_kit, meta_network, real_network, without_random_numbers
 from hpscli.nn.options import complete_options
 from hpscli.registry import get_registry
@@ -74,3 +76,12 @@ def test_draws_that_torch_repeats_until_they_fit_come_to_an_end() -> None:
     with without_random_numbers():
         torch.nn.init.trunc_normal_(tensor, std=0.02)
     assert bool((tensor.abs() <= 2).all())
+
+
+def test_a_constructor_that_raises_anything_is_told_in_one_sentence() -> None:
+    spec = get_registry().model("metro")
+    with pytest.raises(UsageError, match="cannot be built: ZeroDivisionError") as caught:
+        build_model("metro", preset="tiny", options={"heads": 0})
+    assert "hps models show metro" in caught.value.fix
+    with pytest.raises(UsageError, match="cannot be built"):
+        real_network(spec, complete_options(spec, "tiny", {"heads": 0}))

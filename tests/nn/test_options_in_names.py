@@ -11,7 +11,7 @@ from hpscli.errors import InvalidData, MissingError, UsageError
 from hpscli.nn.checkpoints import build_model, load_model, save_checkpoint
 from hpscli.nn.files import CheckpointInfo
 from hpscli.nn.options import typed_options
-from hpscli.nn.sources import split_options
+from hpscli.nn.weights.sources import split_options
 from hpscli.registry import get_registry
 
 OPTIONS = {

@@ -103,3 +103,17 @@ def _seen(name: str, points: Tensor, size: tuple[int, int], *, placed: bool) -> 
         f"keypoints3d.{name}": torch.cat([points, sure], dim=2),
         f"keypoints2d.{name}": torch.cat([flat, sure], dim=2),
     }
+
+
+def batch_of(image: Tensor, targets: dict[str, Tensor], present: Tensor | None = None) -> Batch:
+    """image (B,3,H,W), targets, present (B,) or None: all -> a batch that is not turned."""
+    count = len(image)
+    there = torch.ones(count, dtype=torch.bool) if present is None else present
+    return Batch(
+        keys=tuple(map(str, range(count))),
+        image=image,
+        targets=targets,
+        present={name: there for name in targets},
+        affine=torch.eye(2, 3).expand(count, 2, 3),
+        flipped=torch.zeros(count, dtype=torch.bool),
+    )

@@ -14,10 +14,10 @@ from hpscli.export.graph import Graph, example_image
 from hpscli.export.onnx import check_onnx, write_onnx
 from hpscli.hooks import ModelSpec
 from hpscli.nn.checkpoints import build_model
-from hpscli.nn.flops import meta_model
-from hpscli.nn.foreign import open_foreign, recognise
+from hpscli.nn.counting.flops import meta_model
 from hpscli.nn.official.counts import count_all
 from hpscli.nn.options import adapted, complete_options
+from hpscli.nn.weights.foreign import open_foreign, recognise
 from hpscli.registry import get_registry, resolve
 from hpscli.testing.conformance.checks import Checks, require
 from hpscli.testing.conformance.layouts import check_layouts
@@ -42,9 +42,7 @@ LARGE = [  # of a family that is not named here: the first one that is not small
 ]
 BEYOND_ONNX = ("hmr2", "vit-h")  # 2.7 GB of numbers; a file holds 2
 SLOW = [pytest.mark.slow]
-# One after the other: two that train at once would need more memory than a laptop has.
-# pytest-xdist 3.8 does not heed the group under pytest 9.2, so for now two may meet (18 GB).
-HEAVY = [pytest.mark.slow, pytest.mark.xdist_group("heavy")]
+LARGEST = [*SLOW, pytest.mark.large]
 NOT_OF_NETWORKS = ("backbone_to_timm", "fill_rule", "unused", "param_counts", "encoder_")
 TOLERANCE = 1e-4  # of the largest number of an output, at least of 1
 
@@ -54,7 +52,11 @@ def small_and_large(
 ) -> pytest.MarkDecorator:
     """Small presets and, slow, one large one of each family."""
     small = [pytest.param(*pair, marks=SLOW if slow_small else []) for pair in SMALL]
-    large = [pytest.param(*pair, marks=HEAVY) for pair in LARGE if pair != without]
+    large = [
+        pytest.param(*pair, marks=LARGEST if pair == BEYOND_ONNX else SLOW)
+        for pair in LARGE
+        if pair != without
+    ]
     return pytest.mark.parametrize(("model", "preset"), small + large)
 
 
@@ -74,6 +76,12 @@ def assert_alike(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
     for name, value in expected.items():
         worst = float((found[name] - value).abs().max())
         assert worst <= TOLERANCE * max(1.0, float(value.abs().max())), name
+
+
+@pytest.mark.parametrize(("model", "preset"), SMALL)
+def test_buffers_are_whole_blocks_of_memory_as_nccl_sends_them(model: str, preset: str) -> None:
+    module, _ = built(model, preset)
+    assert [name for name, buffer in module.named_buffers() if not buffer.is_contiguous()] == []
 
 
 @small_and_large()

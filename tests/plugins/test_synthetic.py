@@ -143,6 +143,17 @@ def test_occluded_joints_are_noted_and_stay_labelled():
         assert (sample.arrays["keypoints2d.smpl24"][flags == 1, 2] == 1).all()
 
 
+def test_plain_scenes_show_the_same_people_with_nothing_around_and_in_front():
+    for usual, plain in zip(make(8), make(8, scene="plain"), strict=True):
+        for name in ("smpl.body_pose", "smpl.transl", "keypoints2d.smpl24", "camera.intrinsics"):
+            np.testing.assert_array_equal(usual.arrays[name], plain.arrays[name])
+        border = read_image(plain.image)[:, :2].astype(float)
+        assert border.std(axis=(0, 1)).max() < 12  # light falls off, and a camera adds noise
+        hidden = [v for name, v in plain.arrays.items() if name.startswith("extra.occluded.")]
+        assert hidden
+        assert not np.concatenate(hidden).any()
+
+
 def test_a_left_hand_is_a_right_hand_in_a_mirror():
     _, fingers = hands.sample_fingers(np.random.default_rng(5))
     pose = np.concatenate([[[0.3, -0.2, 0.9]], fingers])
@@ -239,6 +250,7 @@ def test_samples_come_in_order_and_as_many_as_asked():
         ({"body": "smlp"}, "Did you mean 'smpl'"),
         ({"hand": "third"}, "right, left, both"),
         ({"size_px": 8}, "between 32"),
+        ({"scene": "dark"}, "any, plain"),
         ({"count": 2.5}, "whole number"),
         ({"yaw": 3}, "no option 'yaw'"),
     ],

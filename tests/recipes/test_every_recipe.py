@@ -34,6 +34,16 @@ def once_per_network() -> frozenset[str]:
 WHOLE = once_per_network()
 
 
+def once_per_family() -> dict[str, str]:
+    """-> by model the first recipe that says on which test set its authors chose."""
+    first: dict[str, str] = {}
+    for name, path in list_recipes().items():
+        recipe = load_recipe(str(path))
+        if recipe.data.validation_as_published is not None:
+            first.setdefault(recipe.model.name, name)
+    return first
+
+
 @pytest.fixture(scope="module")
 def standins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standins]:
     threads = torch.get_num_threads()
@@ -62,6 +72,14 @@ def test_a_recipe_trains_a_batch(name: str, standins: Standins, tmp_path: Path) 
     assert name not in WHOLE or outcome.small == (
         network_of(load_recipe(name)).parameters > LARGEST
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", once_per_family().values())
+def test_a_recipe_of_each_family_is_chosen_as_published(name: str, standins: Standins) -> None:
+    words = ["train.as_published=true"]
+    outcome = check_recipe(name, words, standins=standins, small=True)
+    assert outcome.problems == () and outcome.figures
 
 
 BASES = sorted({path.parent for path in list_recipes().values()})

@@ -1,6 +1,7 @@
 """recipes/hmr: what can be said of them without the tables, and without any data."""
 
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,10 @@ from hpscli.nn.meta import meta_network
 from hpscli.nn.options import complete_options
 from hpscli.recipe import Recipe, list_recipes, load_recipe
 from hpscli.registry import get_registry
+from hpscli.testing.standins.folders import Standins
+from hpscli.testing.standins.trial import trial
 from hpscli.train.recipes.prepare_lines import read_line
+from hpscli.train.telling.active import active_terms_of
 
 SPIN_SIZES = {"lsp-orig": 1000, "mpii": 14810, "lspet": 9428, "coco": 28344}  # people of its files
 
@@ -83,16 +87,68 @@ def test_a_member_has_the_same_place_and_command_wherever_it_is_named(
             assert known.setdefault(member.shards, line) == line, (name, member.shards)
 
 
-def test_3d_joints_without_the_hips_of_annotators_are_left_out(recipes: dict[str, Recipe]) -> None:
+def test_3d_joints_without_the_hips_of_annotators_are_not_learnt(
+    recipes: dict[str, Recipe],
+) -> None:
     """mmhuman3d's loss is relative to those hips: without them it would compare places in the camera."""
     hips = {"right_hip_extra", "left_hip_extra"}
-    left_out = set()
+    left_out: set[tuple[str, str]] = set()
+    of_bodies: set[tuple[str, str]] = set()
     for recipe in recipes.values():
         for name, member in recipe.data.mix.items():
             dataset = read_line(member.prepare, member.shards).dataset
             sets = load_card(dataset.card).get("joints3d", ()) if dataset.card else ()
             known = [set(joint_set(one).common_names()) for one in sets]
             if recipe.model.name == "hmr" and known and not any(hips <= names for names in known):
-                assert "keypoints3d.*" in member.without, (recipe.name, name)
-                left_out.add(dataset.name)
-    assert left_out == {"agora", "3dpw", "surreal", "3dpeople"}
+                made = member.joints3d == "body"
+                assert made or "keypoints3d.*" in member.without, (recipe.name, name)
+                (of_bodies if made else left_out).add((dataset.name, name))
+    assert {dataset for dataset, _ in left_out} == {"agora", "3dpw", "surreal", "3dpeople"}
+    assert of_bodies == {("3dpw", "pw3d_train_regressed")}
+
+
+def test_joints_of_3dpws_bodies_are_learnt(tmp_path: Path) -> None:
+    tried = trial(load_recipe("hmr/datasets/pw3d"), Standins(tmp_path), small=True)
+    assert active_terms_of(tried.recipe).idle() == []
+
+
+def test_3dpw_is_the_same_training_without_3d_joints_but_for_them(
+    recipes: dict[str, Recipe],
+) -> None:
+    with_them, without = (recipes[f"hmr/datasets/{name}"] for name in ("pw3d", "pw3d_no3dkp"))
+    [regressed], [every] = with_them.data.mix.values(), without.data.mix.values()
+    assert regressed.shards == every.shards and regressed != every
+    assert (with_them.loss["keypoints3d"], without.loss["keypoints3d"]) == (100, 0)
+
+
+def test_3d_joints_that_weigh_something_are_never_left_out_in_silence(
+    recipes: dict[str, Recipe],
+) -> None:
+    published = [r for r in recipes.values() if not r.about.source.startswith("ours")]
+    for recipe in published:
+        for name, member in recipe.data.mix.items():
+            if "keypoints3d.*" in member.without and recipe.loss["keypoints3d"]:
+                told = any("3D joints are left out" in d for d in recipe.about.decisions)
+                assert "no3dkp" in name or told, (recipe.name, name)
+
+
+def test_pare_learns_parts_of_the_body_from_the_fits_of_eft(tmp_path: Path) -> None:
+    tried = trial(load_recipe("hmr/pare_coco"), Standins(tmp_path), small=True)
+    idle = active_terms_of(tried.recipe).idle()
+    assert "parts" not in idle and "keypoints3d" in idle  # EFT has no joints in 3D
+
+
+@pytest.mark.parametrize("name", ["hmr/spin", "hmr/spin_official"])
+def test_spin_doubts_its_static_fits_and_judges_them_by_openpose_too(
+    name: str, recipes: dict[str, Recipe]
+) -> None:
+    recipe = recipes[name]
+    fitted = [m for m in recipe.data.mix.values() if "fits=" in m.prepare]
+    assert len(fitted) == len(recipe.data.mix) - 1  # Human3.6M's parameters are measured
+    assert not any(member.without for member in fitted)
+    assert any("A static fit is a label while" in text for text in recipe.about.decisions)
+
+
+def test_spin_says_which_crop_measures_the_weights_that_it_trains() -> None:
+    decisions = " ".join(load_recipe("hmr/spin_official").about.decisions)
+    assert "measure these weights with the default crop" in decisions

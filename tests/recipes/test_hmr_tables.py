@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from hpscli.body.assets.sources import asset_record
 from hpscli.recipe import Recipe, list_recipes, load_recipe
 from hpscli.registry import get_registry
 
@@ -51,6 +52,11 @@ CACHED = {  # configuration that differs in a cache of labels alone -> the one t
     "pare/hrnet_w32_conv_pare_coco_cache.py": "pare/hrnet_w32_conv_pare_coco.py",
     "pare/hrnet_w32_conv_pare_mix_cache.py": "pare/hrnet_w32_conv_pare_mix.py",
 }
+INHERITED = {  # of other methods and data, from mmhuman3d: no recipe, docs/explanation/hmr-benchmarks.md
+    "gta_human/resnet50_hmr_gta_bt.py",
+    "gta_human/resnet50_hmr_gta_ft.py",
+    "hybrik/resnet34_hybrik_mixed.py",
+}
 DECIDED: Mapping[tuple[str, str], Any] = {
     # (configuration, fact) -> what the recipe has instead
     ("mixed/resnet50_hmr_mix7.py", "family"): "mmhuman3d",  # files of two pairs are exchanged
@@ -58,6 +64,15 @@ DECIDED: Mapping[tuple[str, str], Any] = {
     ("mixed-l1/resnet50_hmr_mix7_l1.py", "family"): "mmhuman3d-l1",
     ("mixed-l1/resnet50_hmr_mix11_l1.py", "family"): "mmhuman3d-l1",
     ("mixed-l1/resnet50_hmr_mix2_mse.py", "family"): "mmhuman3d-mse",  # holds L1
+    **{  # without the hips of annotators, to which the loss is relative
+        (f"datasets/resnet50_hmr_{name}.py", "without 3D joints"): {member}
+        for name, member in (
+            ("agora", "agora_train_smpl"),
+            ("surreal", "surreal_train_run0"),
+            ("people3d", "people3d_train"),
+            ("oh50k3d", "oh50k3d_train"),
+        )
+    },
     **{  # stops as released
         (config, "random_occlusion"): 0.0
         for config in (
@@ -131,11 +146,14 @@ def facts_of_table(config: Facts) -> Facts:
     adversary = config["losses"].get("adv")
     disc = config["optimizer"].get("disc", {})
     policy = config["lr_policy"]
+    files = {d["ann_file"].removesuffix(".npz"): d["probability"] for d in config["datasets"]}
     return {
         "model": "pare" if config["head"]["type"] == "PareHead" else "hmr",
         "preset": PRESETS[f"{kind}{config['backbone'].get('depth', '')}"],
         "start": _start_of_table(config["backbone"]),
-        "mix": {d["ann_file"].removesuffix(".npz"): d["probability"] for d in config["datasets"]},
+        "mix": files,
+        "without 3D joints": {n for n in files if "no3dkp" in n} if losses["keypoints3d"] else None,
+        "3D joints of bodies": {n for n in files if n.endswith("_regressed")},
         "family": FAMILIES.get(config["loss_family"], ""),
         "losses": {name: weight for name, weight in losses.items() if weight},
         "adversary": adversary and (adversary["weight"], disc["type"].lower(), disc["lr"]),
@@ -173,6 +191,7 @@ def _start_of_table(backbone: Facts) -> str:
 def _augmentations(config: Facts) -> Facts:
     """-> chances and ranges by the recipe's names; what a file does not have is 0."""
     found: Facts = dict.fromkeys(CHANCES, 0.0) | {"occluders_on": "picture", "only": {}}
+    found["occluders_file"] = ""
     for step in config["train_augmentation"]:
         found |= _augmentation(step, config["datasets"])
     return found
@@ -199,9 +218,10 @@ def _augmentation(step: Facts, datasets: list[Facts]) -> Facts:
             name = {"CoarseDropout": "coarse_dropout", "GridDropout": "grid_dropout"}[only["type"]]
             return {name: only["p"]}
         case "SyntheticOcclusion":
-            return {"occluders": 1.0}
+            return {"occluders": 1.0, "occluders_file": step["occluders_file"]}
         case "SyntheticOcclusionKp":
-            return {"occluders": 1.0, "occluders_on": "joints"}
+            pasted = {"occluders": 1.0, "occluders_file": step["occluders_file"]}
+            return {**pasted, "occluders_on": "joints"}
         case "MixingErasing":
             name = "self_mixing" if step.get("ntype") == "self" else "soft_erasing"
             if "mlist" not in step:  # its default, None, stops; read as all
@@ -216,18 +236,20 @@ def _augmentation(step: Facts, datasets: list[Facts]) -> Facts:
 
 def facts_of_recipe(recipe: Recipe) -> Facts:
     """A recipe -> the same."""
+    members = recipe.data.mix.items()
+    without = {name for name, member in members if "keypoints3d.*" in member.without}
     spec = get_registry().model(recipe.model.name)
     preset = recipe.model.preset
     options = {**spec.defaults, **spec.presets[preset], **recipe.model.options}
     group = recipe.optim.groups.get("backbone")
-    published = recipe.data.validation_as_published
     adversary, norm = recipe.adversary, recipe.train.batch_norm
-    sets = {"3dpw": "pw3d", "h36m": "h36m"}
     return {
         "model": recipe.model.name,
         "preset": preset,
         "start": recipe.model.backbone,
-        "mix": {name: member.weight for name, member in recipe.data.mix.items()},
+        "mix": {name: member.weight for name, member in members},
+        "without 3D joints": without if recipe.loss["keypoints3d"] else None,
+        "3D joints of bodies": {name for name, member in members if member.joints3d == "body"},
         "family": options["losses"] if recipe.model.name == "hmr" else "",
         "losses": {name: weight for name, weight in recipe.loss.items() if weight},
         "adversary": adversary and (adversary.weight, adversary.name, adversary.lr),
@@ -238,21 +260,20 @@ def facts_of_recipe(recipe: Recipe) -> Facts:
         "batch": recipe.optim.batch,
         "norm": None if preset in ("vit-b", "twins-svt", "twins-pcpvt") else norm,
         "joints": recipe.data.joints,
-        "measured on": published and sets[published.protocol.partition("/")[0]],
+        "measured on": _measured_on(recipe),
         **{
             name: value
             for name, value in recipe.augment.model_dump().items()
-            if name
-            not in (
-                "rotation_chance",
-                "shift",
-                "erase",
-                "occluders_file",
-                "truncation",
-                "body_part",
-            )
+            if name not in ("rotation_chance", "shift", "erase", "truncation", "body_part")
         },
     }
+
+
+def _measured_on(recipe: Recipe) -> str | None:
+    """-> the data set on which its authors chose, by their name."""
+    published = recipe.data.validation_as_published
+    sets = {"3dpw": "pw3d", "h36m": "h36m"}
+    return sets[published.protocol.partition("/")[0]] if published else None
 
 
 def _group(recipe: Recipe, said: Facts) -> tuple[Any, ...]:
@@ -270,6 +291,53 @@ def test_every_released_configuration_has_one_recipe(
     sources = Counter(recipe.about.source for recipe in recipes)
     assert [source for source, count in sources.items() if count > 1 and source] == []
     assert set(ours) == set(released) - set(CACHED) and len(ours) > 120
+
+
+@pytest.fixture(scope="module")
+def read_files(reference: Path) -> dict[str, Facts]:
+    """-> which files each configuration trains on, by the reference of the data."""
+    table = reference / "datasets" / "hmr_benchmarks_mixes.json"
+    found: dict[str, Facts] = json.loads(table.read_text(encoding="utf-8"))["configs"]
+    return found
+
+
+def test_every_configuration_that_the_reference_of_the_data_lists_has_its_recipe(
+    read_files: dict[str, Facts], ours: dict[str, Recipe]
+) -> None:
+    assert set(read_files) - set(CACHED) - set(ours) == INHERITED and len(read_files) > 70
+
+
+def test_recipes_train_on_the_files_that_the_reference_of_the_data_lists(
+    read_files: dict[str, Facts], ours: dict[str, Recipe]
+) -> None:
+    different = {}
+    for config in set(read_files) - INHERITED:
+        recipe = ours[CACHED.get(config, config)]
+        found, theirs = _files_of_recipe(recipe), _files_of_table(read_files[config])
+        if found != theirs:
+            different[config] = (found, theirs)
+    assert different == {}
+
+
+def _files_of_table(config: Facts) -> Facts:
+    parts, adversary = config["train"]["train"], config["train"]["adversarial"]
+    pairs = zip(parts["datasets"], parts["partition"], strict=True)
+    return {
+        "shares": sorted((part["ann_file"].removesuffix(".npz"), share) for part, share in pairs),
+        "conventions": {JOINTS[part["convention"]] for part in parts["datasets"]},
+        "adversary": adversary["ann_file"],
+        "measured on": config["test"]["dataset_name"],
+    }
+
+
+def _files_of_recipe(recipe: Recipe) -> Facts:
+    assert recipe.adversary is not None
+    return {
+        "shares": sorted((name, member.weight) for name, member in recipe.data.mix.items()),
+        "conventions": {recipe.data.joints},
+        "adversary": asset_record(recipe.adversary.poses).to_import,
+        "measured on": _measured_on(recipe),
+    }
 
 
 def test_recipes_say_what_the_tables_say_but_for_what_is_decided(
@@ -299,6 +367,10 @@ def test_configurations_that_differ_in_a_cache_are_the_same_training(
     for cached, config in CACHED.items():
         assert facts_of_table(released[cached]) == facts_of_table(released[config])
         assert any(cached in decision for decision in ours[config].about.decisions), cached
+
+
+def test_every_recipe_says_what_it_follows(recipes: list[Recipe]) -> None:
+    assert [recipe.name for recipe in recipes if not recipe.about.source] == []
 
 
 def test_rotations_happen_as_often_as_in_the_released_code(ours: dict[str, Recipe]) -> None:

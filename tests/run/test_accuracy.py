@@ -2,7 +2,7 @@
 
 from hps_benchmarks.bodies.published import tables
 from hpscli.nn.options import typed_options
-from hpscli.nn.sources import split_options
+from hpscli.nn.weights.sources import split_options
 from hpscli.registry import get_registry
 from hpscli.run.accuracy import asked_as
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from hpscli.body.cameras import to_weak
+from hpscli.data.placing import fast_place
 from hpscli.data.preparation import (
     HMR2,
     METRO,
@@ -142,6 +143,25 @@ def test_a_box_is_placed_by_the_rule_of_the_authors(model: LoadedModel) -> None:
     scale = model.input_size[1] / side
     np.testing.assert_allclose(person.affine[:, :2], np.eye(2) * scale)
     np.testing.assert_allclose(centre, [155, 105])
+
+
+@pytest.mark.parametrize("found", [OSX, HMR2, METRO], ids=lambda p: p.name)
+def test_weights_trained_here_see_people_as_large_as_the_authors_show_them(
+    found: Preparation, model: LoadedModel
+) -> None:
+    ours = prepared(model, found.name.upper(), trained=True).but(input_size=found.window)
+    center, width = found.place(np.array(BOX, float), (HEIGHT, WIDTH), found.window)
+    ours.module.forward = oracle_model("smpl", [parameters("smpl", 1)]).module.forward
+    (person,) = predict_image(ours, IMAGE, [BOX])
+    assert person.preparation == "fast"
+    np.testing.assert_allclose(person.affine, found.affine(center, width, found.window))
+
+
+def test_a_window_of_other_proportions_has_the_usual_margin() -> None:
+    box = np.array(BOX, float)
+    other = fast_place("hpscli.data.preparation:OSX", box, (HEIGHT, WIDTH), (64, 64))
+    assert other[1] == pytest.approx(150 * 1.2)
+    assert fast_place("fast", box, (HEIGHT, WIDTH), (64, 64))[1] == other[1]
 
 
 def test_a_picture_without_a_box_is_taken_as_in_the_demo(model: LoadedModel) -> None:

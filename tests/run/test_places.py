@@ -1,5 +1,6 @@
 """What is meant when the user does not say."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hpscli.registry import Plugin, Registry
 from hpscli.run.places import (
     best_device,
     check_dtype,
+    dated_folder,
     find_shards,
     new_result_file,
     prepare_line,
@@ -133,3 +135,14 @@ def test_devices_and_precisions_are_checked() -> None:
         best_device("cuda:99")
     with pytest.raises(UsageError, match="fp8"):
         check_dtype("fp8")
+
+
+def test_folders_named_by_the_same_second_are_numbered_and_nobody_shares_one(
+    tmp_path: Path,
+) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: dated_folder(tmp_path, "try-", make=True), range(24)))
+    assert len(set(made)) == 24 and all(path.is_dir() for path in made)
+    assert all(path.name.startswith("try-2") for path in made)
+    free = dated_folder(tmp_path / "other")
+    assert not free.exists()

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hpscli.train.scaling.launch import meeting_port
+
 START_SECONDS = 60.0
 CONFIGURATION = """
 ClusterName=test
@@ -49,6 +51,12 @@ PartitionName=urgent Nodes={host} MaxTime=INFINITE State=UP PriorityTier=10 Pree
 @contextmanager
 def one_node_slurm(folder: Path) -> Iterator[Path]:
     """Start munge, controller and node; within it SLURM_CONF points to this cluster -> its folder."""
+    with meeting_port() as controller, meeting_port() as node, _cluster(folder, controller, node):
+        yield folder
+
+
+@contextmanager
+def _cluster(folder: Path, controller: int, node: int) -> Iterator[None]:
     for name in ("state", "spool", "munge"):
         (folder / name).mkdir(parents=True)
     folder.chmod(0o755)
@@ -60,8 +68,8 @@ def one_node_slurm(folder: Path) -> Iterator[Path]:
     configuration.write_text(
         CONFIGURATION.format(
             host=socket.gethostname().split(".")[0],
-            controller=_free_port(),
-            node=_free_port(),
+            controller=controller,
+            node=node,
             munge=munge,
             folder=folder,
             cpus=os.cpu_count(),
@@ -82,7 +90,7 @@ def one_node_slurm(folder: Path) -> Iterator[Path]:
                 daemons.append(subprocess.Popen(command, stdout=log, stderr=log))
             time.sleep(1.0)
         wait_for(lambda: "idle" in output("sinfo", "-h", "-o", "%T"), START_SECONDS, folder)
-        yield folder
+        yield
     finally:
         output("scancel", "--user=root", "--quiet")
         time.sleep(2.0)  # steps that end now leave no process behind
@@ -109,12 +117,6 @@ def wait_for(condition: Callable[[], object], seconds: float, folder: Path) -> N
             logs = "\n".join(p.read_text()[-2000:] for p in sorted(folder.rglob("*.log")))
             raise AssertionError(f"it did not come about in {seconds} s\n{logs}")
         time.sleep(0.5)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -53,10 +54,14 @@ class Unbroken:
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Unbroken:
     folder = tmp_path_factory.mktemp("unbroken")
     people = labelled_people(folder / "people", 40, split="train")
-    changes = {"model__options__dropout": 0.5, "optim__ema": 0.9, "train__checkpoint_every": 50}
+    changes: dict[str, Any] = {"model__options__dropout": 0.5, "train__checkpoint_every": 50}
     recipe = folder / "small.toml"
     recipe.write_text(
-        to_toml(small_recipe(people, train__epoch_samples=800, data__workers=1, **changes))
+        to_toml(
+            small_recipe(
+                people, train__epoch_samples=800, data__workers=1, optim__ema=0.9, **changes
+            )
+        )
     )
     words = ["train", str(recipe), "--gpus", "2", "--device", "cpu", "--out", str(folder / "run")]
     assert hps([*words, "-q"]) == 0
@@ -114,8 +119,7 @@ def script_of_the_howto(recipe: Path) -> str:
     text = re.sub(
         r"--nodes.*", "--nodes=1 --ntasks-per-node=2 --cpus-per-task=1", script[1], count=1
     )
-    command = f"srun hps train {recipe} --device cpu "
-    return re.sub(r"srun hps train \S+ ", command, text, count=1)
+    return re.sub(r" hps train \S+ ", f" hps train {recipe} --device cpu ", text, count=1)
 
 
 def test_the_script_of_the_howto_queues_itself_again_and_ends_as_an_unbroken_run(
@@ -144,6 +148,29 @@ def test_a_job_that_its_owner_cancels_is_not_queued_again(
     wait_for(lambda: not output("squeue", "-h").strip(), JOB_SECONDS, slurm)
     assert "CANCELLED" in output("scontrol", "show", "job", job) and restarts(job) == 0
     assert (run / "checkpoints" / "last.safetensors").exists()
+
+
+def test_a_task_that_is_lost_before_all_have_met_ends_the_job(
+    slurm: Path, unbroken: Unbroken, tmp_path: Path
+) -> None:
+    script = script_of_the_howto(unbroken.recipe)
+    lost = "bash -c 'test $SLURM_PROCID = 0 || exit 9; exec \"$@\"' - hps train "
+    job = submit(tmp_path, script.replace("hps train ", lost))
+    wait_for(lambda: ended(job), JOB_SECONDS, slurm)  # not after half an hour
+    assert "FAILED" in output("scontrol", "show", "job", job)
+    (log,) = tmp_path.glob("*.log")
+    assert "task 1: Exited with exit code 9" in log.read_text()
+
+
+def test_what_is_wrong_for_all_tasks_is_said_once_and_ends_the_job(
+    slurm: Path, unbroken: Unbroken, tmp_path: Path
+) -> None:
+    script = script_of_the_howto(unbroken.recipe)
+    job = submit(tmp_path, script.replace(" --resume", " --resume optim.global_batch=64"))
+    wait_for(lambda: ended(job), JOB_SECONDS, slurm)
+    assert "ExitCode=2:0" in output("scontrol", "show", "job", job)
+    (log,) = tmp_path.glob("*.log")
+    assert log.read_text().count("--scale-lr") == 1
 
 
 def test_a_job_that_gives_way_to_another_goes_on_by_itself_and_ends_as_an_unbroken_run(

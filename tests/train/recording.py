@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from hpscli.data import stream
+from hpscli.data.streaming import stream
+from hpscli.launched import leave
 from hpscli.recipe import Recipe, validated
 from hpscli.train.loop import train
 
@@ -39,3 +40,4 @@ def record(recipe: Recipe, run: Path) -> None:
 
 if __name__ == "__main__":
     record(validated(tomllib.loads(Path(sys.argv[1]).read_text()), sys.argv[1]), Path(sys.argv[2]))
+    leave(0)

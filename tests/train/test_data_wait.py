@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hpscli.errors import HpsError
 from hpscli.records import Batch
 from hpscli.train.job import Job, stream
 from hpscli.train.loop import train
@@ -38,3 +39,22 @@ def test_seconds_without_a_batch_are_told_as_a_share_of_the_step(
     step_s = recipe.optim.batch / line["samples_per_s"]
     assert 0.99 * least <= line["data_wait"] * step_s <= most
     assert line["data_wait"] < 1
+
+
+def test_the_first_line_after_a_resume_tells_of_the_steps_of_its_own_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = labelled_people(tmp_path / "people", 8, split="train")
+    recipe = small_recipe(people, train__epochs=1, train__log_every=4, train__checkpoint_every=3)
+
+    def three_slowly(job: Job) -> Iterator[Batch]:
+        yield from islice(slowly(job), 3)
+        raise HpsError("the data are gone")
+
+    monkeypatch.setattr("hpscli.train.loop.stream", three_slowly)
+    with pytest.raises(HpsError, match="gone"):
+        train(recipe, tmp_path / "run", validate=False)
+    monkeypatch.setattr("hpscli.train.loop.stream", at_once)
+    run = train(recipe, tmp_path / "run", resume=True, validate=False)
+    line = [json.loads(text) for text in (run / "log.jsonl").read_text().splitlines()][-1]
+    assert line["data_wait"] * recipe.optim.batch / line["samples_per_s"] <= 0.01

@@ -1,19 +1,24 @@
 """Labels that are worked out while a training runs: SPIN's fits that hold, body parts of PARE."""
 
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from hps_models.hmr.losses import spin_losses
+from hps_models.hmr.losses import (
+    mmhuman3d_l1_losses,
+    mmhuman3d_losses,
+    mmhuman3d_mse_losses,
+    spin_losses,
+)
 from hps_models.pare.losses import pare_losses
 from hpscli.body.layer import Body, load_body, matrices
 from hpscli.data.labels import labels_of
 from hpscli.records import Batch, Prediction, Sample
 from hpscli.render.raster import rasterize
-from hpscli.train.losses.fits import checked_fits, fit_error
+from hpscli.train.losses.fits import MMHUMAN3D, Rule, checked_fits, fit_error, mmhuman3d_error
 from hpscli.train.losses.parts import FOCAL, part_labels, render_parts
 from hpscli.train.losses.placing import fit_translation
 
@@ -26,6 +31,15 @@ def body() -> Body:
     return load_body("smpl", source="free")
 
 
+def projected(targets: Mapping[str, Tensor], body: Body, joints: str) -> Tensor:
+    """-> the 2D joints of labelled bodies (B,J,3), each seen."""
+    names = ("global_orient", "body_pose", "betas")
+    posed = body(matrices({name: targets[f"smpl.{name}"] for name in names}))
+    found = body.regress(posed.vertices, joints, joints=posed.joints)
+    flat = FOCAL * found[..., :2] / (found[..., 2:] + DEPTH)
+    return torch.cat([flat, torch.ones(*flat.shape[:2], 1)], dim=2)
+
+
 def labelled(body: Body, count: int, joints: str = "smpl24", **changes: Any) -> Batch:
     """-> people who stand in the middle of their crop, with 2D joints of their own bodies."""
     draw = torch.Generator().manual_seed(0)
@@ -35,10 +49,7 @@ def labelled(body: Body, count: int, joints: str = "smpl24", **changes: Any) -> 
         "smpl.body_pose": 0.2 * torch.randn(count, 69, generator=draw),
         "smpl.betas": 0.5 * torch.randn(count, 10, generator=draw),
     }
-    posed = body(matrices({k.removeprefix("smpl."): v for k, v in targets.items()}))
-    found = body.regress(posed.vertices, joints, joints=posed.joints)
-    flat = FOCAL * found[..., :2] / (found[..., 2:] + DEPTH)
-    targets[f"keypoints2d.{joints}"] = torch.cat([flat, torch.ones(*flat.shape[:2], 1)], dim=2)
+    targets[f"keypoints2d.{joints}"] = projected(targets, body, joints)
     settings: dict[str, Any] = {
         "keys": tuple(map(str, range(count))),
         "image": torch.zeros(count, 3, 224, 224),
@@ -93,10 +104,8 @@ def test_measured_parameters_are_never_doubted(body: Body) -> None:
     assert checked.targets["smpl.betas"][:, 0].tolist() == [0.0, 5.0]
 
 
-def test_a_bad_fit_teaches_neither_pose_nor_shape(body: Body) -> None:
-    batch = labelled(body, 1, "smpl49")
-    batch.targets["smpl.body_pose"][0] += 1.5
-    prediction = Prediction(
+def at_rest() -> Prediction:
+    return Prediction(
         camera=torch.ones(1, 3, requires_grad=True),
         parameters={
             "global_orient": torch.eye(3).expand(1, 1, 3, 3),
@@ -104,14 +113,61 @@ def test_a_bad_fit_teaches_neither_pose_nor_shape(body: Body) -> None:
             "betas": torch.ones(1, 10),
         },
     )
-    losses = spin_losses(prediction, batch, body, ["pose", "betas", "vertices"])
-    assert {name: float(value.detach()) for name, value in losses.items()} == {
+
+
+LOSSES = (spin_losses, mmhuman3d_losses, mmhuman3d_l1_losses, mmhuman3d_mse_losses)
+
+
+@pytest.mark.parametrize("losses", LOSSES)
+def test_a_bad_fit_teaches_neither_pose_nor_shape(losses: Any, body: Body) -> None:
+    batch = labelled(body, 1, "smpl49")
+    batch.targets["smpl.global_orient"][0] = torch.tensor([0.0, 0.0, 1.5])  # another way up
+    found = losses(at_rest(), batch, body, ["pose", "betas", "vertices"])
+    assert {name: float(value.detach()) for name, value in found.items()} == {
         "pose": 0.0,
         "betas": 0.0,
         "vertices": 0.0,
     }
-    good = spin_losses(prediction, labelled(body, 1, "smpl49"), body, ["pose"])
+    good = losses(at_rest(), labelled(body, 1, "smpl49"), body, ["pose"])
     assert float(good["pose"].detach()) > 0
+
+
+@pytest.mark.parametrize("losses", LOSSES)
+def test_an_extreme_shape_of_a_fit_teaches_the_mean_shape(losses: Any, body: Body) -> None:
+    """Of measured people it is learnt as it is."""
+    found = {}
+    for fitted in (True, False):
+        batch = labelled(body, 1, "smpl49", meta=({"fitted": fitted},))
+        batch.targets["smpl.betas"][0, 3] = 3.5
+        # joints move with the shape, so that the fit is a good one
+        batch.targets["keypoints2d.smpl49"][:] = projected(batch.targets, body, "smpl49")
+        found[fitted] = float(losses(at_rest(), batch, body, ["betas"])["betas"].detach())
+    assert found[True] == pytest.approx(1.0)
+    assert found[False] > 1.2
+
+
+def test_mmhuman3d_judges_by_its_own_sum() -> None:
+    """Its registrant's loss as it stands there: joints over half the crop, squared twice, summed."""
+    random = torch.Generator().manual_seed(0)
+    points, target = 224 * torch.rand(2, 2, 49, 2, generator=random)
+    confidence = torch.rand(2, 49, generator=random)
+    normalised = [2 * value / 223 - 1 for value in (points, target)]
+    squares = torch.nn.functional.mse_loss(*normalised, reduction="none")
+    kept = 100.0**2 * squares**2 / (100.0**2 + squares**2)
+    wanted = (kept * confidence[..., None]).sum(dim=-1).sum(dim=-1)
+    torch.testing.assert_close(mmhuman3d_error(points - target, confidence), wanted)
+
+
+def test_a_fit_may_be_bad_for_spin_and_good_for_mmhuman3d(body: Body) -> None:
+    batch = labelled(body, 1, "smpl49")
+    batch.targets["smpl.body_pose"][0] += 0.5
+    kept = {
+        name: bool(checked_fits(batch, body, *rule).present["smpl.body_pose"])
+        for name, rule in (("spin", ()), ("mmhuman3d", (MMHUMAN3D,)))
+    }
+    assert kept == {"spin": False, "mmhuman3d": True}
+    strict = Rule(mmhuman3d_error, 0.0)
+    assert not bool(checked_fits(batch, body, strict).present["smpl.body_pose"])
 
 
 def test_rendered_parts_lie_where_the_mesh_lies(body: Body) -> None:
@@ -168,25 +224,3 @@ def test_labels_of_samples_have_no_fit_unless_they_say_so(body: Body) -> None:
     targets, _ = labels_of([sample], "smpl24")
     batch = labelled(body, 1, targets=targets, present={}, meta=({},))
     assert checked_fits(batch, body) is batch
-
-
-def test_people_of_3dpw_teach_pare_the_joints_of_their_bodies(body: Body) -> None:
-    batch = labelled(body, 2)
-    given = {n.removeprefix("smpl."): t for n, t in batch.targets.items() if n.startswith("smpl.")}
-    points = torch.cat([body.kinematics(matrices(given)), torch.ones(2, 24, 1)], dim=2)
-    targets, present = labels_of(
-        [Sample(key="a", image=b"", arrays={"keypoints3d.smpl24": p.numpy()}) for p in points],
-        "smpl49",
-    )
-    present = {**batch.present, **present}
-    batch = replace(batch, targets={**batch.targets, **targets}, present=present, meta=({}, {}))
-
-    def loss(parameters: dict[str, Tensor], batch: Batch) -> float:
-        prediction = Prediction(camera=torch.zeros(2, 3), parameters=matrices(parameters))
-        return float(pare_losses(prediction, batch, body, ["keypoints3d"])["keypoints3d"])
-
-    bent = {**given, "body_pose": given["body_pose"] + 0.3}
-    assert loss(given, batch) < 1e-8
-    assert loss(bent, batch) > 1e-3
-    unlabelled = {**present, "smpl.betas": torch.zeros(2, dtype=torch.bool)}
-    assert loss(bent, replace(batch, present=unlabelled)) == 0

@@ -4,10 +4,7 @@ import json
 import os
 import resource
 import signal
-import socket
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +16,13 @@ from hpscli.errors import HpsError, Interrupted, InvalidData, MissingError, Usag
 from hpscli.nn.checkpoints import load_model
 from hpscli.nn.files import read_info, read_tensors
 from hpscli.recipe import Recipe, to_toml
+from hpscli.records import Prediction
 from hpscli.train.loop import train
+from hpscli.train.losses import standard_losses
+from hpscli.train.scaling.launch import meeting_port
 from hpscli.train.scaling.launch import place as place_of
 from hpscli.train.scaling.stopping import PARENT
+from tests.programs import program, programs, wait_until
 from tests.run.people import write_people
 from tests.train.labelled import labelled_people, small_recipe
 
@@ -154,21 +155,20 @@ def test_the_loss_falls(people: Path, tmp_path: Path) -> None:
 
 
 def test_a_killed_run_goes_on_exactly(people: Path, tmp_path: Path) -> None:
-    recipe = everything_random(people)
+    recipe = everything_random(people, train__epochs=6)  # 60 steps
     unbroken = train(recipe, tmp_path / "unbroken")
     # the victim reads its data itself, for workers would outlive it for a moment
-    alone = everything_random(people, data__workers=0)
-    process = start(alone, tmp_path / "killed")
+    alone = everything_random(people, train__epochs=6, data__workers=0)
     log = tmp_path / "killed" / "log.jsonl"
-    deadline = time.monotonic() + 60
-    while not (log.exists() and log.read_text().count("samples_per_s") >= 7):  # in the second epoch
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.002)
-    process.kill()
-    process.wait()
+
+    def in_the_second_epoch() -> bool:
+        return log.exists() and log.read_text().count("samples_per_s") >= 7
+
+    with program(hps_train(alone, tmp_path / "killed")) as process:
+        wait_until(process, in_the_second_epoch, poll_seconds=0.002)
+        process.kill()
     reached = losses(tmp_path / "killed")[-1][0]
-    assert 14 <= reached < 30
+    assert 14 <= reached < 60
     with log.open("a") as stream:
         stream.write('{"step": 9')  # the line that was being written
     resumed = train(recipe, tmp_path / "killed", resume=True)
@@ -183,29 +183,20 @@ def test_the_number_of_workers_changes_nothing(people: Path, tmp_path: Path) -> 
     assert losses(none) == losses(two)
 
 
-def start(
-    recipe: Recipe, run: Path, *, resume: bool = False, place: dict[str, str] | None = None
-) -> subprocess.Popen[bytes]:
-    """Start `hps train` as a program; `place` is what a launcher says to one process of its job."""
+def hps_train(recipe: Recipe, run: Path, *, resume: bool = False) -> list[str]:
+    """-> the words of a program that trains."""
     file = run.with_suffix(".toml")
     file.write_text(to_toml(recipe))
     words = ["--resume", str(run)] if resume else [str(file), "--out", str(run)]
-    return subprocess.Popen(
-        [sys.executable, "-m", "hpscli", "train", *words, "--device", "cpu", "--quiet"],
-        env={**os.environ, **(place or {})},
-    )
+    return [sys.executable, "-m", "hpscli", "train", *words, "--device", "cpu", "--quiet"]
 
 
 def in_two_processes(recipe: Recipe, run: Path, *, resume: bool = False) -> None:
     """Train in two processes of a job, as a launcher would start them."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    job = [
-        start(recipe, run, resume=resume, place={**place_of(rank, 2, port), PARENT: "0"})
-        for rank in range(2)
-    ]
-    assert [process.wait(300) for process in job] == [0, 0]
+    with meeting_port() as port:
+        places = [{**os.environ, **place_of(rank, 2, port), PARENT: "0"} for rank in range(2)]
+        with programs(hps_train(recipe, run, resume=resume), places) as job:
+            assert [process.wait(300) for process in job] == [0, 0]
 
 
 def test_two_processes_train_together_and_go_on_exactly(
@@ -265,6 +256,32 @@ def test_a_loss_that_is_not_finite_stops_and_saves_the_keys(people: Path, tmp_pa
     (file,) = (tmp_path / "run").glob("not-finite-*.json")
     assert str(file) in raised.value.problem
     assert len(json.loads(file.read_text())["keys"]) == 4
+
+
+def test_a_gradient_that_is_not_finite_stops_before_anything_is_saved(
+    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+
+    def steep(prediction: Prediction, *others: Any) -> dict[str, torch.Tensor]:
+        terms = standard_losses(prediction, *others)
+        steps.append(len(steps) + 1)
+        if len(steps) == 3:  # the first was a rehearsal; the root of 0 is 0, and infinitely steep
+            terms["pose"] = (
+                terms["pose"] + (prediction.camera - prediction.camera.detach()).sum().sqrt()
+            )
+        return terms
+
+    monkeypatch.setattr("hpscli.train.losses.standard_losses", steep)
+    recipe = small_recipe(people, train__checkpoint_every=1, optim__ema=0.5)
+    with pytest.raises(InvalidData, match="the gradient is not finite at step 2: gradient norm"):
+        train(recipe, tmp_path / "run")
+    (file,) = (tmp_path / "run").glob("not-finite-*.json")
+    assert len(json.loads(file.read_text())["keys"]) == 4
+    newest = tmp_path / "run/checkpoints/last.safetensors"
+    assert read_info(newest).step == 1
+    assert all(value.isfinite().all() for value in read_tensors(newest).values())
+    train(recipe, tmp_path / "run", resume=True)
 
 
 def test_a_run_folder_is_never_used_twice(people: Path, tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """Two and four processes do what one does with the same global batch: keys, gradients, and after."""
 
 import os
-import socket
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,13 +8,16 @@ from typing import Any
 import pytest
 import torch
 
-from hpscli.data import stream
+from hpscli.data.streaming import stream
+from hpscli.nn.files import read_tensors
 from hpscli.recipe import Recipe, to_toml
 from hpscli.train.loop import train
-from hpscli.train.scaling.launch import place
+from hpscli.train.scaling.launch import meeting_port, place
 from hpscli.train.scaling.stopping import PARENT
+from tests.programs import program, programs
 from tests.train.labelled import labelled_people, small_recipe
 from tests.train.recording import record
+from tests.train.test_loop import losses
 
 pytestmark = pytest.mark.slow
 STEPS = 3
@@ -50,18 +51,11 @@ def in_processes(world: int, made: Recipe, run: Path) -> None:
     """Record a training in the places that our launcher gives to the processes of a job."""
     file = run.with_suffix(".toml")
     file.write_text(to_toml(made))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    job = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.train.recording", str(file), str(run)],
-            env={**os.environ, **place(rank, world, port), PARENT: "0"},
-            cwd=ROOT,
-        )
-        for rank in range(world)
-    ]
-    assert [process.wait(240) for process in job] == [0] * world
+    words = [sys.executable, "-m", "tests.train.recording", str(file), str(run)]
+    with meeting_port() as port:
+        places = [{**os.environ, **place(r, world, port), PARENT: "0"} for r in range(world)]
+        with programs(words, places, cwd=ROOT) as job:
+            assert [process.wait(240) for process in job] == [0] * world
 
 
 def recorded(run: Path, world: int) -> tuple[list[tuple[str, ...]], list[list[torch.Tensor]]]:
@@ -111,3 +105,21 @@ def test_a_run_of_two_goes_on_alone_without_losing_or_repeating_anybody(
         train(one, run, resume=True, validate=False, say=lambda label, text: said.append(str(text)))
     assert keys[: STEPS - 1] == recorded(alone, 1)[0][1:]
     assert any("it was 2 processes x 4, it is 1 process x 8" in line for line in said)
+
+
+def test_three_processes_that_go_on_repeat_the_unbroken_run_bit_for_bit(
+    people: Path, tmp_path: Path
+) -> None:
+    """With two, sums do not depend on the order in which DDP lays gradients out; with three they do."""
+    dropped = {"model__options__dropout": 0.5, "optim__name": "adam", "train__batch_norm": "plain"}
+    file, run = tmp_path / "small.toml", tmp_path / "run"
+    made = recipe(people, 2, train__epoch_samples=24, train__checkpoint_every=2, **dropped)
+    file.write_text(to_toml(made))
+    words = ["-m", "tests.train.forking", str(file), str(run), "3", "2"]
+    with program([sys.executable, *words], cwd=ROOT) as forking:
+        assert forking.wait(240) == 0
+    assert "step 2 of 4" in (run / "log.txt").read_text()
+    unbroken = run.with_suffix(".whole")
+    assert losses(run) == losses(unbroken)
+    ours, theirs = (read_tensors(r / "checkpoints/last.safetensors") for r in (run, unbroken))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hpscli.body.asset_sources import asset_record
-from hpscli.body.files import asset_path, have_asset, read_asset_meta, write_asset
+from hpscli.body.assets.files import asset_path, have_asset, read_asset_meta, write_asset
+from hpscli.body.assets.sources import asset_record
 from hpscli.body.official.archives import Member, arrays_of, members
 from hpscli.body.official.content import describe, read_content
 from hpscli.body.official.found import Found, Piece, Unneeded

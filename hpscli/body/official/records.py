@@ -64,6 +64,8 @@ class ArrayRecord:
             for index, item in enumerate(content):
                 flat[index] = resolver.value(item)
             return flat.reshape(shape, order=order)
+        if not isinstance(content, str | bytes | bytearray):  # bytes(n) are n bytes
+            raise ValueError(f"numbers of an array are {type(content).__name__}")
         raw = content.encode("latin1") if isinstance(content, str) else bytes(content)
         if len(raw) != math.prod(shape) * kind.itemsize:
             raise ValueError(f"{len(raw)} bytes for {shape} of {kind}")
@@ -116,10 +118,13 @@ class SparseRecord:
         state = {str(key): resolver.value(item) for key, item in self.state.items()}
         rows, columns = (int(n) for n in (state.get("_shape") or state["shape"]))
         if "indptr" in state:
-            counts = np.diff(state["indptr"])
+            pointers, indices = np.asarray(state["indptr"], np.int64), np.asarray(state["indices"])
+            counts = np.diff(pointers)
             if len(counts) != (rows, columns)[self.outer] or (counts < 0).any():
                 raise ValueError("index pointers of a sparse matrix do not fit its shape")
-            pair = [np.repeat(np.arange(len(counts)), counts), np.asarray(state["indices"])]
+            if pointers[0] != 0 or pointers[-1] != len(indices):  # else they may ask for any memory
+                raise ValueError("index pointers of a sparse matrix do not fit its entries")
+            pair = [np.repeat(np.arange(len(counts)), counts), indices]
             row, column = pair if self.outer == 0 else pair[::-1]
         else:
             row, column = state["coords"] if "coords" in state else (state["row"], state["col"])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpscli.body.files import have_asset, read_asset
+from hpscli.body.assets.files import have_asset, read_asset
 
 # SMPL numbers its left half before its right one. Checked on the adjacency of the official sampling
 # file, by distance from the eye, ear, finger, toe and heel vertices of the smplx package: every one

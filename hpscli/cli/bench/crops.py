@@ -11,7 +11,7 @@ from hpscli.cli.output import JsonOption, Output, QuietOption, table
 if TYPE_CHECKING:
     import numpy as np
 
-    from hpscli.data.crop_difference import CropDifference
+    from hpscli.data.official_crops.difference import CropDifference
     from hpscli.data.preparation import Preparation
 
 PICTURE = (2400, 2400)  # height, width of the picture that is made when none is given
@@ -29,7 +29,7 @@ def crops(
     quiet: QuietOption = False,
 ) -> None:
     """What the crops of official code differ by from our one warp of the same box."""
-    from hpscli.data.crop_difference import photo_like
+    from hpscli.data.official_crops.difference import photo_like
     from hpscli.render.pictures import read_image
 
     show = Output(json, quiet)
@@ -63,7 +63,7 @@ def measure(
     """One preparation -> a row for each size of box, or for the one box that was typed."""
     import numpy as np
 
-    from hpscli.data.crop_difference import crop_difference
+    from hpscli.data.official_crops.difference import crop_difference
     from hpscli.data.preparation import METRO_DEMO
     from hpscli.run.predicting.boxes import check_boxes, parse_box
 

@@ -82,21 +82,16 @@ def _make_people(recipe: "Recipe", output: Output) -> None:
 
 
 def _machine() -> str:
-    """-> "2 cores, Intel ..., torch 2.5, hps 1.0, 1 threads": what the times belong to."""
+    """-> "Intel ..., 2 cores, ...; torch 2.5, hps 1.0": what the times belong to."""
     import os
     from importlib.metadata import version
-
-    import torch
 
     from hpscli import __version__
 
     names = (line for line in _lines(Path("/proc/cpuinfo")) if line.startswith("model name"))
     processor = next(names, "").partition(":")[2].strip() or "CPU"
-    threads = torch.get_num_threads()
-    each = f"{threads} thread{'s' if threads > 1 else ''} for each training"
-    return (
-        f"{processor}, {os.cpu_count()} cores, {each}; torch {version('torch')}, hps {__version__}"
-    )
+    where = f"{processor}, {os.cpu_count()} cores, with the threads that `hps train` chooses"
+    return f"{where}; torch {version('torch')}, hps {__version__}"
 
 
 def _lines(file: Path) -> list[str]:
@@ -131,8 +126,13 @@ def _company(rows: "list[Row]") -> str:
 HEAD = """# Free recipes
 
 For each family there is a recipe that needs no files: `hps train NAME_free` makes its own
-[people](synthetic-people.md) and trains the `tiny` preset in minutes. They show that losses, augmentations and the
-loop teach every network something; nobody should use what comes out.
+[people](synthetic-people.md) and trains the `tiny` preset in minutes. They show that losses and the loop
+teach every network something about people who are at most mirrored, moved and scaled a little: rotation and colours
+stay off, for minutes are few. Nobody should use what comes out.
+
+METRO, Mesh Graphormer, FastMETRO and OSX see bodies in a plain room (`scene=plain`), HMR, PARE, HMR2 and all that
+learn hands see them anywhere. Networks that start from nothing spend their first ten thousand people on finding out
+what is background, and those four take too long for each person to get beyond that in five minutes.
 
 What that is, against *the mean person*: the mean of the root-centred training people, predicted for everybody without
 looking at a picture. Both are measured on 200 people of the validation split, with the weights of the last step.

@@ -10,7 +10,7 @@ from hpscli.cli.output import JsonOption, Output, table
 
 def prepare(
     count: Annotated[int, typer.Option(min=64, help="People of one turn.")] = 400,
-    side_px: Annotated[int, typer.Option("--size-px", help="Longest side of a crop, px.")] = 512,
+    side_px: Annotated[int, typer.Option("--size-px", help="Longest side of a crop, px.")] = 480,
     least: Annotated[float, typer.Option(help="Exit 4 below this share of one core.")] = 0.0,
     json: JsonOption = False,
 ) -> None:

@@ -9,7 +9,7 @@ from hpscli.errors import HpsError
 
 if TYPE_CHECKING:
     from hpscli.hooks import ModelSpec, Weights
-    from hpscli.nn.store import Stored
+    from hpscli.nn.weights.store import Stored
 
 SHIPS, IMPORTED, ABSENT = "ships", "imported", "not here"
 
@@ -80,7 +80,7 @@ def _preset(spec: "ModelSpec", preset: str) -> dict[str, Any]:
 
 def _present(asset: str) -> bool:
     """-> False for an asset that is not imported, or that nobody listed."""
-    from hpscli.body.files import have_asset
+    from hpscli.body.assets.files import have_asset
 
     try:
         return have_asset(asset)
@@ -90,7 +90,7 @@ def _present(asset: str) -> bool:
 
 def weight_facts(spec: "ModelSpec") -> list[dict[str, Any]]:
     """-> every set of weights: released ones, here or not, and what was imported besides."""
-    from hpscli.nn.store import stored
+    from hpscli.nn.weights.store import stored
 
     here = {entry.tag: entry for entry in stored(spec.name)}
     rows = []

@@ -38,7 +38,7 @@ def import_(
     """Bring authors' checkpoints in: recognised by keys and shapes, read safely, stored once."""
     from hpscli.errors import HpsError, UsageError
     from hpscli.nn.official.importing import Imported, import_file
-    from hpscli.nn.store import model_folder
+    from hpscli.nn.weights.store import model_folder
 
     if name and len(paths) > 1:
         raise UsageError(
@@ -158,7 +158,7 @@ def _draw_imports(results: "list[Imported]") -> None:
 
 
 def _finish(out: Output, results: "list[Imported]", dry_run: bool) -> None:
-    from hpscli.nn.store import model_folder
+    from hpscli.nn.weights.store import model_folder
 
     stored = [r for r in results if r.status in ("imported", "replaced")]
     if stored:

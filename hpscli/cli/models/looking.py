@@ -21,7 +21,7 @@ def list_(
 ) -> None:
     """Every model: body, input size, presets, licence; which weights ship or were imported."""
     from hpscli.errors import UsageError
-    from hpscli.nn.store import model_folder
+    from hpscli.nn.weights.store import model_folder
     from hpscli.registry import get_registry
 
     registry = get_registry()
@@ -81,7 +81,7 @@ def _count(document: dict[str, Any], spec: "ModelSpec") -> None:
 
 def _parameters(spec: "ModelSpec") -> dict[str, dict[str, int]]:
     """-> parameters by part, of every preset."""
-    from hpscli.nn.flops import count_parameters, meta_model
+    from hpscli.nn.counting.flops import count_parameters, meta_model
 
     presets = spec.presets or ("",)
     return {preset or "defaults": count_parameters(meta_model(spec, preset)) for preset in presets}

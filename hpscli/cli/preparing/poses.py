@@ -8,7 +8,7 @@ from hpscli.cli.output import Output, pairs
 from hpscli.cli.preparing.results import above
 
 if TYPE_CHECKING:
-    from hpscli.data.poses import PoseReport
+    from hpscli.data.motion.poses import PoseReport
     from hpscli.hooks import DatasetSpec
 
 NAMED = 10  # bad motions named in the story; all of them are in index.json
@@ -29,7 +29,7 @@ def prepare_motions(
     allow_bad: float,
 ) -> None:
     """Motions -> files of poses; `check`: read all, write nothing; `dry_run`: count them."""
-    from hpscli.data import poses
+    from hpscli.data.motion import poses
     from hpscli.errors import UsageError
 
     if "://" in str(place):

@@ -190,8 +190,8 @@ def bad_document(bad: Sequence["Bad"], count: int) -> dict[str, Any]:
 
 
 def _draw_sheet(out: str, sheet: Path) -> None:
+    from hpscli.data.audit.verify import contact_sheet
     from hpscli.data.evalset import EvalSet
-    from hpscli.data.verify import contact_sheet
     from hpscli.render.pictures import write_image
 
     write_image(sheet, contact_sheet(EvalSet(out)))

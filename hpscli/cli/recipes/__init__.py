@@ -4,6 +4,7 @@ import typer
 
 from hpscli.cli.recipes.checking import check
 from hpscli.cli.recipes.comparing import diff
+from hpscli.cli.recipes.keys import RecipeCommand
 from hpscli.cli.recipes.listing import list_
 from hpscli.cli.recipes.showing import show
 
@@ -13,6 +14,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("list")(list_)
-app.command("show")(show)
+app.command("show", cls=RecipeCommand)(show)
 app.command("diff")(diff)
-app.command("check")(check)
+app.command("check", cls=RecipeCommand)(check)

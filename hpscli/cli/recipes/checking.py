@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hpscli.cli.output import JsonOption, Output, QuietOption, pairs, table
-from hpscli.cli.recipes.arguments import chosen
 
 if TYPE_CHECKING:
     from hpscli.testing.recipes import Outcome
@@ -19,17 +18,27 @@ RAM = Path("/dev/shm")  # where there is one: runs write hundreds of MB, and are
 
 def check(
     name: Annotated[
-        str, typer.Argument(help="A recipe's name or path; with --all a folder, or nothing.")
+        str,
+        typer.Argument(help="A recipe's name or path; with --all a folder, '*_free', or nothing."),
     ] = "",
     overrides: Annotated[
         list[str] | None, typer.Argument(help="key=value, as for `hps train`.")
     ] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every shipped recipe, or a folder.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every shipped recipe, or those of a folder.")
+    ] = False,
     run: Annotated[
         bool, typer.Option("--run/--no-run", help="Train one fast dev run, or only look names up.")
     ] = True,
     small: Annotated[
         bool, typer.Option("--small", help="The tiny network of each family: quicker.")
+    ] = False,
+    whole: Annotated[
+        bool,
+        typer.Option(
+            "--whole",
+            help="Networks of any size as the recipe has them: minutes, 10 GB for each 200 M parameters.",
+        ),
     ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Recipes at once.")] = 1,
     json: JsonOption = False,
@@ -39,19 +48,26 @@ def check(
 
     The people are stand-ins: made up, with the labels of the recipe's data sets. Networks of more
     than 120 M parameters are replaced by their family's tiny one. Weights start at random.
+    As its authors chose their weights: train.as_published=true.
     """
     from hpscli.errors import CheckFailed, UsageError
+    from hpscli.recipe import find_recipe, recipes_like
 
     if not name and not all_:
         raise UsageError("which recipe?", "hps recipes check NAME, or all: hps recipes check --all")
     if all_ and overrides:
         raise UsageError("changes (key=value) are for one recipe.", "Leave --all out.")
-    names = list(chosen(name)) if all_ else [name]
+    if small and whole:
+        raise UsageError("a network is tried tiny or as it is.", "--small or --whole")
+    if not all_:
+        find_recipe(name)  # says which names are near
+    names = list(recipes_like(name)) if all_ else [name]
     output = Output(json, quiet)
     if run:
         output.say("stand-ins", "people made up with the labels of each data set; free bodies")
     with _workplace() as folder:
-        order = (overrides or [], str(folder), run, small)
+        size = "small" if small else "whole" if whole else ""
+        order = (overrides or [], str(folder), run, size)
         found = list(output.track(_outcomes(names, order, jobs), "checking", len(names), "recipes"))
     failed = [outcome for outcome in found if not outcome.ok]
     document = {
@@ -60,6 +76,8 @@ def check(
         "standins": run,
     }
     output.result("recipe-check", document, lambda: _draw(found))
+    if failed and len(found) == 1:
+        raise CheckFailed(f"recipe '{failed[0].name}' failed.", "\n".join(failed[0].problems))
     if failed:
         raise CheckFailed(
             f"{len(failed)} of {len(found)} recipes failed: {', '.join(o.name for o in failed)}.",
@@ -74,7 +92,7 @@ def _workplace() -> Iterator[Path]:
         yield Path(folder)
 
 
-Order = tuple[Sequence[str], str, bool, bool]
+Order = tuple[Sequence[str], str, bool, str]
 
 
 def _outcomes(names: Sequence[str], order: Order, jobs: int) -> "Iterator[Outcome]":
@@ -103,10 +121,16 @@ def check_one(name: str, order: Order) -> "Outcome":
     from hpscli.testing.recipes import check_recipe
     from hpscli.testing.standins.folders import Standins
 
-    overrides, folder, run, small = order
+    overrides, folder, run, size = order
     place = Path(folder)
     return check_recipe(
-        name, overrides, standins=Standins(place / "standins"), run=run, small=small, place=place
+        name,
+        overrides,
+        standins=Standins(place / "standins"),
+        run=run,
+        small=size == "small",
+        whole=size == "whole",
+        place=place,
     )
 
 
@@ -131,9 +155,9 @@ def _draw(found: "Sequence[Outcome]") -> None:
 
 
 def _network(outcome: "Outcome") -> str:
-    """-> "27 M", or "tiny, not 670 M"."""
+    """-> "27 M", or "tiny (own: 670 M)"."""
     size = f"{outcome.parameters / 1e6:.0f} M" if outcome.ran else ""
-    return f"tiny, not {size}" if outcome.small else size
+    return f"tiny (own: {size})" if outcome.small else size
 
 
 def _summary(found: "Sequence[Outcome]") -> Iterator[tuple[str, str]]:

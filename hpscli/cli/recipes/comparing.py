@@ -20,7 +20,7 @@ def diff(
     first: Name,
     second: Name,
     all_: Annotated[
-        bool, typer.Option("--all", help="Also what changes no training: name, base, [about].")
+        bool, typer.Option("--all", help=r"Also what changes no training: name, base, \[about].")
     ] = False,
     json: JsonOption = False,
 ) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hpscli.cli.output import JsonOption, Output, table
-from hpscli.cli.recipes.arguments import chosen, folder_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,18 +20,19 @@ SHOWN_GOALS = 2
 
 
 def list_(
-    folder: Annotated[str, typer.Argument(help="Only these: hmr/mixes, freihand.")] = "",
+    folder: Annotated[str, typer.Argument(help="Only these: hmr/mixes, freihand, '*_free'.")] = "",
     model: Annotated[str, typer.Option(help="Only of this model: graphormer.")] = "",
     ready: Annotated[bool, typer.Option("--ready", help="Only those whose data are here.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Every recipe that ships: model, data, published numbers, and whether its data are here."""
+    from hpscli.recipe import recipes_like
     from hpscli.registry import get_registry
 
     registry = get_registry()
     if model:
         registry.model(model)
-    rows = [_row(registry, name, path) for name, path in chosen(folder).items()]
+    rows = [_row(registry, name, path) for name, path in recipes_like(folder).items()]
     kept = [r for r in rows if model in ("", r["model"]) and (r["ready"] or not ready)]
 
     def draw() -> None:
@@ -59,7 +59,7 @@ def list_(
     output.result("recipes", {"recipes": kept}, draw)
     output.say(
         "recipes",
-        f"{len(kept)} of {len(rows)} shown, {sum(r['ready'] for r in rows)} ready to train",
+        f"{len(kept)} of {len(rows)} shown, {sum(r['ready'] for r in kept)} of these ready to train",
     )
     output.next("hps recipes show NAME     what it needs, and what to type")
 
@@ -67,7 +67,7 @@ def list_(
 def _row(registry: "Registry", name: str, path: "Path") -> dict[str, Any]:
     """-> everything that the list says of one recipe; what is wrong with it, when it cannot be read."""
     from hpscli.errors import HpsError
-    from hpscli.recipe import load_recipe
+    from hpscli.recipe import folder_of, load_recipe
     from hpscli.train.recipes.needs import data_needs, missing_data
 
     row: dict[str, Any] = {"name": name, "folder": folder_of(name), "ready": False, "problem": ""}

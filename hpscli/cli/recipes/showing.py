@@ -23,18 +23,21 @@ def show(
     overrides: Overrides = None,
     resolved: Annotated[
         bool,
-        typer.Option("--resolved", help="The complete TOML: base, file and changes, all defaults."),
+        typer.Option(
+            "--resolved",
+            help="The complete TOML, all defaults, as the start of a file of your own.",
+        ),
     ] = False,
     json: JsonOption = False,
 ) -> None:
     """What a recipe is, needs and is to reach, and which of that is here."""
-    from hpscli.recipe import load_recipe, recipe_hash, to_toml
+    from hpscli.recipe import as_start, load_recipe, recipe_hash
     from hpscli.registry import get_registry
     from hpscli.train.recipes.needs import data_needs, file_needs, missing_data
 
     recipe = load_recipe(name, overrides or [])
     if resolved and not json:
-        print(to_toml(recipe), end="")
+        print(as_start(recipe), end="")
         return
     registry = get_registry()
     spec = registry.model(recipe.model.name)
@@ -170,6 +173,8 @@ def _file_lines(files: "Sequence[FileNeed]") -> Iterator[tuple[str, str]]:
         yield f" {need.name}", words[need.here] + need.why
         if need.command and not need.here:
             yield "", need.command
+        if need.without and need.here is False:
+            yield "", f"or {need.without}"
 
 
 def _draw_targets(targets: Sequence[dict[str, Any]]) -> None:

@@ -43,6 +43,20 @@ def _start(recipe: "Recipe") -> Iterator[tuple[str, str]]:
         return
     needs = file_needs(recipe, get_registry().model(model.name))
     need = next(n for n in needs if n.why.startswith("the start of the"))
-    yield "start", need.name if model.init else f"{need.name} for the backbone, all else at random"
+    yield (
+        "start",
+        _named(model.init) if model.init else f"{need.name} for the backbone, all else at random",
+    )
     if need.command and not need.here:
         yield "", need.command
+
+
+def _named(source: str) -> str:
+    """What a user typed -> the same, with the run that runs/RECIPE means."""
+    from hpscli.errors import HpsError
+    from hpscli.nn.weights.sources import find_checkpoint
+
+    try:
+        return find_checkpoint(source)[1]
+    except HpsError:  # told among what is in the way
+        return source

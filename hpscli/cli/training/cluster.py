@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 2.0
 OVER = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "DEADLINE")
 TURN_SECONDS = 10.0  # between two turns of a job its state may say that it is over
+SILENT_SECONDS = 300.0  # of a controller that does not answer, or has forgotten the job
 
 
 def hand_over(
@@ -41,17 +42,20 @@ def follow(job: str, log: Path, run: Path, again: str, output: Output) -> None:
     """Pass a job's log on until the job is over, however often it is queued again."""
     from hpscli.train.scaling.slurm import job_facts
 
-    shown, over = 0, 0.0
+    shown, known = 0, time.monotonic()
+    over: float | None = None  # since when its state has said so
     try:
         while True:
-            state = job_facts(job).get("JobState", "COMPLETED")
-            shown = _pass_on(log, shown, output)
+            state = job_facts(job).get("JobState", "")
+            shown, now = _pass_on(log, shown, output), time.monotonic()
+            known = now if state else known
             if not any(word in state for word in OVER):
-                over = 0.0
-            elif state == "COMPLETED" or over > TURN_SECONDS:
+                over = None
+            elif over is None:
+                over = now
+            ended = state == "COMPLETED" or (over is not None and now - over > TURN_SECONDS)
+            if ended or now - known > SILENT_SECONDS:
                 break
-            else:
-                over += LOOK_SECONDS
             time.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:
         raise Interrupted(
@@ -61,7 +65,9 @@ def follow(job: str, log: Path, run: Path, again: str, output: Output) -> None:
     _pass_on(log, shown, output)
     if not (run / "finished.json").is_file():
         raise HpsError(
-            f"job {job} ended ({state}) before the training did.",
+            f"job {job} ended ({state}) before the training did."
+            if state
+            else f"Slurm says nothing of job {job} any more, and its training is not done.",
             f"Its log: {log}\nContinue: {again}",
         )
 

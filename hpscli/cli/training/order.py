@@ -79,6 +79,10 @@ def check(order: Order) -> None:
         raise UsageError("--gpus and --processes both say how many processes.", "Give one of them.")
     if order.slurm and (order.gpus or order.processes):
         raise UsageError("--slurm says how many processes there are.", "--slurm gpus=N, or tasks=N")
+    if order.keep_lr and order.scale_lr:
+        raise UsageError(
+            "--keep-lr and --scale-lr say two learning rates for one batch.", "Give one of them."
+        )
     if order.wait and not order.slurm:
         raise UsageError("--wait follows a job of --slurm.", "Leave it out, or add --slurm ...")
     if order.resume and order.init and order.out is None:

@@ -1,5 +1,6 @@
 """Saying what a training will do, and refusing what cannot work, before any process starts."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +11,28 @@ if TYPE_CHECKING:
     from hpscli.errors import HpsError
     from hpscli.recipe import Recipe
 
+UNSCALED = (
+    "--scale-lr changes nothing: the recipe does not say for which optim.global_batch its rate is"
+)
+
 
 def check_plan(
-    order: Order, recipe: "Recipe", run: Path | None, world: int, output: "Output"
+    order: Order,
+    recipe: "Recipe",
+    run: Path | None,
+    world: int,
+    output: "Output",
+    refused: "list[HpsError]",
 ) -> list[dict[str, Any]]:
-    """Say the plan of a training in this many processes; raise what is wrong -> terms of a dry run."""
+    """Say the plan of a training in this many processes; raise what is wrong -> terms of a dry run.
+
+    refused: what is in its way on this machine.
+    """
     from hpscli.recipe import recipe_hash
     from hpscli.train import plan
     from hpscli.train.keeping.state import check_recipe as check_same
     from hpscli.train.learning.schedule import learning_rate
+    from hpscli.train.scaling.launch import inside_job
     from hpscli.train.telling import describing
     from hpscli.train.telling.track import check_tracker
 
@@ -29,8 +43,7 @@ def check_plan(
     # a run that goes on has chosen its rate; another batch than its own is judged by its state
     choice = {"keep_lr": order.keep_lr or run is not None, "scale_lr": order.scale_lr}
     # everything that is in the way is said, not the first thing
-    others: list[HpsError] = plan.in_the_way(recipe, world, start=run is None, **choice)
-    others += _too_few_gpus(order) if order.dry_run else []
+    others = [*plan.in_the_way(recipe, world, start=run is None, **choice), *refused]
     choice["keep_lr"] = not order.scale_lr
     bare = recipe.model.model_copy(update={"backbone": ""})
     asked = recipe.model_copy(update={"model": bare})
@@ -45,38 +58,34 @@ def check_plan(
     steps = describing.counted(recipe, world, parts)
     for label, text in describing.describe(recipe, steps, parts, rate):
         output.say(label, text)
+    if order.scale_lr and not recipe.optim.global_batch:
+        output.say("warning", UNSCALED)
     terms = _say_costs(recipe, output, order.validate) if order.dry_run else []
-    blocked = not order.dry_run and (others or missing)
+    made_first = order.dry_run and not inside_job()  # what a dry run leaves to the training
+    blocked = made_first or others or missing
     more = f"What it needs and from where: hps recipes show {order.recipe}" if run is None else ""
     plan.refuse_missing(missing if blocked else parts, others, more)
     return terms
 
 
-def _too_few_gpus(order: Order) -> "list[HpsError]":
-    """-> that this machine has not the GPUs that were asked for, if it is so."""
-    from hpscli.errors import UsageError
-    from hpscli.train.scaling.launch import check_gpus, inside_job
-
-    if not order.gpus or order.device == "cpu" or inside_job():
-        return []
-    try:
-        check_gpus(order.gpus)
-    except UsageError as error:
-        return [error]
-    return []
-
-
 def _make_people(
     order: Order, recipe: "Recipe", parts: list[Any], batch: int, output: "Output"
 ) -> bool:
-    """Make what is missing and needs no files -> whether anything was made."""
+    """Make what is missing and needs no files, or of a dry run say how -> whether anything was made."""
     from hpscli.cli.training.people import make, to_make
     from hpscli.train.plan import FAST
+    from hpscli.train.recipes.network import network_of
     from hpscli.train.scaling.launch import inside_job
 
-    if order.dry_run or inside_job():  # in a job one process would make what others make too
+    if inside_job():  # in a job one process would make what others make too
         return False
     wanted = list(to_make(recipe, parts, FAST * batch if order.fast else 0))
+    if order.dry_run:
+        for one in wanted:
+            output.say("first", f"hps prepare {shlex.join(one.command())}")
+        return False
+    if wanted:  # people take minutes: a network that cannot be is to be told before
+        network_of(recipe)
     for one in wanted:
         make(one, output)
     return bool(wanted)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpscli.errors import UsageError
+from hpscli.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     from hpscli.cli.output import Output
@@ -36,6 +36,8 @@ def run_to_resume(order: "Order", output: "Output") -> Path | None:
         return check_resumable(Path(plain[0]))
     if is_recipe(order.recipe):
         return newest_run(order.recipe, output)
+    if not Path(order.recipe).exists():
+        raise _neither(order.recipe)
     return check_resumable(Path(order.recipe))
 
 
@@ -64,14 +66,31 @@ def tell_changes(order: "Order", run: Path, world: int, output: "Output") -> Non
 
 def is_recipe(name: str) -> bool:
     """-> whether a word means a recipe rather than a run folder."""
-    from hpscli.recipe import list_recipes
+    from hpscli.recipe import find_recipe
 
-    return name.endswith(".toml") or (name in list_recipes() and not Path(name).exists())
+    if name.endswith(".toml") or Path(name).exists():
+        return name.endswith(".toml")
+    try:
+        return bool(find_recipe(name))
+    except UsageError:
+        return False
+
+
+def _neither(name: str) -> MissingError:
+    """-> the error for a word that is no run and no recipe."""
+    from hpscli.recipe import find_recipe
+
+    fix = "The name of a run is printed when it starts. Recipes: hps recipes list"
+    try:
+        find_recipe(name)
+    except UsageError as error:
+        fix = fix if error.fix.startswith("See") else error.fix
+    return MissingError(f"'{name}' is neither a run folder nor a recipe.", fix)
 
 
 def newest_run(recipe: str, output: "Output") -> Path:
     """-> the newest run of a recipe that can be continued; newer ones that cannot are named."""
-    from hpscli.nn.sources import RUN_NAME
+    from hpscli.nn.weights.sources import RUN_NAME
     from hpscli.recipe import load_recipe
     from hpscli.train.keeping.state import check_resumable, whole
 
@@ -83,13 +102,17 @@ def newest_run(recipe: str, output: "Output") -> Path:
             for passed in runs[:number]:
                 output.say("warning", f"{passed} is newer, and was stopped before its first save")
             return run
+    if not runs:
+        raise MissingError(f"{recipe} has no run in {folder}.", f"Start one: hps train {recipe}")
     return check_resumable(folder)
 
 
 def _refuse_runs(order: "Order", plain: list[str]) -> None:
     if plain:
         raise UsageError(f"'{plain[0]}' is not key=value.", "For example: optim.lr=1e-4")
-    if Path(order.recipe).is_dir():
+    folder = Path(order.recipe)
+    recipes = any(folder.glob("*.toml")) and not (folder / "recipe.toml").is_file()
+    if folder.is_dir() and not recipes:
         raise UsageError(
             f"{order.recipe} is a run folder, not a recipe.",
             f"Continue it: hps train --resume {order.recipe}",

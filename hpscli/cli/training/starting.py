@@ -2,7 +2,9 @@
 
 import os
 import signal
-from datetime import UTC, datetime
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from hpscli.cli.output import Output
+from hpscli.cli.training.machine import refused_here
 from hpscli.cli.training.order import Order, check
 from hpscli.cli.training.planning import check_plan
 from hpscli.cli.training.resuming import run_to_resume, tell_changes
@@ -19,8 +22,6 @@ if TYPE_CHECKING:
     from hpscli.recipe import Recipe
     from hpscli.train.scaling.launch import Ending
     from hpscli.train.scaling.slurm import Cluster
-
-TIME = "%Y-%m-%dT%H-%M-%S"  # of run folders, UTC: names sort as times do
 
 
 def carry_out(order: Order) -> None:
@@ -37,11 +38,27 @@ def carry_out(order: Order) -> None:
     except (UsageError, Interrupted) as error:  # the same for all
         if os.environ.get("RANK", "0") == "0":
             raise
-        raise typer.Exit(error.exit_code) from None
+        _let_the_first_end(error)
+
+
+def _let_the_first_end(error: HpsError) -> None:
+    """The first bad exit may end all (torchrun, srun --kill-on-bad-exit): it is to be that of process 0.
+
+    Another process that ends earlier silences it. An error that is still there after a while is
+    this process's alone.
+    """
+    from hpscli.train.scaling.launch import FIRST_SECONDS
+    from hpscli.train.scaling.stopping import PARENT
+
+    if isinstance(error, Interrupted):  # our own launcher has asked for it, and waits for all
+        raise typer.Exit(error.exit_code if PARENT in os.environ else 0)
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(error.exit_code))
+    time.sleep(FIRST_SECONDS)
+    raise error
 
 
 def _carry_out(order: Order) -> None:
-    from hpscli.nn.sources import find_checkpoint
+    from hpscli.nn.weights.sources import find_checkpoint
     from hpscli.recipe import load_recipe
     from hpscli.train.plan import adjusted
 
@@ -57,30 +74,47 @@ def _carry_out(order: Order) -> None:
         tell_changes(order, run, world, output)
     if run is None and recipe.model.init and not order.dry_run:
         find_checkpoint(recipe.model.init)  # before people are made for the training
-    terms = check_plan(order, recipe, run, world, output)
+    if order.dry_run and cluster is not None:
+        output.say("job", cluster.describe())
+    refused = refused_here(order, recipe, cluster, start=run is None)
+    terms = check_plan(order, recipe, run, world, output, refused)
     if order.dry_run:
         if talks():
             document: dict[str, Any] = {"run": None, "dry_run": True, "recipe": recipe.name}
             document |= {"processes": world, "terms": terms}
             output.result("train", document, lambda: None)
         return
-    place = run or order.out or Path("runs") / recipe.name / datetime.now(UTC).strftime(TIME)
-    if run is None and order.resume and talks():  # a run that was stopped before its first save
-        from hpscli.train.keeping.state import clear_unsaved
+    with _place(order, recipe, run) as place:
+        if cluster is not None:
+            from hpscli.cli.training.cluster import hand_over
 
-        clear_unsaved(place)
-    if cluster is not None:
-        from hpscli.cli.training.cluster import hand_over
-
-        hand_over(order, recipe, place, cluster, output)
-        return
-    _train(order, recipe, run, place, world)
+            hand_over(order, recipe, place, cluster, output)
+            return
+        _train(order, recipe, run, place, world)
     if talks():
         output.result("train", {"run": str(place)}, lambda: print(place))
         output.next(
             f"hps eval {place} --testset {_testset(recipe)}     "
             f"hps predict IMAGE --checkpoint {place}"
         )
+
+
+@contextmanager
+def _place(order: Order, recipe: "Recipe", run: Path | None) -> Iterator[Path]:
+    """-> the folder of the run; a new one is there at once, for another run may start in this second."""
+    from hpscli.nn.weights.sources import TRIAL
+    from hpscli.run.places import dated_folder
+
+    if given := run or order.out:
+        yield given
+        return
+    place = dated_folder(Path("runs") / recipe.name, TRIAL * order.fast, make=talks())
+    try:
+        yield place
+    except BaseException:
+        with suppress(OSError):  # of one in which nothing was written nothing stays
+            os.removedirs(place)
+        raise
 
 
 def _train(order: Order, recipe: "Recipe", run: Path | None, place: Path, world: int) -> None:
@@ -145,9 +179,7 @@ def _launch(order: Order, recipe: "Recipe", run: Path | None, place: Path, world
     with TemporaryDirectory(prefix="hps-train-") as folder:
         file = Path(folder) / f"{recipe.name}.toml"
         file.write_text(to_toml(recipe), encoding="utf-8")
-        new = ["--out", str(place)]
-        words = ["train", str(file), *(new if run is None else ["--resume", str(place)])]
-        words += order.changes if run else []
+        words = ["train", str(file), *_where(order, run, place)]
         words += ["--device", order.settings["device"], "--tracker", order.tracker]
         words += [] if order.validate else ["--no-validate"]
         words += ["--keep-lr"] if order.keep_lr else []
@@ -156,13 +188,32 @@ def _launch(order: Order, recipe: "Recipe", run: Path | None, place: Path, world
         tell_ending(launch(words, world), order.again(place), place, world)
 
 
+def _where(order: Order, run: Path | None, place: Path) -> list[str]:
+    """-> the words that say in which folder, and whether it is continued."""
+    if run is None:
+        return ["--out", str(place)]
+    if order.out is not None:  # with the recipe that was named, whose free keys may be others
+        return ["--out", str(place), "--resume"]
+    return ["--resume", str(place), *order.changes]
+
+
 def tell_ending(ending: "Ending", again: str, place: Path, world: int) -> None:
     """Say which process ended the others, unless one of them has said why it did."""
     from hpscli.train.keeping.state import saved_step
-    from hpscli.train.scaling.launch import LOST
+    from hpscli.train.scaling.launch import LOST, STOP_SECONDS
 
     if not ending.code:
         return
+    step = saved_step(place)
+    on = (
+        f"Everything up to step {step} is saved. Continue: {again}"
+        if step >= 0
+        else f"Nothing was saved yet. Start again: hps train RECIPE --out {place} --resume"
+    )
+    if ending.late:
+        raise HpsError(
+            f"the processes did not stop within {STOP_SECONDS:.0f} s and were killed.", on
+        )
     if ending.cause >= 0:
         told = ending.cause in (0, LOST) or world == 1
         if not told:
@@ -170,10 +221,7 @@ def tell_ending(ending: "Ending", again: str, place: Path, world: int) -> None:
         raise typer.Exit(ending.code)
     killer = signal.Signals(-ending.cause).name
     memory = " (often for want of memory)" if killer == "SIGKILL" else ""
-    step = saved_step(place)
     raise HpsError(
         f"process {ending.rank} of {world} was killed by {killer}{memory}; the others were stopped.",
-        f"Everything up to step {step} is saved. Continue: {again}"
-        if step >= 0
-        else f"Nothing was saved yet. Start again: hps train RECIPE --out {place} --resume",
+        on,
     )

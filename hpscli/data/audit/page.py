@@ -5,8 +5,8 @@ from html import escape
 
 from hpscli.data.audit.run import Audit, spread
 from hpscli.data.audit.verdicts import OK, UNKNOWN, Finding
+from hpscli.data.audit.verify import picture
 from hpscli.data.evalset import EvalSet
-from hpscli.data.verify import picture
 from hpscli.render.page import Markup, document, table
 from hpscli.render.page import picture as figure
 from hpscli.render.pictures import encode_image

@@ -18,6 +18,7 @@ from hpscli.data.augmentations import Draws
 from hpscli.data.augmentations.body_parts import draw_body_part
 from hpscli.data.augmentations.boxes import draw_random_crop, draw_truncation
 from hpscli.data.augmentations.pictures import After, Before, draw_after, draw_before
+from hpscli.data.crops import crop_box
 from hpscli.errors import UsageError, did_you_mean
 from hpscli.recipe import Augment
 from hpscli.records import Sample
@@ -29,8 +30,8 @@ class Changes:
 
     flip: np.ndarray  # (B,) bool
     rotation_degrees: np.ndarray  # (B,)
-    scale: np.ndarray  # (B,) multiplies the box side
-    shift: np.ndarray  # (B,2) in box sides
+    scale: np.ndarray  # (B,) multiplies the width of the crop
+    shift: np.ndarray  # (B,2) in widths of the crop
     colour: np.ndarray  # (B,3) float32, multiplies R, G, B
     erase: np.ndarray  # (B,4) x0, y0, x1, y1 in parts of the window; empty when x1 <= x0
     erase_colour: np.ndarray  # (B,3) uint8
@@ -67,6 +68,7 @@ def draw(
     settings: Augment | Sequence[Augment],
     window: tuple[int, int],
     crop_scale: float = 1.0,
+    seen: float = 1.0,
 ) -> Changes:
     """One generator, person and settings for each of B crops -> their changes.
 
@@ -81,12 +83,12 @@ def draw(
     before, after = list(changes.before), list(changes.after)
     for row in rare:
         draws = _both(generators[row])
-        center, size_px = _box(samples[row])
-        center, size_px = _cut(draws, rows[row], samples[row], center, size_px)
+        whole = crop_box(samples[row], window, seen)
+        center, size_px = _cut(draws, rows[row], samples[row], *whole)
         placed = center + changes.shift[row] * size_px, size_px * crop_scale * changes.scale[row]
         before[row] = draw_before(draws, rows[row], samples[row], *placed)
         after[row] = draw_after(draws, rows[row], window)
-        _fold(changes, row, _box(samples[row]), (center, size_px))
+        _fold(changes, row, whole, (center, size_px))
     return Changes(**{**vars(changes), "before": tuple(before), "after": tuple(after)})
 
 
@@ -146,11 +148,6 @@ def _both(generator: np.random.Generator) -> Draws:
     return Draws(np.random.RandomState(generator.bit_generator), python)
 
 
-def _box(sample: Sample) -> tuple[np.ndarray, float]:
-    center = np.asarray(sample.arrays["box.center"], np.float64)
-    return center, float(sample.arrays["box.size"][0])
-
-
 def _cut(
     draws: Draws,
     settings: Augment,
@@ -182,18 +179,22 @@ NEUTRAL = ("flip", "rotation_degrees", "scale", "shift", "colour", "erase", *MOR
 
 def settings_of_members(augment: Augment, members: Collection[str]) -> Mapping[str, Augment]:
     """-> the settings of each member of the mix: what is `only` for others is 0 there."""
+    return {member: _settings_of(augment, member) for member in members}
+
+
+def check_only(augment: Augment, mix: Collection[str]) -> None:
+    """Raise where `only` has a name that no augmentation or no member of the whole mix has."""
     for name, chosen in augment.only.items():
         if name not in NEUTRAL:
             raise UsageError(
                 f"augment.only.{name}: there is no such augmentation.",
                 did_you_mean(name, NEUTRAL) or f"One of: {', '.join(NEUTRAL)}",
             )
-        for unknown in set(chosen) - set(members):
+        for unknown in set(chosen) - set(mix):
             raise UsageError(
                 f"augment.only.{name} names '{unknown}', which is no member of the mix.",
-                did_you_mean(unknown, members) or f"One of: {', '.join(sorted(members))}",
+                did_you_mean(unknown, mix) or f"One of: {', '.join(sorted(mix))}",
             )
-    return {member: _settings_of(augment, member) for member in members}
 
 
 def _settings_of(augment: Augment, member: str) -> Augment:

@@ -1,4 +1,4 @@
-"""Labels that a member of the mix leaves out, as if its people had never been labelled so."""
+"""Labels that a member of the mix means: what it leaves out is as if nobody had ever labelled it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -7,7 +7,21 @@ from fnmatch import fnmatchcase
 from hpscli.body.joints import joint_set_names
 from hpscli.data.sample import MESHES, REQUIRED, SHAPES
 from hpscli.errors import UsageError, did_you_mean
+from hpscli.recipe import Member
 from hpscli.records import Sample
+
+JOINTS_OF_BODY = "joints_of_body"  # in a person's meta: the training makes their 3D joints
+
+
+def as_meant(sample: Sample, member: Member) -> Sample:
+    """-> the person with the labels that their member means.
+
+    3D joints of bodies are marked here and made on the device: hpscli.train.losses.bodies.
+    """
+    if member.joints3d == "labels":
+        return leave_out(sample, member.without)
+    kept = leave_out(sample, (*member.without, "keypoints3d.*"))
+    return replace(kept, meta={**kept.meta, JOINTS_OF_BODY: True})
 
 
 def left_out(name: str, globs: Sequence[str]) -> bool:

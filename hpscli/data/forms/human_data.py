@@ -13,6 +13,7 @@ import numpy as np
 
 from hpscli.body.joints import COMMON, joint_set
 from hpscli.data.forms.columns import Columns, stacked, write_columns
+from hpscli.data.people import ABSENT
 from hpscli.records import Person
 
 Arrays = dict[str, Any]
@@ -33,7 +34,7 @@ def human_data(people: Sequence[Person]) -> Arrays:
     """People -> {entry: array}; entries of dictionaries by a dotted name ("smpl.betas").
 
     Numbers keep their precision. An entry that some people lack is zero for them; `has_smpl` says
-    who has SMPL. What an official file has and shards know in another shape or word, people bring
+    who has SMPL, and what a file held beside it, `extra.absent.NAME`, is written again. What an official file has and shards know in another shape or word, people bring
     as `extra.human_data.ENTRY` and meta `human_data.WORD`; it goes before, and people without such
     an ENTRY have no row in it.
     """
@@ -79,6 +80,7 @@ def human_row(person: Person) -> Arrays:
     for group in COLUMNS:
         row |= keypoints(person, group)
     for name, array in person.arrays.items():
+        name = name.removeprefix(ABSENT)
         body, _, part = name.partition(".")
         if body in BODIES:
             row[name] = _parameter(np.asarray(array), part)

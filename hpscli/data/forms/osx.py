@@ -12,6 +12,8 @@ from hpscli.records import Person
 PARTS = ("lhand", "rhand", "face")
 WITH_PARTS = ("MSCOCO", "AGORA", "EHF", "UBody")  # sets whose lists hold boxes of hands and face
 WITHOUT_DEPTH = ("Human36M",)  # its list has x and y where others have a third number
+IN_MILLIMETRES = ("Human36M", "MPI_INF_3DHP")  # its lists of them; its loaders divide
+MM_PER_M = 1000.0
 WHOLE_BODY = "osx_mscoco134"
 ENTRIES = {  # COCO-WholeBody's entry: its joints among the 134; 17 is the pelvis, which is worked out
     "keypoints": slice(0, 17),
@@ -66,9 +68,11 @@ def _joints(person: Person) -> dict[str, np.ndarray]:
     cam = next((v for n, v in person.arrays.items() if n.startswith("keypoints3d.")), None)
     image = next((v for n, v in person.arrays.items() if n.startswith("keypoints2d.")), None)
     if cam is not None:
-        found["joint_cam"] = np.asarray(cam[:, :3])
+        unit = MM_PER_M if person.meta.get("set") in IN_MILLIMETRES else 1.0
+        cam = np.asarray(cam[:, :3]) * unit
+        found["joint_cam"] = cam
     if image is not None:
-        depth = np.zeros((len(image), 1)) if cam is None else np.asarray(cam[:, 2:3])
+        depth = np.zeros((len(image), 1)) if cam is None else cam[:, 2:3]
         points = np.concatenate([image[:, :2], depth], axis=1)
         found["joint_img"] = points[:, :2] if person.meta.get("set") in WITHOUT_DEPTH else points
         found["joint_valid"] = np.asarray(image[:, 2:])

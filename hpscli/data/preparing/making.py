@@ -61,6 +61,7 @@ def shards_in_order(making: Making, keys: Keys) -> Iterator[tuple[ShardTable, bo
         number += 1
         if table.source[1] < number * making.shard_samples:
             return  # it is short: the source had ended
+    making.advance(0)  # rates are of what is made from here on
     yield from _missing(making, number, keys)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hpscli.errors import InvalidData
 from hpscli.nn.files import read_tensors
-from hpscli.nn.torch_files import Placeholder, load_torch_file, whole_object
+from hpscli.nn.weights.torch_files import Placeholder, load_torch_file, whole_object
 
 BAGGAGE = ("optimizer", "optim", "lr_sched", "scheduler", "callbacks", "loops", "ema_optim")
 DEEPEST = 3  # levels of dictionaries in which weights are looked for

@@ -5,7 +5,7 @@ from typing import Any
 
 from hpscli.errors import HpsError, UsageError
 from hpscli.hooks import Layout, ModelSpec
-from hpscli.nn.flops import count_parameters, meta_model
+from hpscli.nn.counting.flops import count_parameters, meta_model
 from hpscli.nn.layouts import Row, official_parameters, rows_at, used_parameters
 from hpscli.nn.options import complete_options
 from hpscli.registry import resolve

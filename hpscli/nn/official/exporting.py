@@ -14,13 +14,13 @@ from hpscli.atomic import write_atomically
 from hpscli.errors import CheckFailed, InvalidData, UsageError
 from hpscli.hooks import Layout, ModelSpec
 from hpscli.nn.files import file_sha256, is_ours, read_info, read_tensors
-from hpscli.nn.foreign import open_foreign, recognise
 from hpscli.nn.layouts import Row, counted, read_rows, write_rows
 from hpscli.nn.official.counts import layout_named, rows_of, rows_of_authors
 from hpscli.nn.official.importing import kept_tensors, precision
 from hpscli.nn.options import complete_options, title
-from hpscli.nn.sources import find_checkpoint
-from hpscli.nn.store import side_file
+from hpscli.nn.weights.foreign import open_foreign, recognise
+from hpscli.nn.weights.sources import find_checkpoint
+from hpscli.nn.weights.store import side_file
 from hpscli.registry import get_registry
 
 State = dict[str, Tensor]

@@ -14,11 +14,11 @@ from hpscli.atomic import write_atomically
 from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
 from hpscli.nn.checkpoints import foreign_info, key_differences
 from hpscli.nn.files import CheckpointInfo, file_sha256, is_ours, save_checkpoint
-from hpscli.nn.foreign import Recognised, open_foreign, recognise
 from hpscli.nn.layouts import Row, counted
 from hpscli.nn.meta import meta_network
 from hpscli.nn.official.digest import state_sha256
-from hpscli.nn.store import (
+from hpscli.nn.weights.foreign import Recognised, open_foreign, recognise
+from hpscli.nn.weights.store import (
     Stored,
     checked_name,
     released_as,

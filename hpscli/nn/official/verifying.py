@@ -10,15 +10,15 @@ from hpscli.errors import HpsError, InvalidData
 from hpscli.hooks import ModelSpec
 from hpscli.nn.checkpoints import key_differences
 from hpscli.nn.files import CheckpointInfo, file_sha256, is_ours, read_info, read_tensors
-from hpscli.nn.foreign import open_foreign, recognise
 from hpscli.nn.layouts import counted
 from hpscli.nn.meta import meta_network
 from hpscli.nn.official.counts import layout_named, rows_of
 from hpscli.nn.official.digest import state_sha256
 from hpscli.nn.official.importing import not_finite
 from hpscli.nn.options import complete_options, title
-from hpscli.nn.sources import find_checkpoint
-from hpscli.nn.store import side_file, stored
+from hpscli.nn.weights.foreign import open_foreign, recognise
+from hpscli.nn.weights.sources import find_checkpoint
+from hpscli.nn.weights.store import side_file, stored
 from hpscli.registry import get_registry
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpscli.data.evalset import EvalSet
-from hpscli.data.preparation import crop_window
+from hpscli.data.placing import fast_place, seen_by
+from hpscli.data.preparation import Place, Window
 from hpscli.errors import InvalidData
 from hpscli.nn.checkpoints import LoadedModel
 from hpscli.records import Sample
@@ -19,7 +20,6 @@ from hpscli.run.evaluating.settings import Settings
 from hpscli.run.inference import preparation_of
 
 Array = NDArray[np.float64]
-Place = tuple[Array, float]
 
 PICTURE = ("image_path", "image_size_px", "dataset", "split", "sequence", "frame")  # in meta
 
@@ -30,18 +30,23 @@ class Moved:
 
     people: EvalSet
     chosen: tuple[tuple[int, Place, str], ...]
+    window: Window  # (height, width) px that crops go to
+    seen: float = 1.0  # the part of its columns that the network looks at
     labelled: bool = True  # False: of these nobody knows who they are
 
     def __len__(self) -> int:
         return len(self.chosen)
 
     def __getitem__(self, place: int) -> Sample:
-        position, (center, size_px), key = self.chosen[place]
+        position, (center, width), key = self.chosen[place]
         sample = self.people[position]
+        size = np.array([width * self.seen, width * self.window[0] / self.window[1]])
         box = {
             "box.center": np.asarray(center, np.float32),
-            "box.size": np.array([size_px], np.float32),
+            "box.size": np.array([size.max()], np.float32),
         }
+        if size[0] != size[1]:
+            box["box.xywh"] = np.concatenate([center - size / 2, size]).astype(np.float32)
         if self.labelled:
             return replace(sample, arrays={**sample.arrays, **box})
         kept = {"image.affine": sample.arrays["image.affine"]}
@@ -64,7 +69,7 @@ def with_boxes(people: EvalSet, model: LoadedModel, settings: Settings) -> Moved
         for place, box in enumerate(given)
         if box is not None
     ]
-    return Moved(people, tuple(chosen))
+    return Moved(people, tuple(chosen), model.input_size, seen_by(model.spec.crop))
 
 
 def detections(people: EvalSet, model: LoadedModel, settings: Settings) -> Moved:
@@ -83,7 +88,7 @@ def detections(people: EvalSet, model: LoadedModel, settings: Settings) -> Moved
             f"{settings.boxes} has no box in a picture of {people.location}.",
             f"The first of these is called '{found.samples[0].meta.get('image_path', '')}'.",
         )
-    return Moved(people, tuple(chosen), labelled=False)
+    return Moved(people, tuple(chosen), model.input_size, seen_by(model.spec.crop), labelled=False)
 
 
 class Matched:
@@ -174,9 +179,11 @@ def overlap(first: Array, second: Array) -> float:
 
 
 def _crop(sample: Sample, box: Array, model: LoadedModel, settings: Settings) -> Place:
-    """A tight box -> centre and side of the crop, by the rule of the model's authors or our own."""
-    size: Any = sample.meta.get("image_size_px", (0, 0))
-    preparation = preparation_of(model, settings.crop)
-    place = crop_window if preparation is None else preparation.place
-    center, side = place(box, (int(size[0]), int(size[1])), model.input_size)
-    return np.asarray(center, np.float64), float(side)
+    """A tight box -> centre and width of the crop, by the rule of the model's authors or our own."""
+    found: Any = sample.meta.get("image_size_px", (0, 0))
+    size, window = (int(found[0]), int(found[1])), model.input_size
+    if preparation := preparation_of(model, settings.crop):
+        center, width = preparation.place(box, size, window)
+    else:
+        center, width = fast_place(model.spec.crop, box, size, window)
+    return np.asarray(center, np.float64), float(width)

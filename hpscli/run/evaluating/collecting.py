@@ -1,6 +1,7 @@
 """What a model predicts about everybody, kept for rules that look at all at once and for files."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from fnmatch import fnmatch
 from typing import Any
 
@@ -73,8 +74,10 @@ def collect(
         return len(batch)
 
     mesh = wanted("vertices", keeps)
-    for count in answered(model, people, protocol, settings, finish, mesh, rank, world):
-        advance(count)
+    answers = answered(model, people, protocol, settings, finish, mesh, rank, world)
+    with closing(answers):
+        for count in answers:
+            advance(count)
     return found.predictions()
 
 

@@ -1,8 +1,8 @@
 """A model's people, batch after batch, and what the rule says about each."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from hpscli.body.layer import complete
 from hpscli.data.evalset import spans
-from hpscli.data.official_batch import prepared_batch
+from hpscli.data.official_crops.batch import prepared_batch
+from hpscli.data.placing import seen_by
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.rules import Measured, People, PersonRule
 from hpscli.nn.checkpoints import LoadedModel
@@ -74,13 +75,15 @@ def measure_share(
             keep(batch, prediction)
         return batch, rule.measure(people_of(samples, batch, prediction, model.input_size))
 
-    for batch, values in answered(
+    answers = answered(
         model, people, protocol, settings, finish, rule.needs_mesh, rank, world, clock
-    ):
-        parts.append(values)
-        keys.extend(batch.keys)
-        meta.extend(batch.meta)
-        advance(len(batch))
+    )
+    with closing(answers):  # its threads end before anything else is done, if `advance` raises
+        for batch, values in answers:
+            parts.append(values)
+            keys.extend(batch.keys)
+            meta.extend(batch.meta)
+            advance(len(batch))
     names = parts[0] if parts else {}
     joined = {name: np.concatenate([part[name] for part in parts]) for name in names}
     return Measured(keys=tuple(keys), values=joined, meta=tuple(meta))
@@ -96,7 +99,7 @@ def answered(
     rank: int = 0,
     world: int = 1,
     clock: Clock | None = None,
-) -> Iterator[Done]:
+) -> Generator[Done, None, None]:
     """-> finish(people, their crops, the complete prediction) of this process's batches, in order.
 
     Reading and finishing happen in other threads while the network works. On a GPU they use a stream
@@ -115,6 +118,7 @@ def answered(
             protocol.joints,
             preparation,
             crop_scale=protocol.crop_scale,
+            seen=seen_by(model.spec.crop),
         )
         if pinned:
             with torch.cuda.device(device):

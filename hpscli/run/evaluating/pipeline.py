@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -37,7 +37,7 @@ def overlapped(
     measure: Callable[[Answer], Done],
     *,
     readers: int = 1,
-) -> Iterator[Done]:
+) -> Generator[Done, None, None]:
     """-> measure(network(read(item))) of every item, in order.
 
     `network` runs here; `read` in `readers` threads and `measure` in one, each with one thread of
@@ -71,7 +71,7 @@ def one_after_another(
     read: Callable[[Item], Ready],
     network: Callable[[Ready], Answer],
     measure: Callable[[Answer], Done],
-) -> Iterator[Done]:
+) -> Generator[Done, None, None]:
     """-> the same as `overlapped`, by the plain loop."""
     for item in items:
         with one_thread():  # as beside the network

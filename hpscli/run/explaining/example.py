@@ -10,8 +10,8 @@ from functools import cache
 import numpy as np
 import torch
 
+from hpscli.body.assets.loading import choose_make, read_make
 from hpscli.body.layer import Body, complete
-from hpscli.body.loading import choose_make, read_make
 from hpscli.body.rotations import axis_angle_to_matrix
 from hpscli.data.labels import labels_of
 from hpscli.errors import UsageError

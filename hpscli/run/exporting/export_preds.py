@@ -70,6 +70,7 @@ class _Order:
     why: str  # this source, when nobody named one
     say: Say
     progress: Progress
+    meet: Callable[[], None] = lambda: None
 
 
 def export(request: ExportRequest, say: Say, progress: Progress) -> Exported | None:
@@ -108,8 +109,12 @@ def export_together(
     world: int,
     say: Say,
     progress: Progress,
+    meet: Callable[[], None] = lambda: None,
 ) -> Exported | None:
-    """The same with a model that is loaded, on every process of a group that is there already."""
+    """The same with a model that is loaded, on every process of a group that is there already.
+
+    meet: called by each process after its share of a split, before they exchange anything.
+    """
     spec = writer_named(get_registry(), request.writer)
     check(request)
     order = _Order(
@@ -120,6 +125,7 @@ def export_together(
         why="",
         say=say,
         progress=progress,
+        meet=meet,
     )
     predictions, body, shards = _predicted(order, model, (rank, world))
     return _written(order, predictions, body, shards) if rank == 0 else None
@@ -250,6 +256,7 @@ def _collected(
     rank, world = rank_and_world
     with order.progress("predicting", len(people), "people") as advance:
         found = collect(model, people, protocol, settings, keeps, rank, world, advance)
+    order.meet()
     return gather_predictions(found, world)
 
 

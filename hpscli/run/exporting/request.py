@@ -9,8 +9,8 @@ from typing import Any
 from hpscli.errors import MissingError, UsageError, did_you_mean
 from hpscli.hooks import ProtocolSpec, WriterSpec
 from hpscli.metrics.protocol_names import belongs
-from hpscli.nn import sources
 from hpscli.nn.files import is_ours, read_info
+from hpscli.nn.weights import sources
 from hpscli.registry import Registry, get_registry
 from hpscli.run.inference import check_crop
 from hpscli.run.places import check_dtype, find_shards, shipped_checkpoint

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from hpscli.data.crops import compose, invert, warp
 from hpscli.data.evalset import EvalSet
-from hpscli.data.official_batch import prepared_batch
+from hpscli.data.official_crops.batch import prepared_batch
+from hpscli.data.placing import seen_by
 from hpscli.data.preparation import Preparation
 from hpscli.hooks import ProtocolSpec
 from hpscli.metrics.results import Result
@@ -84,7 +85,12 @@ def shown_people(
     for start in range(0, len(keys), CHUNK):
         samples = [people[places[key]] for key in keys[start : start + CHUNK]]
         batch = prepared_batch(
-            samples, model.input_size, protocol.joints, preparation, crop_scale=protocol.crop_scale
+            samples,
+            model.input_size,
+            protocol.joints,
+            preparation,
+            crop_scale=protocol.crop_scale,
+            seen=seen_by(model.spec.crop),
         )
         prediction = predict_batch(model, batch)
         meshes = [mesh.cpu().numpy() for mesh in meshes_of(model, prediction)]

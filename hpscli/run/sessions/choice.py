@@ -10,7 +10,7 @@ from hpscli.metrics.protocol_names import find_protocol, places, short_names
 from hpscli.metrics.rules import Figure
 from hpscli.nn.files import read_info
 from hpscli.nn.options import adapted, adapted_by_name, complete_options
-from hpscli.nn.sources import FOLDER, find_checkpoint
+from hpscli.nn.weights.sources import FOLDER, TRIAL, find_checkpoint, numbered
 from hpscli.registry import Registry
 from hpscli.run.places import RUNS, shipped_checkpoint
 from hpscli.run.sessions.request import ALL, Request
@@ -78,20 +78,30 @@ def latest_run(bodies: Iterable[str], runs: Path | None = None) -> Path | None:
     wanted, found = set(bodies), []
     for run in _runs(RUNS if runs is None else runs):
         try:
-            info = read_info(find_checkpoint(run)[0])
+            file = find_checkpoint(run)[0]
+            info = read_info(file)
             kind = info.body.get("kind") or adapted_by_name(info.model, info.options).body
         except HpsError:
             continue  # a run that has no checkpoint yet, or of a model that is not installed
         if kind in wanted:
-            newest = max(file.stat().st_mtime_ns for file in (run / FOLDER).iterdir())
+            newest = max(_written(path) for path in [file, *numbered(run)])
             found.append((newest, run.as_posix()))
     return Path(max(found)[1]) if found else None
 
 
+def _written(file: Path) -> int:
+    """-> when, in ns; 0 where a training beside this has removed it."""
+    try:
+        return file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 def _runs(folder: Path) -> Iterator[Path]:
-    """-> runs/RUN and runs/RECIPE/RUN."""
+    """-> runs/RUN and runs/RECIPE/RUN; not those of --fast-dev-run."""
     for path in sorted(folder.glob(f"*/{FOLDER}")) + sorted(folder.glob(f"*/*/{FOLDER}")):
-        yield path.parent
+        if not path.parent.name.startswith(TRIAL):
+            yield path.parent
 
 
 def all_protocols(registry: Registry, body: str, models: tuple[str, ...]) -> list[ProtocolSpec]:

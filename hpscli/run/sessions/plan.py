@@ -10,7 +10,7 @@ from hpscli.hooks import ModelSpec, ProtocolSpec
 from hpscli.metrics.protocol_names import find_protocol
 from hpscli.nn.files import is_ours, read_info
 from hpscli.nn.options import adapted, adapted_by_name, complete_options, preset_of
-from hpscli.nn.sources import find_checkpoint
+from hpscli.nn.weights.sources import find_checkpoint
 from hpscli.registry import Registry, get_registry
 from hpscli.run.evaluating.checks import check_split
 from hpscli.run.places import find_shards, new_result_file, training_shards

@@ -173,7 +173,7 @@ def _half(module: "nn.Module", images: "Tensor") -> tuple[str, str]:
 
 
 def _flops(module: "nn.Module", spec: ModelSpec) -> tuple[str, str]:
-    from hpscli.nn.flops import measure
+    from hpscli.nn.counting.flops import measure
 
     macs = measure(module, spec.input_size).macs
     return ("" if macs else "no multiply-adds were counted", f"{macs / 1e9:.3f} GMAC")
@@ -283,7 +283,7 @@ def _build(
     import torch
 
     from hpscli.body.kit import body_kit
-    from hpscli.nn.flops import preset_options
+    from hpscli.nn.counting.flops import preset_options
 
     torch.manual_seed(seed)
     complete = {**spec.defaults, **preset_options(spec, preset), **(options or {})}

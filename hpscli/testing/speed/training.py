@@ -25,15 +25,15 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hpscli.data.batch import ready
-from hpscli.recipe import Recipe, validated
+from hpscli.recipe import Recipe, load_recipe, validated
 from hpscli.records import Batch
 from hpscli.registry import get_registry, resolve
+from hpscli.testing.speed.waiting import PEOPLE, all_labels, data_wait, make_crops
 from hpscli.testing.standins.folders import Standins
-from hpscli.testing.standins.labels import Labels
 from hpscli.train.job import Job, start, stream
 from hpscli.train.learning.freezing import learning_mode
 from hpscli.train.learning.schedule import count_steps
-from hpscli.train.loop import optimise, train
+from hpscli.train.loop import optimise
 from hpscli.train.scaling.processes import open_processes
 from hpscli.train.scaling.stopping import Stop
 from hpscli.train.telling.track import memory_mb
@@ -45,46 +45,11 @@ GPU_STEPS, GPU_SETTLING = 30, 10
 MATRIX = 8192  # side of the product that measures a device's peak
 WORKERS = 8  # of the run whose waiting for data is looked at
 RATE = 1e-5  # of Adam: the loss stays finite, whatever the weights are
-MESH = {"token_joints3d": 1000.0, "mesh_joints3d": 1000.0, "token_joints2d": 100.0}
-WHOLE = (
-    *("smplx_pose", "smplx_shape", "smplx_expr", "joint_cam", "smplx_joint_cam"),
-    *("lhand_bbox", "rhand_bbox", "face_bbox", "joint_proj", "joint_img", "smplx_joint_img"),
-)
-ROWS: Mapping[str, Mapping[str, Any]] = {  # the model, its joints, body and losses
-    "graphormer-h64": {
-        "model": {"name": "graphormer", "preset": "hrnet-w64"},
-        "joints": "h36m17",
-        "loss": {
-            **MESH,
-            "mesh_joints2d": 100.0,
-            "vertices_coarse": 33.0,
-            "vertices_middle": 33.0,
-            "vertices_fine": 33.0,
-        },
-    },
-    "fastmetro-s-r50": {
-        "model": {"name": "fastmetro", "preset": "s-resnet50"},
-        "joints": "h36m17",
-        "loss": {
-            **MESH,
-            "mesh_joints2d": 100.0,
-            "vertices_coarse": 25.0,
-            "vertices_middle": 50.0,
-            "vertices_fine": 25.0,
-            "edges": 500.0,
-            "normals": 10.0,
-        },
-    },
-    "hmr-r50": {
-        "model": {"name": "hmr", "preset": "resnet50"},
-        "joints": "smpl24",
-        "loss": {"keypoints3d": 100.0, "keypoints2d": 10.0, "pose": 3.0, "betas": 0.02},
-    },
-    "osx-b": {
-        "model": {"name": "osx", "preset": "b"},
-        "joints": "osx_smplx137",
-        "loss": dict.fromkeys(WHOLE, 1.0),
-    },
+ROWS: Mapping[str, str] = {  # the recipe whose network, joints and losses a row has
+    "graphormer-h64": "graphormer_h36m",
+    "fastmetro-s-r50": "fastmetro/s_resnet50_h36m",
+    "hmr-r50": "hmr/hmr_3dpw",  # without its critic of poses, which is a network of its own
+    "osx-b": "osx/setting1_b",
 }
 
 
@@ -105,24 +70,34 @@ class Found:
         return statistics.median(a / b for a, b in zip(self.ours_s, self.plain_s, strict=True))
 
 
-def recipe_of(row: str, folder: Path, batch: int, **train_keys: Any) -> Recipe:
-    """-> the recipe of a row, on made-up people with every label."""
-    about = ROWS[row]
-    spec = get_registry().model(about["model"]["name"])
-    labels = Labels(body=spec.body, everything=True, parameters=True)
-    people = Standins(folder / "people").shards(labels)
+def recipe_of(row: str, folder: Path, batch: int, *, crops: int = 0, **train_keys: Any) -> Recipe:
+    """-> the recipe of a row, on made-up people with every label that it asks for.
+
+    crops: people in crops as large as those of a training; 0: small stand-ins, for what runs on one batch.
+    """
+    published = load_recipe(ROWS[row])
+    spec, joints = get_registry().model(published.model.name), published.data.joints
+    labels = all_labels(spec.body, joints)
+    if crops:
+        people = make_crops(folder / "people", labels, crops)
+    else:
+        people = Standins(folder / "people").shards(labels)
+    model = published.model.model_dump(include={"name", "preset", "options"})
     return validated(
         {
             "name": row,
-            "model": {**about["model"], "body": "free"},
-            "data": {
-                "mix": {"people": {"shards": str(people)}},
-                "joints": about["joints"],
-                "workers": 0,
-            },
-            "loss": about["loss"],
+            "model": {**model, "body": "free"},
+            "data": {"mix": {"people": {"shards": str(people)}}, "joints": joints, "workers": 0},
+            "augment": published.augment.model_dump(),
+            "loss": {name: weight for name, weight in published.loss.items() if weight > 0},
             "optim": {"name": "adam", "lr": RATE, "batch": batch},
-            "train": {"epoch_samples": 10**6, "overlays": 0, "log_every": 10**6, **train_keys},
+            "train": {
+                "epoch_samples": 10**6,
+                "overlays": 0,
+                "log_every": 10**6,
+                "checkpoint_every": 10**6,
+                **train_keys,
+            },
         },
         "hps bench train",
     )
@@ -224,7 +199,13 @@ def on_gpu(row: str, folder: Path, batch: int) -> dict[str, Any]:
         "samples_per_s": batch / best,
         "matrix_share": counter.get_total_flops() / best / peak,
         "matrix_peak_tflops": peak / 1e12,
-        "data_wait": data_wait(row, folder, batch),
+        "data_wait": data_wait(
+            recipe_of(row, folder / "crops", batch, crops=PEOPLE, dtype="bf16", compile=True),
+            folder / "waiting",
+            workers=WORKERS,
+            steps=GPU_STEPS,
+            device="cuda",
+        ),
     }
 
 
@@ -234,24 +215,6 @@ def matrix_peak() -> float:
     device = torch.device("cuda")
     taken = [seconds(lambda: one @ one, device) for _ in range(GPU_STEPS)]
     return 2 * MATRIX**3 / min(taken)
-
-
-def data_wait(row: str, folder: Path, batch: int) -> float:
-    """-> the share of time in which a real run with WORKERS workers waits for its data."""
-    recipe = recipe_of(
-        row,
-        folder,
-        batch,
-        dtype="bf16",
-        compile=True,
-        epoch_samples=4 * GPU_STEPS * batch,
-        log_every=GPU_STEPS,
-        checkpoint_every=10**6,
-    )
-    data = recipe.data.model_copy(update={"workers": WORKERS})
-    run = train(recipe.model_copy(update={"data": data}), folder / "waiting", device="cuda")
-    lines = [json.loads(x) for x in (run / "log.jsonl").read_text().splitlines()]
-    return float(statistics.median(line["data_wait"] for line in lines[1:]))  # after compiling
 
 
 def measure(row: str, batch: int, turns: int, device: str, threads: int) -> Found:

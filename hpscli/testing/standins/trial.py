@@ -1,6 +1,6 @@
 """A recipe as it can be tried here: stand-ins for its data, random weights, a small batch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from hpscli.recipe import Recipe, validated
 from hpscli.registry import Registry, get_registry
 from hpscli.testing.standins.folders import Standins
 from hpscli.testing.standins.labels import Labels, labels_for, labels_of
-from hpscli.train.recipes.network import Network, network_of
+from hpscli.train.recipes.network import Network, matching, network_of
 from hpscli.train.recipes.prepare_lines import read_line
 
 LARGEST = 120e6  # parameters of a network that is tried as it is
@@ -32,32 +32,45 @@ class Trial:
     parameters: int  # of the recipe's own network
 
 
-def trial(recipe: Recipe, standins: Standins, *, small: bool = False) -> Trial:
-    """-> the recipe on stand-ins, one small batch at a time."""
+def trial(recipe: Recipe, standins: Standins, *, small: bool = False, whole: bool = False) -> Trial:
+    """-> the recipe on stand-ins, one small batch at a time.
+
+    small: with the family's tiny network; whole: with its own, however large; else by its size.
+    """
     network, registry = network_of(recipe), get_registry()
     notes: list[str] = []
     raw = recipe.model_dump(exclude_none=True)
-    small = small or network.parameters > LARGEST
-    spec = _without_files(raw, recipe, network, small, notes)
+    large = network.parameters > LARGEST and not whole
+    preset = _tiny(recipe, network) if small or large else ""
+    spec = _without_files(raw, recipe, network, preset, notes)
     _members(raw, recipe, standins, spec.body)
+    if preset:
+        _patterns(raw, network_of(validated(raw, recipe.name)).names, notes)
     _validation(raw, standins, registry, spec, notes)
     if recipe.adversary is not None:
         raw["adversary"]["poses"] = str(standins.poses())
     if recipe.export is not None:
         _export(raw, standins, registry)
-    _cheap(raw, network.names, small, notes)
+    _cheap(raw)
     return Trial(
         recipe=validated(raw, recipe.name),
         notes=tuple(notes),
-        small=small,
+        small=bool(preset),
         parameters=network.parameters,
     )
 
 
+def _tiny(recipe: Recipe, network: Network) -> str:
+    """-> the family's small preset; "" where there is none, or the recipe has it."""
+    preset = TINY.get(str(network.options.get("target", "")), TINY[""])
+    known = preset in network.spec.presets
+    return preset if known and recipe.model.preset != preset else ""
+
+
 def _without_files(
-    raw: dict[str, Any], recipe: Recipe, network: Network, small: bool, notes: list[str]
+    raw: dict[str, Any], recipe: Recipe, network: Network, preset: str, notes: list[str]
 ) -> ModelSpec:
-    """Free body, random weights, the family's tiny network if asked -> the model's record then."""
+    """Free body, random weights, the preset if there is one -> the model's record then."""
     model, spec, options = raw["model"], network.spec, network.options
     model["body"] = "free"
     for key in ("init", "backbone"):
@@ -67,8 +80,7 @@ def _without_files(
     if recipe.augment.occluders_file:
         notes.append("occluders that hps draws")
         raw["augment"]["occluders_file"] = ""
-    preset = TINY.get(str(options.get("target", "")), TINY[""])
-    if small and preset in spec.presets and recipe.model.preset != preset:
+    if preset:
         model["preset"] = preset
         model["options"] = _carried(spec, preset, options)
         raw["data"].pop("image_size", None)
@@ -99,6 +111,28 @@ def _members(raw: dict[str, Any], recipe: Recipe, standins: Standins, body: str)
             raw["data"]["mix"][name]["limit"] = 0
 
 
+def _patterns(raw: dict[str, Any], names: tuple[str, ...], notes: list[str]) -> None:
+    """Keep the globs of parameters that the tiny network has too.
+
+    That each means something in the recipe's own network is for `problems` to say.
+    """
+    idle: list[str] = []
+
+    def kept(globs: Sequence[str]) -> tuple[str, ...]:
+        idle.extend(glob for glob in globs if not matching((glob,), names))
+        return tuple(glob for glob in globs if matching((glob,), names))
+
+    given: dict[str, dict[str, Any]] = raw["optim"]["groups"]
+    groups = {name: {**one, "match": kept(one["match"])} for name, one in given.items()}
+    raw["optim"]["groups"] = {name: one for name, one in groups.items() if one["match"]}
+    frozen = kept(raw["train"]["freeze"])
+    if len(matching(frozen, names)) == len(names):  # nothing would learn
+        idle, frozen = [*idle, *frozen], ()
+    raw["train"]["freeze"] = frozen
+    if idle:
+        notes.append(f"not of the tiny network: {', '.join(idle)}")
+
+
 def _validation(
     raw: dict[str, Any],
     standins: Standins,
@@ -106,9 +140,12 @@ def _validation(
     spec: ModelSpec,
     notes: list[str],
 ) -> None:
-    """Stand-in people under the recipe's protocol, or under one of ours where it wants licensed files."""
-    raw["data"].pop("validation_as_published", None)
-    part = raw["data"].get("validation")
+    """Stand-in people under the protocol that chooses, or under one of ours where it wants licensed files."""
+    chooses, other = "validation", "validation_as_published"
+    if raw["train"]["as_published"]:
+        chooses, other = other, chooses
+    raw["data"].pop(other, None)
+    part = raw["data"].get(chooses)
     if part is None:
         return
     protocol = protocol_named(registry, part["protocol"])
@@ -117,7 +154,8 @@ def _validation(
         ours = [p for p in ours if not _cannot_measure(p)]
         if not ours:
             notes.append(f"no validation: {reason}")
-            del raw["data"]["validation"]
+            del raw["data"][chooses]
+            raw["train"]["as_published"] = False
             return
         protocol = ours[0]
         notes.append(f"measured by {protocol.name}: {reason}")
@@ -147,15 +185,9 @@ def _export(raw: dict[str, Any], standins: Standins, registry: Registry) -> None
     raw["export"]["shards"] = str(standins.shards(labels))
 
 
-def _cheap(raw: dict[str, Any], names: tuple[str, ...], small: bool, notes: list[str]) -> None:
+def _cheap(raw: dict[str, Any]) -> None:
     """A batch of two, one process, no workers, full precision."""
     raw["data"]["workers"] = 0
     raw["optim"] |= {"batch": BATCH, "accumulate": 1, "global_batch": 0}
     raw["train"] |= {"dtype": "fp32", "compile": False, "sharding": "none", "overlays": 0}
     raw["train"] |= {"keep": 1}
-    if not small:
-        return
-    if raw["optim"]["groups"] or raw["train"]["freeze"]:
-        notes.append("the tiny network without optim.groups and train.freeze of its own")
-    raw["optim"]["groups"] = {}
-    raw["train"]["freeze"] = ()

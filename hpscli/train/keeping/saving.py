@@ -1,10 +1,15 @@
 """Writing a training down and taking it up again."""
 
+import math
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 
 from hpscli.body.kit import body_kit
+from hpscli.errors import HpsError, InvalidData, in_words
 from hpscli.nn.checkpoints import CheckpointInfo, load_weights
+from hpscli.nn.weights.sources import FOLDER
 from hpscli.recipe import to_toml
 from hpscli.train.job import Job
 from hpscli.train.keeping import state as saved
@@ -84,12 +89,35 @@ def save(job: Job, *, best: bool = False, measured: bool = True) -> None:
     job.processes.wait()
 
 
+def load_together(
+    run: Path, agree: Callable[[str], list[str]], warn: Callable[[str], None] = lambda text: None
+) -> saved.Checkpoint:
+    """The same of all processes, each of which calls it: what the first one can read.
+
+    agree: the name of a file -> those of all processes, by rank. A file system may show a file later
+    to one than to another, or fail one of them for a moment.
+    """
+    found = saved.load(run, warn)
+    chosen = agree(found[0].name)[0]
+    if found[0].name == chosen:
+        return found
+    try:
+        return saved.load_one(run / FOLDER / chosen)
+    except (OSError, HpsError) as error:
+        raise InvalidData(
+            f"{run / FOLDER / chosen} can be read by the first process, but not by every other: "
+            f"{in_words(error)}.",
+            f"When all machines see the same files: hps train --resume {run}",
+        ) from None
+
+
 def restore(job: Job, *, keep_lr: bool = False, scale_lr: bool = False) -> bool:
     """Put a job where it was when the newest checkpoint of its run was made.
 
     -> False when that was an epoch's end before its validation was done.
     """
-    path, weights, _, state = saved.load(job.run, partial(job.diary.say, "warning"))
+    warn = partial(job.diary.say, "warning")
+    path, weights, _, state = load_together(job.run, job.processes.gather, warn)
     recipe, world, rank = job.recipe, job.processes.world, job.processes.rank
     change = rate_change(recipe, job.steps, job.run, state, keep=keep_lr, scale=scale_lr)
     job.steps = continued_steps(job.steps, job.run, state)
@@ -104,7 +132,8 @@ def restore(job: Job, *, keep_lr: bool = False, scale_lr: bool = False) -> bool:
         job.processes.accelerator.scaler.load_state_dict(state["scaler"])
     if job.contest is not None:
         job.contest.load(state["adversary"])
-    job.step, job.best = state["step"], state["best"]
+    job.step = state["step"]
+    job.best = float("inf") if math.isnan(state["best"]) else state["best"]  # of older versions
     job.rate = state["rate"] * change
     job.optimizer.scale(change)
     job.people = state.get("people", {})

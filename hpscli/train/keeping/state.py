@@ -13,6 +13,7 @@ import shutil
 import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,34 @@ import numpy as np
 import torch
 
 from hpscli.atomic import write_atomically
-from hpscli.errors import InvalidData, MissingError, UsageError
+from hpscli.errors import InvalidData, MissingError, UsageError, lacks_memory
 from hpscli.nn.files import FIX, CheckpointInfo, read_info, read_tensors
 from hpscli.nn.files import save_checkpoint as write_weights
-from hpscli.nn.sources import FOLDER, find_run, numbered, step_file
+from hpscli.nn.weights.sources import FOLDER, find_run, numbered, step_file
 from hpscli.recipe import Recipe, validated
 from hpscli.train.keeping.claim import in_use, in_use_error
 
 SCHEMA = "hps/state/1"
 SHOWN_KEYS = 5
+LINKS = ("last", "best")  # made when a checkpoint is whole
+UNSAVED = (  # what a training makes before its first checkpoint is whole, besides its recipe
+    "environment.json",
+    "log.*",
+    "curves.png",
+    "not-finite-*.json",
+    ".*.part",
+    "samples",
+    "trackers",
+    FOLDER,
+)
 FREE_KEYS = {  # may differ when a run is continued
     "base",
     "name",
     "summary",
     "needs",
     "data.workers",
+    "data.validation.batch",  # no figure depends on it
+    "data.validation_as_published.batch",
     "optim.batch",
     "optim.accumulate",
     "train.keep",
@@ -43,6 +57,7 @@ FREE_KEYS = {  # may differ when a run is continued
     "train.multi_view",
 }
 State = dict[str, Any]
+Checkpoint = tuple[Path, dict[str, torch.Tensor], CheckpointInfo, State]
 
 
 def random_state() -> State:
@@ -58,7 +73,8 @@ def random_state() -> State:
             gauss,
         ),
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        # of its own device only: others are other processes'
+        "cuda": [torch.cuda.get_rng_state()] if torch.cuda.is_available() else [],
     }
 
 
@@ -69,7 +85,9 @@ def restore_random_state(state: State) -> None:
     np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, gauss))
     torch.set_rng_state(state["torch"])
     if state["cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"])
+        of_all = len(state["cuda"]) > 1  # older versions kept those of every visible device
+        own = torch.cuda.current_device() if of_all else 0
+        torch.cuda.set_rng_state(state["cuda"][min(own, len(state["cuda"]) - 1)])
 
 
 def seed_random(seed: int) -> None:
@@ -111,9 +129,12 @@ def save(
     return path
 
 
-def load(
-    run: Path, warn: Callable[[str], None] = lambda text: None
-) -> tuple[Path, dict[str, torch.Tensor], CheckpointInfo, State]:
+def load_one(path: Path) -> Checkpoint:
+    """A numbered checkpoint -> (file, weights, description, state)."""
+    return path, read_tensors(path), read_info(path), read_state(state_path(path))
+
+
+def load(run: Path, warn: Callable[[str], None] = lambda text: None) -> Checkpoint:
     """Run folder -> (file, weights, description, state) of its newest checkpoint that can be read.
 
     One that is damaged is passed over, and `warn` says so.
@@ -126,7 +147,7 @@ def load(
         )
     for path in reversed(paths):
         try:
-            return path, read_tensors(path), read_info(path), read_state(state_path(path))
+            return load_one(path)
         except InvalidData as error:
             if path == paths[0]:
                 raise
@@ -146,15 +167,42 @@ def saved_step(run: Path) -> int:
 
 
 def clear_unsaved(run: Path) -> None:
-    """Remove what a run left that was stopped before its first whole checkpoint; nothing else."""
-    if not (run / "recipe.toml").is_file() or whole(run):
-        return
+    """Remove what a run left that ended before its first whole checkpoint."""
+    for path in _unsaved(run):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def check_place(run: Path) -> None:
+    """Refuse a place where no run can begin: a file, or a folder with more than clear_unsaved removes."""
+    if run.exists() and not run.is_dir():
+        raise UsageError(f"{run} is a file, and a run is a folder.", "Another folder: --out DIR")
+    if run.exists() and any(run.iterdir()) and not _unsaved(run):
+        saved = f"; to continue the run in it: --resume {run}" * (saved_step(run) >= 0)
+        raise UsageError(
+            f"run folder {run} is not empty, and runs are never overwritten.",
+            f"Another folder: --out DIR{saved}",
+        )
+
+
+def _unsaved(run: Path) -> list[Path]:
+    """-> what a run left that ended before its first whole checkpoint, its recipe last: it says that
+    this is a run.
+
+    Nothing where anything else is: weights whose states somebody removed, or files that no training
+    has made.
+    """
+    recipe = run / "recipe.toml"
+    if not recipe.is_file() or whole(run):
+        return []
     if in_use(run):
         raise in_use_error(run)
-    for name in (FOLDER, "trackers", "samples"):
-        shutil.rmtree(run / name, ignore_errors=True)
-    for name in ("log.txt", "log.jsonl", "environment.json", "recipe.toml"):
-        (run / name).unlink(missing_ok=True)
+    there = [path for path in run.iterdir() if path != recipe]
+    ours = all(any(fnmatch(path.name, name) for name in UNSAVED) for path in there)
+    linked = any((run / FOLDER / f"{name}.safetensors").exists() for name in LINKS)
+    return [*there, recipe] if ours and not linked else []
 
 
 def read_state(path: Path) -> State:
@@ -166,6 +214,8 @@ def read_state(path: Path) -> State:
     except InvalidData:
         raise
     except Exception as error:  # torch raises a dozen kinds for a damaged or hostile file
+        if lacks_memory(error):  # the file is as it should be
+            raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InvalidData(
             f"{path} cannot be read safely as the state of a run: {reason}",

@@ -4,6 +4,7 @@ A model's plugin gives the critic (`ModelSpec.adversary`); poses, rates and weig
 Which real poses a step sees is a pure function of (seed, step); critic and optimiser are in the state.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,15 +12,17 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 
 from hpscli.body.rotations import axis_angle_to_matrix
-from hpscli.data.real_poses import RealPoses, real_poses
+from hpscli.data.motion.real_poses import RealPoses, real_poses
 from hpscli.errors import UsageError
 from hpscli.recipe import Adversary, Recipe
 from hpscli.records import Prediction
+from hpscli.train.learning.optimizers import NORM
 
 JOINTS = 23  # of SMPL, without the root
-DRAW = 5  # in the seed of real poses; 1, 2 and 3 are the mix's and the augmentations'
+DRAW = 6  # in the seed of real poses; 1 to 5 are of the mix and of augmentation (data/epochs)
 TERM = "adversary"  # what the model's own term is called in the log
 Averaged = Callable[[Tensor], Tensor]
 
@@ -61,6 +64,7 @@ class Contest:
         self.rank, self.world, self.accumulate = rank, world, accumulate
         self.average = average  # of gradients, over the processes
         self.told: dict[str, Tensor] = {}  # the critic's losses of this step
+        self.norm = torch.zeros(())  # of its gradient
 
     def judge(self, prediction: Prediction, step: int, micro: int = 0) -> Tensor:
         """A prediction of training -> the model's term, unweighted; the critic learns on the way.
@@ -84,9 +88,14 @@ class Contest:
             self._step()
 
     def values(self) -> dict[str, float]:
-        """-> the critic's own losses in this step, the same on every process."""
-        means = self.average(torch.stack(list(self.told.values()))).tolist()
-        return dict(zip(self.told, means, strict=True))
+        """-> the critic's own losses in this step, the same on every process.
+
+        With them the norm of its gradient, if that is not finite: the critic is then spoilt.
+        """
+        told = torch.stack([*self.told.values(), self.norm])
+        *losses, norm = self.average(told).tolist()
+        found = dict(zip(self.told, losses, strict=True))
+        return found if math.isfinite(norm) else {**found, f"critic's {NORM}": norm}
 
     def _study(self, pose: Tensor, betas: Tensor, step: int, micro: int) -> None:
         """Gradients of the critic's own losses, added to those of earlier parts of the batch."""
@@ -109,6 +118,7 @@ class Contest:
                 gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True
             ):
                 gradient.copy_(part.view_as(gradient))
+        self.norm = get_total_norm(gradients)
         self.optimizer.step()
         self.optimizer.zero_grad()
 

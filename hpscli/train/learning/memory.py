@@ -10,6 +10,7 @@ from hpscli.nn.checkpoints import build_model
 from hpscli.recipe import Recipe
 from hpscli.train.learning.freezing import freeze
 from hpscli.train.learning.optimizers import shares
+from hpscli.train.learning.trying import tried
 
 MEASURED_BATCH = 2  # enough for batch norm
 KEPT = {"sgd": 1, "adam": 2, "adamw": 2}  # numbers that an optimiser keeps of each parameter
@@ -85,6 +86,6 @@ def kept_bytes(module: nn.Module, size: tuple[int, int]) -> int:
 
     weights = {p.untyped_storage().data_ptr() for p in module.parameters()}
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        prediction = module.train()(torch.zeros(MEASURED_BATCH, 3, *size))
+        prediction = tried(module.train(), torch.zeros(MEASURED_BATCH, 3, *size))
     del prediction
     return sum(size for place, size in kept.items() if place not in weights)

@@ -7,14 +7,16 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from hpscli.errors import UsageError
 from hpscli.recipe import Optim
 from hpscli.train.learning.freezing import matched
 from hpscli.train.learning.schedule import Steps, rate_at
-from hpscli.train.scaling.sharding import share_out_state, shared
+from hpscli.train.scaling.sharding import share_out_state, shared, whole
 
+NORM = "gradient norm"  # what it is called where losses are told
 REST = ""  # the group of everything that no other group matches
 BLOCK = re.compile(r"^(?P<vit>(?:.*\.)?)blocks\.(?P<index>\d+)\.")
 FIRST = ("patch_embed.", "pos_embed", "cls_token", "reg_token")  # of a ViT: before its blocks
@@ -139,12 +141,22 @@ class Optimizers:
             for group in optimizer.param_groups:
                 group["base_lr"] *= factor
 
-    def clip(self, norm: float, scaler: Any = None) -> None:
-        """Shorten the gradient over all parameters together to this norm."""
-        if scaler is not None:
+    def clip(self, norm: float, scaler: Any = None) -> Tensor:
+        """Shorten the gradient over all parameters together to this norm, 0: leave it -> what it was.
+
+        A gradient scaler leaves out a step that is not finite by itself; its norms are told as 0.
+        """
+        if scaler is not None and norm:
             for optimizer in self:
                 scaler.unscale_(optimizer)
-        torch.nn.utils.clip_grad_norm_(self.parameters(), norm)
+        if norm:
+            total = clip_grad_norm_(self.parameters(), norm)
+        elif scaler is None:
+            total = get_total_norm([p.grad for p in self.parameters() if p.grad is not None])
+        if scaler is not None:
+            return torch.zeros(())
+        found: Tensor = whole(total)
+        return found
 
     def step(self, scaler: Any = None) -> None:
         """One step of each; a gradient scaler is asked for each and moves on once."""
@@ -169,7 +181,8 @@ class Optimizers:
         """Go on from a stored state of the same groups."""
         for kind, optimizer in self.each.items():
             older = "param_groups" in state  # of versions that had one optimiser, one group
-            optimizer.load_state_dict(_of_one_group(state, optimizer) if older else state[kind])
+            own = _of_one_group(state, optimizer) if older else state[kind]
+            optimizer.load_state_dict(_stepped_alike(own, optimizer))
             share_out_state(optimizer)
 
     def describe(self) -> str:
@@ -209,6 +222,12 @@ def _make(kind: str, found: Sequence[Share], optim: Optim) -> torch.optim.Optimi
         return torch.optim.SGD(groups, momentum=optim.momentum, fused=fused)
     make = torch.optim.AdamW if kind == "adamw" else torch.optim.Adam
     return make(groups, betas=optim.betas, fused=True)
+
+
+def _stepped_alike(state: State, optimizer: torch.optim.Optimizer) -> State:
+    """Stored state -> the same, stepped as this optimiser is: that is a matter of where it runs."""
+    fused = optimizer.param_groups[0]["fused"]
+    return {**state, "param_groups": [{**old, "fused": fused} for old in state["param_groups"]]}
 
 
 def _of_one_group(state: State, optimizer: torch.optim.Optimizer) -> State:

@@ -1,10 +1,12 @@
 """SPIN's static fits as its training takes them: only those that lie on the 2D joints are labels.
 
-Source: nkolot/SPIN, train/trainer.py and smplify/losses.py. The fits stay as they are: SMPLify in the
-loop is not run here. Who has a fit says so (meta "fitted"); measured parameters are never doubted.
+Sources: nkolot/SPIN, train/trainer.py and smplify/losses.py; mmhuman3d, models/architectures/
+mesh_estimator.py and models/registrants/smplify.py. The fits stay as they are: SMPLify in the loop is
+not run here. Who has a fit says so (meta "fitted"); measured parameters are never doubted.
 """
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,15 +17,46 @@ from hpscli.records import Batch
 from hpscli.train.losses.placing import fit_translation, labelled_bodies
 
 FITTED = "fitted"  # in a person's meta
-CROP_PX, FOCAL_PX = 224.0, 5000.0  # in which SPIN measures
-SIGMA_PX = 100.0  # of the robust error
-THRESHOLD = 100.0  # of its mean over all joints: --smplify_threshold
+CROP_PX, FOCAL_PX = 224.0, 5000.0  # in which both measure
+SIGMA = 100.0  # of the robust error
 EXTREME = 3.0  # a shape with a coefficient beyond becomes the mean shape
 FIRST_PLACING = 25  # of SPIN's 49 joints: the annotated ones say where the body stands
 IGNORED = (1, 9, 12, 27, 28)  # of SPIN's 49: neck and hips of OpenPose, annotated hips
 
 
-def checked_fits(batch: Batch, body: Body) -> Batch:
+@dataclass(frozen=True)
+class Rule:
+    """How a program judges a fit: away (B,J,2) px, confidence (B,J) -> error (B,), and its limit."""
+
+    error: Callable[[Tensor, Tensor], Tensor]
+    limit: float
+
+
+def robust(values: Tensor) -> Tensor:
+    """Squares (...) -> Geman-McClure's error (...), never above sigma squared."""
+    return SIGMA**2 * values / (SIGMA**2 + values)
+
+
+def spin_error(away_px: Tensor, confidence: Tensor) -> Tensor:
+    """away (B,J,2) px, confidence (B,J) -> px² (B,), the mean over all joints, seen or not."""
+    return (confidence.square() * robust(away_px.square()).sum(dim=2)).mean(dim=1)
+
+
+def mmhuman3d_error(away_px: Tensor, confidence: Tensor) -> Tensor:
+    """away (B,J,2) px, confidence (B,J) -> (B,), a sum over the joints.
+
+    In units of half the crop, and the robust error is given the squares, which it squares again, as
+    in their code: so it is the sum of fourth powers.
+    """
+    away = away_px / ((CROP_PX - 1) / 2)
+    return (confidence * robust(away.square().square()).sum(dim=2)).sum(dim=1)
+
+
+SPIN = Rule(spin_error, 100.0)  # --smplify_threshold
+MMHUMAN3D = Rule(mmhuman3d_error, 10.0)
+
+
+def checked_fits(batch: Batch, body: Body, rule: Rule = SPIN) -> Batch:
     """-> the batch whose bad fits are absent, and whose extreme shapes are mean; others as they are."""
     fitted = [bool(person.get(FITTED)) for person in batch.meta]
     names = [name for name in batch.targets if name.startswith(f"{body.kind}.")]
@@ -35,15 +68,17 @@ def checked_fits(batch: Batch, body: Body) -> Batch:
     if betas in targets:
         extreme = (targets[betas].abs() > EXTREME).any(dim=1) & rows
         targets[betas] = torch.where(extreme[:, None], 0.0, targets[betas])
-    error = fit_error(batch, body)  # of the fit as it is: shapes are mended after it is judged
+    error = fit_error(
+        batch, body, rule
+    )  # of the fit as it is: shapes are mended after it is judged
     if error is not None:
-        good = ~rows | (error < THRESHOLD)
+        good = ~rows | (error < rule.limit)
         present |= {name: present[name].bool() & good for name in names}
     return replace(batch, targets=targets, present=present)
 
 
-def fit_error(batch: Batch, body: Body) -> Tensor | None:
-    """-> the robust error (B,) px² of labelled bodies against 2D joints, None without such labels."""
+def fit_error(batch: Batch, body: Body, rule: Rule = SPIN) -> Tensor | None:
+    """-> the error (B,) of labelled bodies against 2D joints, None without such labels."""
     found = labelled_bodies(batch, body)
     name = next((key for key in batch.targets if key.startswith("keypoints2d.")), "")
     if found is None or not name:
@@ -59,7 +94,4 @@ def fit_error(batch: Batch, body: Body) -> Tensor | None:
         counted[:, list(IGNORED)] = 0
     moved = joints + fit_translation(joints, points, placing, FOCAL_PX)[:, None]
     away = FOCAL_PX * moved[..., :2] / moved[..., 2:] - points
-    squared = away.square()
-    robust = SIGMA_PX**2 * squared / (SIGMA_PX**2 + squared)
-    error: Tensor = (counted.square() * robust.sum(dim=2)).mean(dim=1)
-    return error
+    return rule.error(away, counted)

@@ -19,7 +19,6 @@ GROUND_TRUTH = slice(25, 49)  # of SPIN's 49 joints: those that 3D labels have
 HIPS_OF = {"smpl49": [27, 28], "spin_gt24": [2, 3]}  # of annotators: their mean is the root
 
 SceneTerm = Callable[[Scene], Tensor]
-Completed = Callable[[Scene, str, Tensor, Tensor], Tensor]
 
 
 def chosen_terms(
@@ -70,17 +69,10 @@ def keypoints2d(scene: Scene) -> Tensor:
     return total
 
 
-def keypoints3d(scene: Scene, completed: Completed | None = None) -> Tensor:
-    """Squares in metres relative to the root, averaged over all joints of labelled people.
-
-    completed: gives people without a root other joints (B,J,4); without it they teach nothing.
-    """
+def keypoints3d(scene: Scene) -> Tensor:
+    """Squares in metres relative to the root, averaged over all joints of labelled people."""
     total = scene.nothing()
     for name, (target, present) in scene.targets("keypoints3d.").items():
-        if completed is not None:
-            hips = HIPS_OF.get(joint_set(name).name, root_of(name))
-            rootless = (with_root(target, present, hips) == 0) & (present > 0)
-            target = completed(scene, name, target, rootless)
         predicted, root = scene.joints(name), HIPS_OF.get(joint_set(name).name, root_of(name))
         present = with_root(target, present, root)
         squares = (rooted(predicted, root) - rooted(target[..., :3], root)).square()

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from hpscli.body.asset_sources import asset_records
+from hpscli.body.assets.sources import asset_records
 from hpscli.body.joints import joint_set
 from hpscli.errors import HpsError, UsageError, did_you_mean
 from hpscli.hooks import ModelSpec

@@ -5,17 +5,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from hpscli.body.asset_sources import asset_record, asset_records
-from hpscli.body.files import have_asset
+from hpscli.body.assets.files import have_asset
+from hpscli.body.assets.sources import asset_record, asset_records
 from hpscli.errors import HpsError
 from hpscli.hooks import DatasetSpec, ModelSpec, Start
 from hpscli.nn.options import adapted, complete_options, published_start
-from hpscli.nn.store import stored
+from hpscli.nn.weights.store import stored
 from hpscli.recipe import Adversary, Recipe
 from hpscli.registry import Registry
 
 INDEX = "index.json"  # of shards and of poses
 IMAGENET = "imagenet"
+OCCLUDERS = "the objects that are pasted over people"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,7 @@ class FileNeed:
     why: str
     here: bool | None  # None: unknown to hps
     command: str  # that brings it
+    without: str = ""  # what to do when nobody has it, and to type
 
 
 def data_needs(recipe: Recipe, registry: Registry) -> list[DataNeed]:
@@ -120,9 +122,10 @@ def file_needs(recipe: Recipe, spec: ModelSpec) -> list[FileNeed]:
         found.append(_weights(spec, recipe.model.init))
     if recipe.model.backbone:
         found.append(_backbone(recipe.model.backbone, published_start(spec, complete)))
-    if file := recipe.augment.occluders_file:
-        where = "the recipe; or without: augment.occluders_file="
-        found.append(FileNeed(name=file, why="occluders", here=Path(file).is_file(), command=where))
+    if (file := recipe.augment.occluders_file) and recipe.augment.occluders:
+        here = Path(file).is_file()
+        drawn = "paste shapes that hps draws: augment.occluders_file="
+        found.append(FileNeed(name=file, why=OCCLUDERS, here=here, command="", without=drawn))
     for text in (*recipe.about.assets, *recipe.needs):
         if text in asset_records():
             found.append(_asset(text, "training"))

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -64,6 +64,7 @@ class Watch:
         self.failed = False  # the lost one has said itself why it ends
         self.speaks = True
         self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
         again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         self._keys = [f"hps/beat/{again}/{number}" for number in range(world)]
 
@@ -74,15 +75,17 @@ class Watch:
             self._store.add(key, 0)  # so that asking for it never waits
         self.answered = time.monotonic()
         for work in (self._beat, self._guard):
-            threading.Thread(target=work, daemon=True, name="hps-heartbeat").start()
+            thread = threading.Thread(target=work, daemon=True, name="hps-heartbeat")
+            thread.start()
+            self._threads.append(thread)
 
     def end(self, mark: int) -> None:
         """Stop; the others learn from the mark that this silence means nothing."""
         self.ended.set()
-        try:
+        with suppress(RuntimeError):  # nobody is left to tell
             self._store.add(self._keys[self.rank], mark)
-        except RuntimeError:  # nobody is left to tell
-            return
+        for thread in self._threads:  # a Python that ends while one asks the store is torn down
+            thread.join(BEAT_SECONDS)
 
     def blame(self) -> NoReturn:
         """A connection broke -> find out who is gone, and end."""
@@ -93,7 +96,7 @@ class Watch:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's: there is little left to do
         self.waiting = True
         self.patience = HURRY_SECONDS
-        self.found.wait(HURRY_SECONDS + 4 * BEAT_SECONDS)
+        self.found.wait(3 * HURRY_SECONDS)  # a pause of this process begins the silence anew
         _end_soon(HpsError.exit_code)
         if not self.speaks:
             raise SystemExit(HpsError.exit_code)
@@ -106,7 +109,9 @@ class Watch:
         said = f"{name} is lost: {why}." if not self.failed else f"{name} ended with an error."
         step = saved_step(self.run)
         if step < 0:
-            return HpsError(said, f"Nothing was saved yet: delete {self.run} and start again.")
+            return HpsError(
+                said, f"Nothing was saved yet. Start again: hps train RECIPE --out {self.run}"
+            )
         more = "Its own words say why. " if self.failed else ""
         return HpsError(
             said,

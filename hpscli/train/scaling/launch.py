@@ -1,20 +1,25 @@
 """Several processes on one machine, that end together."""
 
+import math
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from hpscli.errors import UsageError
-from hpscli.train.scaling.stopping import PARENT, stop_signals
+from hpscli.train.scaling.stopping import PARENT, Stop, stop_signals
 
 STOP_SECONDS = 300.0  # a job that was asked to stop may take this long to save its state
 FAIL_SECONDS = 10.0  # the others, when one process has failed: they may hang waiting for it
 POLL_SECONDS = 0.05
+# In a job whose first bad exit ends all (torchrun, srun): for the first process to say what is wrong
+# for all, or whom it has lost (heartbeat.SILENT_SECONDS), before another one ends.
+FIRST_SECONDS = 45.0
 LOST = 75  # exit code of a process that ends because another one is gone; EX_TEMPFAIL of sysexits.h
 
 
@@ -25,6 +30,7 @@ class Ending:
     code: int
     rank: int = -1
     cause: int = 0  # below 0: a signal, as in subprocess
+    late: bool = False  # asked to stop, it was killed after STOP_SECONDS
 
 
 def inside_job() -> bool:
@@ -60,35 +66,75 @@ def check_launcher(processes: int) -> None:
 def launch(arguments: Sequence[str], processes: int) -> Ending:
     """Run `python -m hpscli ARGUMENTS` in this many processes -> how they ended.
 
-    When one fails, the others are stopped; a stop signal is passed on to all, once.
+    When one fails, the others are stopped; a stop signal is passed on to all, once. Whatever ends the
+    launcher itself, a second Ctrl-C or a process that cannot be started, ends them too.
     """
-    with socket.socket() as probe:  # a free port for the processes to meet
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    job = [
-        subprocess.Popen(
-            [sys.executable, "-m", "hpscli", *arguments],
-            env={**os.environ, **place(rank, processes, port)},
-            start_new_session=True,  # else a Ctrl-C in the terminal would reach each of them twice
-        )
-        for rank in range(processes)
-    ]
-    with stop_signals() as stop:
-        first, deadline = -1, 0.0
-        while any(process.poll() is None for process in job):
-            failed = [rank for rank, process in enumerate(job) if process.poll() not in (None, 0)]
+    job: list[subprocess.Popen[bytes]] = []
+    try:
+        with stop_signals() as stop, meeting_port() as port:
+            for rank in range(processes):
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "hpscli", *arguments],
+                    env={**os.environ, **place(rank, processes, port)},
+                    start_new_session=True,  # else Ctrl-C in the terminal would reach each twice
+                )
+                job.append(process)
+            return _ending(job, *_watch(job, stop), stop.requested)
+    except BaseException:
+        _signal(job, signal.SIGKILL)
+        for process in job:
+            process.wait()
+        raise
+
+
+@contextmanager
+def meeting_port() -> Iterator[int]:
+    """-> a free port of this machine for the processes of a job to meet.
+
+    Within it nobody else is given the port: process 0 listens there only after its imports, many
+    seconds later. A socket that is bound and does not listen is not in the way of that.
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
+
+
+def _watch(job: Sequence[subprocess.Popen[bytes]], stop: Stop) -> tuple[int, bool]:
+    """Return when all have ended -> who failed first, -1: nobody; whether they were too slow to stop.
+
+    One that fails leaves the others before it says why, and they may end earlier, as LOST. Nobody is
+    signalled then, for that would silence it, until its own end is seen or FAIL_SECONDS are over.
+    """
+    first, deadline, signalled, late = -1, math.inf, False, False
+    while any(process.poll() is None for process in job):
+        failed = [rank for rank, process in enumerate(job) if process.poll() not in (None, 0)]
+        causes = [rank for rank in failed if job[rank].returncode != LOST]
+        if first < 0 and causes and not late:
+            first = causes[0]
+        if not signalled and (stop.requested or first >= 0):
+            _signal(job, signal.SIGINT if stop.requested else signal.SIGTERM)
+            patience = STOP_SECONDS if stop.requested else FAIL_SECONDS
+            signalled, deadline = True, min(deadline, time.monotonic() + patience)
+        elif failed and deadline == math.inf and not signalled:
+            deadline = time.monotonic() + FAIL_SECONDS
+        if time.monotonic() > deadline:
             if first < 0 and failed:
-                first = _cause(job, failed)
-            if (stop.requested or failed) and not deadline:
-                _signal(job, signal.SIGINT if stop.requested else signal.SIGTERM)
-                patience = STOP_SECONDS if stop.requested else FAIL_SECONDS
-                deadline = time.monotonic() + patience
-            if deadline and time.monotonic() > deadline:
-                _signal(job, signal.SIGKILL)
-            time.sleep(POLL_SECONDS)
+                first = failed[0]
+            late = first < 0
+            _signal(job, signal.SIGKILL)
+            signalled, deadline = True, math.inf
+        time.sleep(POLL_SECONDS)
+    return first, late
+
+
+def _ending(job: Sequence[subprocess.Popen[bytes]], first: int, late: bool, asked: bool) -> Ending:
+    """Processes that have ended, who failed first -> what that makes of their job."""
     codes = [process.returncode for process in job]
-    if stop.requested and 130 in codes:
+    if asked and 130 in codes:
         return Ending(130)
+    if late:
+        return Ending(1, late=True)
     failed = [rank for rank, code in enumerate(codes) if code]
     if not failed:
         return Ending(0)

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from hpscli.atomic import write_atomically
 from hpscli.errors import UsageError
-from hpscli.nn.sources import refuse_unsaved
 from hpscli.recipe import Recipe
+from hpscli.train.keeping.state import check_place, clear_unsaved
 from hpscli.train.scaling.heartbeat import GROUP_SECONDS, watched
 from hpscli.train.scaling.launch import inside_job
+from hpscli.train.scaling.repeating import repeatable
 from hpscli.train.scaling.sharding import allow_on_cpu, fsdp_plugin, share_out
 from hpscli.train.scaling.stopping import PARENT
 
@@ -98,16 +99,15 @@ class Processes:
         """Give every process the first one's running statistics: batch norm drifts apart."""
         if self.world > 1:
             for buffer in module.buffers():
-                torch.distributed.broadcast(buffer, 0)
+                sent = buffer.detach().contiguous()  # NCCL refuses what is not
+                torch.distributed.broadcast(sent, 0)
+                if sent.data_ptr() != buffer.data_ptr():
+                    buffer.copy_(sent)
 
     def prepare_folder(self, recipe_toml: str, environment: Mapping[str, Any]) -> None:
-        """Make the run folder; one that is in use is refused."""
-        if self.run.exists() and any(self.run.iterdir()):
-            refuse_unsaved(self.run)
-            raise UsageError(
-                f"run folder {self.run} is not empty, and runs are never overwritten.",
-                f"Another folder: --out DIR; to continue the run in it: --resume {self.run}",
-            )
+        """Make the run folder, or take one whose run ended before it had saved anything."""
+        check_place(self.run)
+        clear_unsaved(self.run)
         self.run.mkdir(parents=True, exist_ok=True)
         write_atomically(self.run / "recipe.toml", recipe_toml.encode())
         self.write_json(self.run / "environment.json", environment)
@@ -122,6 +122,23 @@ class Processes:
         write_atomically(path, (json.dumps(document, indent=2) + "\n").encode())
 
 
+def check_device_name(device: str) -> None:
+    """Refuse what is neither a device nor "", the best there is."""
+    if device not in ("", "cpu", "cuda"):
+        raise UsageError(f"no device '{device}' for training.", "One of: cpu, cuda.")
+
+
+def check_device(device: str, dtype: str) -> bool:
+    """Refuse a device that is not here, and a precision that it has not -> whether it is the CPU."""
+    check_device_name(device)
+    on_cpu = device == "cpu" or not torch.cuda.is_available()
+    if device == "cuda" and on_cpu:
+        raise UsageError("no CUDA device is usable here.", "Look at: hps doctor; or: --device cpu")
+    if dtype == "fp16" and on_cpu:
+        raise UsageError("fp16 needs a GPU.", "Use --dtype bf16 or fp32.")
+    return on_cpu
+
+
 @contextmanager
 def open_processes(recipe: Recipe, out: Path, device: str, tracker: str) -> Iterator[Processes]:
     """Yield the processes of this job; they are closed whatever happens."""
@@ -132,13 +149,7 @@ def open_processes(recipe: Recipe, out: Path, device: str, tracker: str) -> Iter
         broadcast_object_list,
     )
 
-    on_cpu = device == "cpu" or not torch.cuda.is_available()
-    if device not in ("", "cpu", "cuda"):
-        raise UsageError(f"no device '{device}' for training.", "One of: cpu, cuda.")
-    if device == "cuda" and on_cpu:
-        raise UsageError("no CUDA device is usable here.", "Look at: hps doctor; or: --device cpu")
-    if recipe.train.dtype == "fp16" and on_cpu:
-        raise UsageError("fp16 needs a GPU.", "Use --dtype bf16 or fp32.")
+    on_cpu = check_device(device, recipe.train.dtype)
     # one process has nothing to share out
     sharing = fsdp_plugin() if recipe.train.sharding == "fsdp" and in_company() else None
     accelerator = Accelerator(
@@ -162,7 +173,8 @@ def open_processes(recipe: Recipe, out: Path, device: str, tracker: str) -> Iter
         here = int(os.environ.get("LOCAL_WORLD_SIZE", processes.world))  # of several machines
         torch.set_num_threads(threads_for(cores(), here, recipe.data.workers))
     try:
-        with watched(processes.rank, processes.world, processes.run):
+        steady = repeatable(recipe.train.deterministic)
+        with steady, watched(processes.rank, processes.world, processes.run):
             yield processes
     finally:
         torch.set_num_threads(threads)

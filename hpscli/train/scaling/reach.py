@@ -1,5 +1,8 @@
 """Which parameters a gradient reaches: several processes must know before they add gradients up."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -14,17 +17,38 @@ def unreached(module: nn.Module, size: tuple[int, int]) -> list[str]:
     One forward and backward pass over black pictures tells; weights, statistics and random numbers
     are afterwards as before.
     """
+    with probed(module, module, PROBED, size):
+        return [n for n, p in module.named_parameters() if p.requires_grad and p.grad is None]
+
+
+def settle(network: nn.Module, module: nn.Module, people: int, size: tuple[int, int]) -> None:
+    """Let DDP put its buckets into their final order before the first step; every process calls it.
+
+    It does so after the first backward pass, and three numbers or more are added up in an order that
+    the buckets decide: the first step of a continued run would differ in the last bits.
+    """
+    with probed(network, module, people, size):
+        pass
+
+
+@contextmanager
+def probed(
+    network: nn.Module, module: nn.Module, people: int, size: tuple[int, int]
+) -> Iterator[None]:
+    """What is called, the bare model -> within it the model has the gradients of black pictures.
+
+    Weights, statistics and random numbers are afterwards as before.
+    """
     device = next(module.parameters()).device
     kept = {name: buffer.clone() for name, buffer in module.named_buffers()}
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        anchor(module(torch.zeros(PROBED, 3, *size, device=device))).backward()  # type: ignore[no-untyped-call]
-    found = [n for n, p in module.named_parameters() if p.requires_grad and p.grad is None]
+        anchor(network(torch.zeros(people, 3, *size, device=device))).backward()  # type: ignore[no-untyped-call]
+    yield
     module.zero_grad()
     with torch.no_grad():
         for name, buffer in module.named_buffers():
             buffer.copy_(kept[name])
-    return found
 
 
 def anchor(prediction: Prediction) -> Tensor:

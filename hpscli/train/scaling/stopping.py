@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -17,14 +17,17 @@ SIGNALS = tuple(
 
 
 class Stop:
-    """Whether somebody asked this process to stop."""
-
-    requested = False
-    number = 0  # of the signal that came last
+    """Whether somebody asked this process to stop, and by which signals."""
 
     def __init__(self, outer: "Stop | None" = None) -> None:
+        self.signals: set[int] = set()
         self._parent = int(os.environ.get(PARENT, "0"))
         self._outer = outer
+
+    @property
+    def requested(self) -> bool:
+        """-> whether a signal came."""
+        return bool(self.signals)
 
     def now(self) -> bool:
         """-> True after a signal, or when the launcher is gone: nobody would stop us later."""
@@ -32,11 +35,15 @@ class Stop:
         return self.requested or orphaned or (self._outer is not None and self._outer.now())
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Take note of a signal; the one around this one too."""
-        self.requested, self.number = True, number
-        if self._outer is not None:
-            self._outer(number, frame)
+        """Take note of a signal; a second Ctrl-C will act at once."""
+        self.hear([number])
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def hear(self, numbers: Iterable[int]) -> None:
+        """Take note of signals, of other processes too; the one around this one hears them as well."""
+        self.signals.update(numbers)
+        if self._outer is not None:
+            self._outer.hear(numbers)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from hpscli.body.layer import Body, load_body
 from hpscli.data.batch import pack, ready, to_batch
-from hpscli.data.epochs.without import leave_out
+from hpscli.data.epochs.without import as_meant
 from hpscli.data.evalset import BrokenSample, EvalSet
 from hpscli.data.shards import read_index
 from hpscli.errors import HpsError
@@ -24,6 +24,8 @@ from hpscli.recipe import Member, Recipe
 from hpscli.records import Batch, Prediction, Sample
 from hpscli.registry import resolve
 from hpscli.train.learning.adversary import TERM, wanted
+from hpscli.train.learning.trying import tried
+from hpscli.train.losses.bodies import with_joints_of_bodies
 from hpscli.train.telling.describing import shares_of
 from hpscli.train.telling.track import Diary
 
@@ -133,6 +135,7 @@ def active_terms(recipe: Recipe, module: nn.Module, spec: ModelSpec) -> ActiveTe
     for name, member in recipe.data.mix.items():
         batch = first_people(recipe, member, size, spec) if member.weight > 0 else None
         if batch is not None:
+            batch = with_joints_of_bodies(batch, body, recipe.data.joints)
             tried[name] = _tried(prediction, batch, body, spec, names)
     return _table(recipe, tried)
 
@@ -182,7 +185,8 @@ def predict_once(module: nn.Module, size: tuple[int, int]) -> Prediction:
     modes = {part: part.training for part in module.modules()}
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        found: Prediction = module.train()(torch.randn(PICTURES, 3, *size, device=device))
+        pictures = torch.randn(PICTURES, 3, *size, device=device)
+        found: Prediction = tried(module.train(), pictures)
         for name, value in module.named_buffers():
             value.copy_(buffers[name])
     for part, training in modes.items():
@@ -201,7 +205,7 @@ def _there(member: Member) -> bool:
 def first_people(
     recipe: Recipe, member: Member, size: tuple[int, int], spec: ModelSpec
 ) -> Batch | None:
-    """-> the first people of a member, unchanged, without labels that are left out; None: not there."""
+    """-> the first people of a member, unchanged, with the labels that it means; None: not there."""
     people: list[Sample] = []
     try:
         members = EvalSet(member.shards, member.limit)
@@ -209,7 +213,7 @@ def first_people(
         return None
     for position in range(min(len(members), 4 * PEOPLE)):
         try:
-            people.append(leave_out(members[position], member.without))
+            people.append(as_meant(members[position], member))
         except BrokenSample:
             continue
         if len(people) == PEOPLE:

@@ -68,11 +68,12 @@ def _names(lines: Sequence[Mapping[str, Any]], key: str) -> list[str]:
 
 
 def _validation(lines: Sequence[Mapping[str, Any]], name: str) -> Panel:
-    """-> the chart of one figure; its lowest value is marked."""
+    """-> the chart of one figure; its best value is marked: the lowest, where nothing is said."""
     values = np.array([line["validation"].get(name, np.nan) for line in lines], np.float64)
     epochs = np.array([line["epoch"] for line in lines], np.float64)
     unit = str(lines[-1].get("units", {}).get(name, ""))
-    mark = int(np.nanargmin(values)) if np.isfinite(values).any() else None
+    best = np.nanargmin if lines[-1].get("smaller_is_better", {}).get(name, True) else np.nanargmax
+    mark = int(best(values)) if np.isfinite(values).any() else None
     return Panel(title=f"validation: {name}", x=epochs, y=values, mark=mark, unit=unit)
 
 

@@ -1,16 +1,18 @@
 """What a training says before it starts: its data, its epochs, its batch and its steps."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hpscli.body.loading import choose_make
+from hpscli.body.assets.loading import choose_make
+from hpscli.data.crops import MARGIN
 from hpscli.data.epochs.plan import entries_of
 from hpscli.data.epochs.rounds import make_layout
 from hpscli.nn.options import adapted, complete_options
 from hpscli.recipe import Recipe
 from hpscli.registry import get_registry
 from hpscli.train.learning.schedule import Steps, count_steps, own_epoch
-from hpscli.train.plan import Part
+from hpscli.train.plan import Part, makeable, selection
 
 MIXINGS = {  # what an epoch is; docs/explanation/training-order.md
     "weighted": "exact shares, everybody of a set once before anybody twice",
@@ -63,11 +65,9 @@ def describe(
     words = []
     for part in parts:
         share = f" {shares[part.name]:.2f}" if part.name in shares else ""
-        words.append(
-            f"{part.name}{share} " + (_amount(part) if part.problem is None else "MISSING")
-        )
+        words.append(f"{part.name}{share} {_amount(part, _limit(recipe, part.name))}")
     yield "data", " · ".join(words)
-    for warning in _mixed_bodies(recipe, parts):
+    for warning in (*_mixed_bodies(recipe, parts), *_enlarged(recipe, parts)):
         yield "warning", warning
     accumulated = f" x {recipe.optim.accumulate} accumulated" if recipe.optim.accumulate > 1 else ""
     processes = f"{steps.world} process" + "es" * (steps.world > 1)
@@ -85,9 +85,35 @@ def describe(
     )
 
 
-def _amount(part: Part) -> str:
+def _amount(part: Part, limit: int) -> str:
+    """-> "8000 people", "64 of 8000 people", or that they are not there."""
+    if part.problem is not None:
+        return "not there: made first, when training starts" if makeable(part) else "MISSING"
     kind = "poses" if part.name == "adversary" else "person" if part.samples == 1 else "people"
-    return f"{part.samples or 'all'} {kind}"
+    some = f"{limit} of " if 0 < limit < part.samples else ""
+    return f"{some}{part.samples or 'all'} {kind}"
+
+
+def _limit(recipe: Recipe, name: str) -> int:
+    """A part of a recipe -> how many of its people are used; 0: all."""
+    if name in recipe.data.mix:
+        return recipe.data.mix[name].limit
+    chosen = {"validation": selection(recipe), "export": recipe.export}.get(name)
+    return chosen.limit if chosen is not None else 0
+
+
+def _enlarged(recipe: Recipe, parts: list[Part]) -> Iterator[str]:
+    """-> a line for each member whose stored crops are smaller than what the network sees."""
+    spec = get_registry().model(recipe.model.name)
+    options = complete_options(spec, recipe.model.preset, recipe.model.options)
+    window_px = max(recipe.data.image_size or adapted(spec, options).input_size)
+    needed_px = math.ceil(window_px * MARGIN / recipe.data.crop_scale)
+    for part in parts:
+        if part.name in recipe.data.mix and 0 < part.stored_px < needed_px:
+            yield (
+                f"crops in {part.shards} are stored {part.stored_px} px large: the network's window "
+                f"of {window_px} px enlarges them. Prepare them with --size-px {needed_px}"
+            )
 
 
 def _mixed_bodies(recipe: Recipe, parts: list[Part]) -> Iterator[str]:
@@ -106,7 +132,7 @@ def _mixed_bodies(recipe: Recipe, parts: list[Part]) -> Iterator[str]:
             theirs, wanted = ("hands", "bodies") if kind != "mano" else ("bodies", "hands")
             yield (
                 f"{part.shards} holds {theirs} ({part.body_kind}), the model learns {wanted} "
-                f"({kind}): hardly a label fits. Leave it out: data.mix.{part.name}.weight=0"
+                f"({kind}): hardly a label fits. Leave it out: data.mix.{part.name}=0"
             )
         elif part.body_source != own:
             yield (

@@ -10,6 +10,7 @@ from torch import nn
 from hpscli.body.layer import Body, complete
 from hpscli.data.batch import ready
 from hpscli.data.evalset import EvalSet, eval_batches
+from hpscli.data.placing import seen_by
 from hpscli.errors import MissingError
 from hpscli.hooks import ModelSpec
 from hpscli.records import Batch
@@ -53,6 +54,7 @@ def _draw(job: Job, module: nn.Module, people: EvalSet) -> None:
             size=recipe.data.image_size or job.spec.input_size,
             joints=recipe.data.joints,
             crop_scale=recipe.data.crop_scale,
+            seen=seen_by(job.spec.crop),
             batch=count,
         )
     )

@@ -81,22 +81,30 @@ class Diary:
 
 
 class Meter:
-    """Means of what happened since the last log line; part of the saved state."""
+    """Means of what happened since the last log line; part of the saved state.
+
+    `steps` and `waited_s` are of this process alone: its clock did not run before it was started.
+    """
 
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
         self.sums: dict[str, float] = dict((state or {}).get("sums", {}))
+        self.sums.pop("wait_s", None)  # of older versions
         self.count = int((state or {}).get("count", 0))
+        self.steps, self.waited_s = 0, 0.0
 
-    def add(self, values: Mapping[str, float]) -> None:
-        """Add the numbers of one optimiser step."""
+    def add(self, values: Mapping[str, float], waited_s: float = 0.0) -> None:
+        """Add the numbers of one optimiser step, and the time without a batch."""
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.count += 1
+        self.steps += 1
+        self.waited_s += waited_s
 
     def take(self) -> dict[str, float]:
         """-> the means, and start anew."""
         means = {name: total / max(self.count, 1) for name, total in self.sums.items()}
         self.sums, self.count = {}, 0
+        self.steps, self.waited_s = 0, 0.0
         return means
 
     def state(self) -> dict[str, Any]:

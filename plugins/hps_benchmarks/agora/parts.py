@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpscli.body.files import read_asset
+from hpscli.body.assets.files import read_asset
 from hpscli.body.layer import Body
 
 Indices = NDArray[np.int64]

@@ -29,7 +29,7 @@ def parts_of(body: Body, *, joints: bool) -> Parts:
             part: np.flatnonzero(np.isin(mover, numbers)) for part, numbers in FREE_JOINTS.items()
         }
         return Parts(joints=rows, body=rows[list(FREE_BODY_ROWS)] if joints else None, **chosen)
-    from hpscli.body.files import read_asset
+    from hpscli.body.assets.files import read_asset
 
     hands, _ = read_asset("hand-vertices-smplx")
     face, _ = read_asset("face-vertices-smplx")

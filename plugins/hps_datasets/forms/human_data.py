@@ -33,7 +33,7 @@ from hps_datasets.forms.bodies import (
 from hps_datasets.forms.cameras import Cameras, pinhole
 from hps_datasets.forms.joints import Joints, about_root, chosen_joints, in_metres
 from hpscli.data.containers.archives import Archive
-from hpscli.data.people import scaled_box, stem_of
+from hpscli.data.people import ABSENT, scaled_box, stem_of
 from hpscli.data.sample import MESHES
 from hpscli.errors import BAD_RECORD, HpsError, InvalidData, UsageError
 from hpscli.records import Person, Picture
@@ -262,10 +262,12 @@ def _bodies(
     """-> smpl.*, smplx.*, mano.* of one person, and what they need said."""
     found: dict[str, np.ndarray] = {}
     for body, entries in file.bodies.items():
-        if not row.get(f"has_{body}", True) and not file.reference:
+        has = bool(row.get(f"has_{body}", True))
+        if not has and not file.reference:
             continue
         for part, values in entries.items():
-            found |= parameters(body, part, values[number])
+            given = parameters(body, part, values[number])
+            found |= given if has else {f"{ABSENT}{name}": v for name, v in given.items()}
     if file.hands == "mean" and not file.reference:
         flatten_hands(found)
     if "has_smpl" in row and file.reference:

@@ -22,7 +22,7 @@ from hps_datasets.forms.bodies import gender_of, plain
 from hps_datasets.forms.joints import about_root, in_metres
 from hpscli.data.containers.archives import Archive, load_npz
 from hpscli.data.forms.spin import BOX_UNIT
-from hpscli.data.people import square_box, stem_of
+from hpscli.data.people import ABSENT, square_box, stem_of
 from hpscli.errors import BAD_RECORD, HpsError, InvalidData, UsageError
 from hpscli.records import Person, Picture
 
@@ -82,9 +82,9 @@ def people(
         rows = archive.header("imgname").rows
         found = _fits(root, fits, rows) if fits else None
         for number, row in _rows(archive, rows):
-            if found is not None and "pose" not in row:
+            if found is not None and not ("pose" in row and row.get("has_smpl", True)):
                 row |= {"pose": found[number, :POSE], "shape": found[number, POSE:][:SHAPE]}
-                row["fitted"] = True
+                row |= {"has_smpl": True, "fitted": True}
             try:
                 yield _person(reading, number, row)
             except BAD_RECORD as error:
@@ -221,14 +221,18 @@ def _points(entry: str, row: Any, group: str, count: int) -> np.ndarray:
 
 
 def _body(reading: Reading, row: Mapping[str, Any], meta: dict[str, Any]) -> dict[str, np.ndarray]:
-    """-> SMPL's parameters, of people who have a fit."""
+    """-> SMPL's parameters, of people who have a fit; of others as `extra` where a converter keeps them."""
     found: dict[str, np.ndarray] = {}
     pose = next((name for name in POSES if name in row), "")
     shape = next((name for name in SHAPES if name in row), "")
     flag = row.get(FLAGS.get(pose, ""), True)
     fitted, shaped = bool(pose) and bool(flag), bool(row.get(FLAGS.get(shape) or "", flag))
-    if pose and "has_smpl" in row and reading.reference == "mmhuman3d":
-        found[f"{OWN}has_smpl"], fitted, shaped = np.asarray(row["has_smpl"]), True, True
+    kept = pose and "has_smpl" in row and reading.reference == "mmhuman3d"
+    if kept and not fitted:
+        own = _body(reading, {**row, "has_smpl": True}, {})
+        found = {f"{ABSENT}{name}": v for name, v in own.items() if not name.startswith(OWN)}
+    if kept:
+        found[f"{OWN}has_smpl"] = np.asarray(row["has_smpl"])
     if fitted:
         values = np.asarray(row[pose], np.float64).ravel()
         if values.size != POSE:
@@ -241,7 +245,7 @@ def _body(reading: Reading, row: Mapping[str, Any], meta: dict[str, Any]) -> dic
         if betas.size < SHAPE:
             raise ValueError(f"{shape} has {betas.size} numbers, expected {SHAPE}")
         found["smpl.betas"] = betas[:SHAPE]
-    if found:
+    if fitted or "smpl.betas" in found:
         meta["body_source"] = str(row.get("body_source") or "imported")
     return found
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from hpscli.data.containers.json_records import json_values
 from hpscli.data.official_crops.osx import person_box
-from hpscli.data.people import BOX_SCALE, square_box, stem_of
+from hpscli.data.people import BOX_SCALE, scaled_box, stem_of
 from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
 
@@ -149,7 +149,7 @@ def size_of(image: Labels) -> tuple[int, int]:
 
 
 def box_of(request: Request, labels: Labels, word: str, size: tuple[int, int]) -> Array | None:
-    """-> the square box with margin; of OSX its 3:4 box, or None where it leaves somebody out."""
+    """-> the box with margin; of OSX its 3:4 box, or None where it leaves somebody out."""
     box = numbers(labels, word, 4)
     if request.official:
         return person_box(box.tolist(), size, whole=is_whole(labels[word]))
@@ -162,10 +162,10 @@ def is_whole(values: Any) -> bool:
 
 
 def box_with_margin(box: Array, word: str) -> Array:
-    """x, y, width, height as labelled -> the square box with margin."""
+    """x, y, width, height as labelled -> the same with margin; windows widen it to their proportions."""
     if box[2:].min() <= 0:
         raise ValueError(f"'{word}' is {box[2]:g} x {box[3]:g} px")
-    return square_box(box[:2] + box[2:] / 2, BOX_SCALE * box[2:].max())
+    return scaled_box(box, BOX_SCALE)
 
 
 def corners(box: Array) -> Array:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hps_datasets.osx_forms.annotations import Array, Labels, numbers, plain
-from hpscli.body.files import have_asset
+from hpscli.body.assets.files import have_asset
 from hpscli.body.hand_means import relative_to_flat
 from hpscli.data.containers.json_records import json_value, json_values
 

@@ -155,7 +155,7 @@ def _person(
 
 
 def _joints(camera: Labels, labels: Labels, joints: str, *, official: bool) -> dict[str, Array]:
-    """World joints mm -> in the camera, metres, and in the picture; of OSX millimetres in float32."""
+    """World joints mm -> in the camera, metres, and in the picture; of OSX worked out in float32."""
     kind = np.float32 if official else np.float64
     world = numbers(labels, "world", 17, 3).astype(kind)
     rotation, moved = (
@@ -168,9 +168,9 @@ def _joints(camera: Labels, labels: Labels, joints: str, *, official: bool) -> d
         raise ValueError("a joint lies behind the camera")
     with np.errstate(divide="ignore", invalid="ignore"):
         pixels = placed[:, :2] / placed[:, 2:] * focal + centre
-    ones = np.ones((len(placed), 1), kind)
-    unit = 1.0 if official else MM_PER_M
+    ones = np.ones((len(placed), 1))
+    metres = placed.astype(np.float64) / MM_PER_M  # OSX's list has these times 1000: forms/osx.py
     return {
-        f"keypoints2d.{joints}": np.concatenate([pixels, ones], axis=1),
-        f"keypoints3d.{joints}": np.concatenate([placed / kind(unit), ones], axis=1),
+        f"keypoints2d.{joints}": np.concatenate([pixels, ones.astype(kind)], axis=1),
+        f"keypoints3d.{joints}": np.concatenate([metres, ones], axis=1),
     }

@@ -12,7 +12,7 @@ import numpy as np
 from hps_datasets.scenes.calibration import Camera, read_camera
 from hps_datasets.scenes.hands import smplx_arrays
 from hps_datasets.scenes.labels import mapping
-from hpscli.body.files import have_asset
+from hpscli.body.assets.files import have_asset
 from hpscli.body.layer import load_body, matrices
 from hpscli.body.placement import in_camera
 from hpscli.data.containers.pickles import load_pickle

@@ -9,7 +9,7 @@ import numpy as np
 from hpscli.body.joints import joint_set
 from hpscli.data.official_crops import hmr2, mmhuman3d_affine
 from hpscli.data.official_crops.labels import metro_labels
-from hpscli.data.people import picture_bytes
+from hpscli.data.people import ABSENT, picture_bytes
 from hpscli.data.preparation import METRO
 from hpscli.data.sample import decode_image
 from hpscli.records import Person, Picture
@@ -41,14 +41,15 @@ def _metro_row(person: Person, root: Path) -> dict[str, Any]:
     picture = person.picture or Picture(path=person.image)
     image = decode_image(picture_bytes(root, picture))
     pixels = METRO.pixels(image, center, side, window=METRO.window)
-    body = "smpl" if "smpl.body_pose" in person.arrays else "mano"
+    held = {name.removeprefix(ABSENT): array for name, array in person.arrays.items()}
+    body = "smpl" if "smpl.body_pose" in held else "mano"
     part = "body_pose" if body == "smpl" else "hand_pose"
-    pose = np.concatenate([person.arrays[f"{body}.{name}"] for name in ("global_orient", part)])
-    name = next(name for name in person.arrays if name.startswith("keypoints2d."))
+    pose = np.concatenate([held[f"{body}.{name}"] for name in ("global_orient", part)])
+    name = next(name for name in held if name.startswith("keypoints2d."))
     joints = name.partition(".")[2]
     points, places, turned = metro_labels(
-        person.arrays[name],
-        person.arrays[f"keypoints3d.{joints}"],
+        held[name],
+        held[f"keypoints3d.{joints}"],
         pose,
         center.tolist(),
         side,
@@ -61,12 +62,12 @@ def _metro_row(person: Person, root: Path) -> dict[str, Any]:
         "image_stride16": pixels[:, ::16, ::16],
         "image_first64": pixels[0].ravel()[:64],
         "pose": turned,
-        "betas": person.arrays[f"{body}.betas"],
+        "betas": held[f"{body}.betas"],
         "joints_3d": places,
         "joints_2d": points,
-        "has_3d_joints": person.meta["has_3d_joints"],
-        "has_2d_joints": person.meta["has_2d_joints"],
-        "has_smpl": person.meta["has_smpl"],
+        "has_3d_joints": int(f"keypoints3d.{joints}" in person.arrays),
+        "has_2d_joints": int(name in person.arrays),
+        "has_smpl": int(f"{body}.{part}" in person.arrays),
         "scale": side / BOX_UNIT,
         "center": center,
         "gender": person.meta["gender"],
@@ -91,7 +92,8 @@ def _hmr2_row(person: Person, root: Path) -> dict[str, Any]:
     pixels = hmr2(image, center.tolist(), side, side=HMR2_SIDE)
     affine = mmhuman3d_affine((float(center[0]), float(center[1])), side, 0.0, HMR2_SIDE)
     mask = _cropped_mask(person.arrays.get("extra.mask", np.ones(image.shape[:2])), affine)
-    points = person.arrays["keypoints2d.hmr2_44"]
+    held = {name.removeprefix(ABSENT): array for name, array in person.arrays.items()}
+    points = held["keypoints2d.hmr2_44"]
     moved = points[:, :2] @ affine[:, :2].T + affine[:, 2]
     return {
         "img_mean": pixels.mean(),
@@ -100,19 +102,19 @@ def _hmr2_row(person: Person, root: Path) -> dict[str, Any]:
         "mask_mean": mask.mean(),
         "mask_stride16": mask[::16, ::16],
         "keypoints_2d": np.hstack([moved / HMR2_SIDE - 0.5, points[:, 2:]]),
-        "keypoints_3d": person.arrays["keypoints3d.hmr2_44"],
+        "keypoints_3d": held["keypoints3d.hmr2_44"],
         "orig_keypoints_2d": points,
         "box_center": center,
         "box_size": side,
         "img_size": np.array(image.shape[1::-1], np.float64),
         "_scale": size / BOX_UNIT,
         "_trans": affine,
-        "smpl_global_orient": person.arrays["smpl.global_orient"],
-        "smpl_body_pose": person.arrays["smpl.body_pose"],
-        "smpl_betas": person.arrays["smpl.betas"],
-        "has_global_orient": float(person.meta["has_pose"]),
-        "has_body_pose": float(person.meta["has_pose"]),
-        "has_betas": float(person.meta["has_betas"]),
+        "smpl_global_orient": held["smpl.global_orient"],
+        "smpl_body_pose": held["smpl.body_pose"],
+        "smpl_betas": held["smpl.betas"],
+        "has_global_orient": float("smpl.global_orient" in person.arrays),
+        "has_body_pose": float("smpl.body_pose" in person.arrays),
+        "has_betas": float("smpl.betas" in person.arrays),
     }
 
 

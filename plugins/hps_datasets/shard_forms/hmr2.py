@@ -17,7 +17,7 @@ import numpy as np
 
 from hps_datasets.shard_forms.tars import Entry, entries, found_tars
 from hpscli.data.containers.pickles import loads_pickle
-from hpscli.data.people import stem_of
+from hpscli.data.people import ABSENT, stem_of
 from hpscli.errors import BAD_RECORD, HpsError, InvalidData, in_words
 from hpscli.records import Person, Picture
 
@@ -189,18 +189,21 @@ def filtered(found: Found, filters: Filters) -> Found | None:
 def _person(
     entry: Entry, part: str, number: int, found: Found, reference: str, masks: np.ndarray | None
 ) -> Person:
-    """-> the person; as reference also the pose that its flag says is absent."""
+    """-> the person; as reference, what its flags call absent is kept where no training looks."""
     arrays = {f"keypoints2d.{JOINTS}": found.points}
     meta: dict[str, Any] = {}
-    if reference or (found.joints[:, 3] > 0).any():
-        arrays[f"keypoints3d.{JOINTS}"] = found.joints
-    if reference or found.has_pose:
-        arrays |= {"smpl.global_orient": found.pose[:3], "smpl.body_pose": found.pose[3:]}
-    if reference or found.has_betas:
-        arrays["smpl.betas"] = found.betas
-    if reference:
-        meta = {"has_pose": found.has_pose, "has_betas": found.has_betas}
-    else:
+    labels = {
+        f"keypoints3d.{JOINTS}": (found.joints, (found.joints[:, 3] > 0).any()),
+        "smpl.global_orient": (found.pose[:3], found.has_pose),
+        "smpl.body_pose": (found.pose[3:], found.has_pose),
+        "smpl.betas": (found.betas, found.has_betas),
+    }
+    for name, (values, has) in labels.items():
+        if has:
+            arrays[name] = values
+        elif reference:
+            arrays[ABSENT + name] = values
+    if not reference:
         meta |= {"root_relative": True} if f"keypoints3d.{JOINTS}" in arrays else {}
         meta |= {"gender": "neutral", "body_source": "imported"} if found.has_pose else {}
     if masks is not None and found.mask is not None:

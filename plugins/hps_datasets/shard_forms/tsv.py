@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hps_datasets.shard_forms.tsv_files import Table, Tables, read_listing
-from hpscli.data.people import square_box
+from hpscli.data.people import ABSENT, square_box
 from hpscli.errors import (
     BAD_RECORD,
     HpsError,
@@ -128,7 +128,8 @@ def _person(source: Source, row: int, number: int, reference: str) -> Person | N
 def read_labels(
     label: Mapping[str, Any], everything: bool
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """One person's labels -> arrays and metadata; `everything`: also what the flags say is absent."""
+    """One person's labels -> arrays and metadata; `everything`: also what the flags say is absent,
+    where no training looks."""
     arrays: dict[str, np.ndarray] = {}
     meta: dict[str, Any] = {}
     for name, flag, group, columns in (
@@ -136,24 +137,24 @@ def read_labels(
         ("3d_joints", "has_3d_joints", "keypoints3d", 4),
     ):
         has = int(label.get(flag, name in label))
-        meta |= {flag: has} if everything else {}
         if has or (everything and name in label):
             points = np.array(label[name], np.float64)
             first = points[0] if points.ndim == PEOPLE_JOINTS_COLUMNS else points
             points = first.reshape(-1, columns)
-            arrays[f"{group}.{JOINTS[len(points)]}"] = points
+            arrays[f"{'' if has else ABSENT}{group}.{JOINTS[len(points)]}"] = points
     stored = label.get("pose", label.get("mano_pose", ()))
     pose = np.array(stored, np.float64).ravel()
     has = int(label.get("has_smpl", pose.size > 0))
     if has or (everything and pose.size):
         body = POSES[pose.size]
         part = "body_pose" if body == "smpl" else "hand_pose"
-        arrays |= {f"{body}.global_orient": pose[:3], f"{body}.{part}": pose[3:]}
-        arrays[f"{body}.betas"] = np.array(label["betas"], np.float64).reshape(10)
+        betas = np.array(label["betas"], np.float64).reshape(10)
+        found = {"global_orient": pose[:3], part: pose[3:], "betas": betas}
+        arrays |= {f"{'' if has else ABSENT}{body}.{name}": v for name, v in found.items()}
         meta["body_source"] = "imported"
     gender = str(label.get("gender", "none"))
     if everything:
-        return arrays, {**meta, "has_smpl": has, "gender": gender}
+        return arrays, {**meta, "gender": gender}
     if "mano.hand_pose" in arrays or any(name.endswith("hand21") for name in arrays):
         meta["hand"] = "right"
     else:

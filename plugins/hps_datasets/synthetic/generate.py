@@ -16,6 +16,7 @@ from hpscli.records import Sample
 
 BODIES = ("smpl", "mano", "smplx")
 HANDS = ("right", "left", "both")
+SCENES = ("any", "plain")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Generator:
     yaw_degrees: float
     seed: int
     jpeg_quality: int
+    scene: str
 
     def __call__(self, index: int) -> Sample:
         place = [self.seed, list(SPLITS).index(self.split), BODIES.index(self.body), index]
@@ -43,6 +45,7 @@ class Generator:
             self.size_px,
             self.yaw_degrees,
             self.jpeg_quality,
+            plain=self.scene == "plain",
         )
         meta = {"dataset": "synthetic", "split": self.split, "seed": self.seed, "index": index}
         return replace(sample, meta={**meta, **sample.meta})
@@ -72,7 +75,7 @@ def samples(root: Path | None, split: str, **options: Any) -> Iterator[Sample]:
 
 
 def _check(chosen: dict[str, Any]) -> None:
-    for name, known in (("body", BODIES), ("hand", HANDS)):
+    for name, known in (("body", BODIES), ("hand", HANDS), ("scene", SCENES)):
         if chosen[name] not in known:
             near = did_you_mean(str(chosen[name]), known) or f"Choose {', '.join(known)}."
             raise UsageError(f"no synthetic {name} '{chosen[name]}'.", near)

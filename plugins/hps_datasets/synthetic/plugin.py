@@ -14,6 +14,7 @@ OPTIONS: dict[str, Any] = {
     "yaw_degrees": 70.0,  # 70: seen from in front; 180: from all sides
     "seed": 0,
     "jpeg_quality": 92,
+    "scene": "any",  # any: rooms, meadows, things in front; plain: a dark empty room
 }
 
 

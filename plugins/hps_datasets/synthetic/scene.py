@@ -33,6 +33,7 @@ PITCH = {
 }  # mean, spread: looking down
 BOX_MARGIN = 1.15  # side of the box / longest side of the person
 SUPERSAMPLE = 2
+PLAIN_GREY = 0.12
 Y_DOWN = np.diag([1.0, -1.0, -1.0])  # y up, facing +z -> camera frame, facing the camera
 
 
@@ -57,7 +58,15 @@ class View:
 
 
 def make_sample(
-    rng: Rng, key: str, kind: str, hand: str, size_px: int, yaw_degrees: float, quality: int
+    rng: Rng,
+    key: str,
+    kind: str,
+    hand: str,
+    size_px: int,
+    yaw_degrees: float,
+    quality: int,
+    *,
+    plain: bool = False,
 ) -> Sample:
     """-> a sample that depends on the arguments and the numbers of `rng` alone."""
     person = sample_person(rng, kind, hand, yaw_degrees)
@@ -71,7 +80,7 @@ def make_sample(
     mesh = vertices, normals, colours, body.faces
     if kind == "mano":
         mesh = add_forearm(rng, body, hand, rotations[0], mesh[:3])
-    picture, occluder = paint(rng, view, mesh, size_px, shadow=kind != "mano")
+    picture, occluder = paint(rng, view, mesh, size_px, shadow=kind != "mano", plain=plain)
     arrays, meta = labels(body, person, rotations[0], vertices, joints, view, occluder, size_px)
     return Sample(key=key, image=encode_image(picture, ".jpg", quality), arrays=arrays, meta=meta)
 
@@ -99,22 +108,35 @@ def place_camera(rng: Rng, vertices: Array, kind: str, size_px: int, pitch: floa
 
 
 def paint(
-    rng: Rng, view: View, mesh: tuple[Array, Array, Array, Array], size_px: int, shadow: bool
+    rng: Rng,
+    view: View,
+    mesh: tuple[Array, Array, Array, Array],
+    size_px: int,
+    *,
+    shadow: bool,
+    plain: bool,
 ) -> tuple[NDArray[np.uint8], Array]:
-    """-> the picture (H,W,3) uint8 and what stands in front of the person (H,W) 0..1."""
+    """-> the picture (H,W,3) uint8 and what stands in front of the person (H,W) 0..1.
+
+    plain: an empty room of one grey, and nothing in front.
+    """
     vertices, normals, colours, faces = mesh
     points = (vertices + view.translation).astype(np.float32)
     lit = shade(normals, points, colours, _studio(rng)) * rng.normal(1.0, [0.05, 0.02, 0.06])
     left, _, right, bottom = view.bounds_px
     horizon = view.centre_px[1] - view.focal_px * np.tan(view.pitch)
-    picture = make_background(rng, size_px, horizon, bottom)
-    if shadow and rng.random() < 0.7:
+    if plain:
+        picture = np.full((size_px, size_px, 3), PLAIN_GREY, np.float32)
+    else:
+        picture = make_background(rng, size_px, horizon, bottom)
+    if shadow and not plain and rng.random() < 0.7:
         place = np.array([(left + right) / 2, bottom - 0.01 * size_px])
         ground_shadow(picture, place, 0.8 * (right - left), rng.uniform(0.15, 0.5))
     layer, cover = _render(view, points, faces, lit, size_px)
     picture = picture * (1 - cover[:, :, None]) + layer
     occluder = np.zeros((size_px, size_px), np.float32)
-    if (front := make_occluder(rng, cover, view.bounds_px)) is not None:
+    front = None if plain else make_occluder(rng, cover, view.bounds_px)
+    if front is not None:
         occluder = front[0]
         picture = picture * (1 - occluder[:, :, None]) + front[1] * occluder[:, :, None]
     return expose(rng, picture.astype(np.float32)), occluder

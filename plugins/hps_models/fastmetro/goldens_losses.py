@@ -88,40 +88,46 @@ def _inputs(golden: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _runs(golden: Mapping[str, Any], kit: BodyKit) -> Iterator[ArrayCheck]:
-    batches = list(_inputs(golden).values())
-    for run, weighting in WEIGHTINGS.items():
-        for step, arrays in enumerate(batches):
+    for run in WEIGHTINGS:
+        for step in range(len(_inputs(golden))):
             prefix = f"{run}__step{step}__"
             if not any(key.startswith(prefix) for key in golden):
                 continue
-            if run == "no_labels" and step == 0:  # SPEC 8.2: only the first batch
-                nobody = np.zeros_like(arrays["has_smpl"])
-                arrays = {**arrays, "has_smpl": nobody, "has_3d_joints": nobody}
-            after = f"{run}__after_training__batch{step}__"
             with gradients():
-                checks = list(_step(golden, prefix, after, arrays, weighting, kit))
+                checks = list(_step(golden, run, step, kit))
             yield from checks
 
 
-def _step(
-    golden: Mapping[str, Any],
-    prefix: str,
-    after: str,
-    arrays: Mapping[str, Any],
-    weighting: str,
-    kit: BodyKit,
-) -> Iterator[ArrayCheck]:
+def given(golden: Mapping[str, Any], run: str, step: int) -> dict[str, Any]:
+    """-> labels and predictions of a step, under their official names."""
+    arrays = list(_inputs(golden).values())[step]
+    if run == "no_labels" and step == 0:  # SPEC 8.2: only the first batch
+        nobody = np.zeros_like(arrays["has_smpl"])
+        arrays |= {"has_smpl": nobody, "has_3d_joints": nobody}
+    return arrays
+
+
+def stated(arrays: Mapping[str, Any], run: str) -> dict[str, Any]:
+    """-> the predictions among them that a run has: parameters only where it learns them."""
+    return {
+        name: value
+        for name, value in arrays.items()
+        if name.startswith("pred_") and ("smpl" in WEIGHTINGS[run] or name not in PARAMETERS)
+    }
+
+
+def _step(golden: Mapping[str, Any], run: str, step: int, kit: BodyKit) -> Iterator[ArrayCheck]:
     """One batch: every term, the total, its gradients, and the predictions after one step."""
-    weights = FASTMETRO[weighting]
+    prefix, after = f"{run}__step{step}__", f"{run}__after_training__batch{step}__"
+    arrays, weights = given(golden, run, step), FASTMETRO[WEIGHTINGS[run]]
     leaves = {
         name: torch.from_numpy(value).clone().requires_grad_()
-        for name, value in arrays.items()
-        if name.startswith("pred_") and ("smpl" in weighting or name not in PARAMETERS)
+        for name, value in stated(arrays, run).items()
     }
     terms = fastmetro_losses(predicted(leaves), label_batch(arrays, kit), kit, list(weights))
     total = torch.stack([terms[name] * weight for name, weight in weights.items()]).sum()
     total.backward()  # type: ignore[no-untyped-call]
-    for name, value in _named(terms).items():
+    for name, value in named(terms).items():
         if prefix + name in golden:
             loose = name == "normal" and kit.kind == "mano"
             yield _relative(golden, prefix + name, value, HAND_NORMAL if loose else RELATIVE)
@@ -142,16 +148,16 @@ def _step(
             yield compare(key, leaf.reshape(-1)[:8], golden[key], STEP_PART)
 
 
-def _named(terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def named(terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Our terms -> everything under official names that is made of them, besides the total."""
-    named = {theirs: terms[ours] for theirs, ours in OFFICIAL.items() if ours in terms}
+    found = {theirs: terms[ours] for theirs, ours in OFFICIAL.items() if ours in terms}
     if "smpl_pose" in terms:
-        named["smpl_param"] = terms["smpl_pose"] + 0.1 * terms["smpl_betas"]
+        found["smpl_param"] = terms["smpl_pose"] + 0.1 * terms["smpl_betas"]
     weights = FASTMETRO["body" if "vertices_middle" in terms else "hand"]
     for group, (members, scale) in GROUPS.items():
         parts = [terms[name] * weights[name] for name in members if name in terms]
-        named[group] = torch.stack(parts).sum() / scale
-    return named
+        found[group] = torch.stack(parts).sum() / scale
+    return found
 
 
 def predicted(named: Mapping[str, Tensor]) -> Prediction:

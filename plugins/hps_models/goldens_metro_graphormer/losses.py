@@ -33,16 +33,13 @@ def replay_fixed(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
         if f"{target}_in_pose" not in golden:
             continue
         kit = surrogate(folder, target, options)
-        camera, joints, levels = _predicted(golden, target, kit, options)
+        camera, joints, levels = predicted(golden, target, kit, options)
         key = f"{target}_pred_camera"
         yield compare(key, camera, golden[key], METRES, note="as drawn by rule")
         for case in cases(golden, target):
-            arrays = given(golden, target)
-            if case == "none":  # SPEC 9: the same arrays, all flags 0
-                arrays |= {name: 0 * flag for name, flag in arrays.items() if "has_" in name}
             terms = metro_losses(
                 prediction_of(camera, joints, levels),
-                label_batch(arrays, kit),
+                label_batch(given(golden, target, case), kit),
                 kit,
                 list(METRO[target]),
             )
@@ -56,10 +53,13 @@ def cases(golden: Mapping[str, Any], target: str) -> list[str]:
     return [match[1] for match in found if match]
 
 
-def given(golden: Mapping[str, Any], target: str) -> dict[str, Any]:
+def given(golden: Mapping[str, Any], target: str, case: str = "mixed") -> dict[str, Any]:
     """-> the annotation arrays of a target, under their official names."""
     prefix = f"{target}_in_"
-    return {k.removeprefix(prefix): v for k, v in golden.items() if k.startswith(prefix)}
+    arrays = {k.removeprefix(prefix): v for k, v in golden.items() if k.startswith(prefix)}
+    if case == "none":  # SPEC 9: the same arrays, all flags 0
+        arrays |= {name: 0 * flag for name, flag in arrays.items() if "has_" in name}
+    return arrays
 
 
 def check_terms(
@@ -103,7 +103,7 @@ def weighted(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tenso
     return torch.stack([terms[name] * weight for name, weight in weights.items()]).sum()
 
 
-def _predicted(
+def predicted(
     golden: Mapping[str, Any], target: str, kit: BodyKit, options: ReplayOptions
 ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
     """-> camera, joints, levels coarse to fine; what the golden stores is taken from there."""

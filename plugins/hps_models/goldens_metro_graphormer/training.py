@@ -63,13 +63,13 @@ def _each(
         arrays = given(inputs, target)
         images = pictures_a(len(arrays["pose"]), options)
         with gradients():
-            checks = list(run({**arrays, **_of(golden, prefix)}, target, model, images))
+            checks = list(run({**arrays, **of(golden, prefix)}, target, model, images))
         for check in checks:
             yield ArrayCheck(**{**vars(check), "name": f"{prefix}_{check.name}"})
         del model
 
 
-def _of(golden: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def of(golden: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """-> what the golden says of one network."""
     start = f"{prefix}_"
     return {k.removeprefix(start): v for k, v in golden.items() if k.startswith(start)}
@@ -80,7 +80,7 @@ def _gradients(
 ) -> Iterator[ArrayCheck]:
     yield from _terms(golden, target, model, images)
     yield _global_norm(golden, model.module, NORM)
-    for key, name in _theirs(golden, "gradnorm:", model):
+    for key, name in theirs(golden, "gradnorm:", model):
         norm = torch.linalg.vector_norm(_gradient(model.module, name).double())
         yield compare(key, norm, golden[key], NORM, "relative")
 
@@ -92,13 +92,13 @@ def _step(
     optimizer = torch.optim.Adam(model.module.parameters(), lr=RATE)
     yield from _terms(golden, target, model, images)
     yield _global_norm(golden, model.module, GLOBAL_NORM)
-    for key, name in _theirs(golden, "after:", model):
+    for key, name in theirs(golden, "after:", model):
         yield compare(key, model.module.get_buffer(name), golden[key], RUNNING)
-    for key, name in _theirs(golden, "grad:", model):
+    for key, name in theirs(golden, "grad:", model):
         found = _gradient(model.module, name)
         yield compare(key, found, golden[key], GRADIENT, "relative")
     optimizer.step()
-    for key, name in _theirs(golden, "after_adam_step:", model):
+    for key, name in theirs(golden, "after_adam_step:", model):
         wanted = golden[key]
         slope = golden[f"grad:{key.partition(':')[2]}"]
         # Below the tolerance of gradients a sign is noise, and the step may go either way.
@@ -130,7 +130,7 @@ def without_dropout(module: nn.Module) -> nn.Module:
     return module
 
 
-def _theirs(golden: Mapping[str, Any], start: str, model: LoadedModel) -> Iterator[tuple[str, str]]:
+def theirs(golden: Mapping[str, Any], start: str, model: LoadedModel) -> Iterator[tuple[str, str]]:
     """-> keys of the golden that begin so, and the name of that tensor in our network."""
     rows: list[Row] = resolve(model.spec.layouts[0].rows)(model.options)
     ours = {row.theirs: row.ours for row in rows}

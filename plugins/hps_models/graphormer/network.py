@@ -19,6 +19,7 @@ def build(
     heads: int,
     dropout: float,
     upsampling: str,
+    deviation: float,
     kit: BodyKit | None = None,
 ) -> MeshTransformer:
     """Options of the model, the body it is built around -> the network with random weights."""
@@ -36,5 +37,6 @@ def build(
         heads=heads,
         dropout=dropout,
         upsampling=upsampling,
+        deviation=deviation,
     )
     return MeshTransformer(method, kit or body_kit(mesh_target(target).kind))

@@ -36,6 +36,7 @@ GRAPHORMER = ModelSpec(
         "heads": 4,
         "dropout": 0.1,
         "upsampling": "learned",  # or "matrices": those of the mesh levels
+        "deviation": 0.02,  # of the encoders' random weights; narrow ones need more to see anything
     },
     presets={
         "hrnet-w64": {},

@@ -1,8 +1,7 @@
 """What official code said about the losses of SPIN and mmhuman3d, and the adversarial prior."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +73,18 @@ def replay_mmhuman3d(folder: Path, options: ReplayOptions) -> Iterator[ArrayChec
                 if not any(key.startswith(prefix) for key in golden):
                     continue
                 batch = batch_of(golden, targets, joints_flagged=flagged)
-                table = losses.mmhuman3d_terms(replace(terms, flagged=flagged))
-                yield from _mm_family(golden, prefix, partial(losses._losses, table), batch, body)
+                function = losses.mmhuman3d_losses_of(replace(terms, flagged=flagged))
+                yield from _mm_family(golden, prefix, function, batch, body)
         yield from _projected(golden, body)
     yield from _adversarial(folder, golden, options)
 
 
 def _mm_family(
-    golden: Mapping[str, Any], prefix: str, function: Any, batch: Batch, body: Body
+    golden: Mapping[str, Any],
+    prefix: str,
+    function: Callable[..., dict[str, Tensor]],
+    batch: Batch,
+    body: Body,
 ) -> Iterator[ArrayCheck]:
     prediction, leaves = prediction_of(golden)
     terms = function(prediction, batch, body, list(MM_TERMS))

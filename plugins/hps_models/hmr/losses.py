@@ -18,7 +18,7 @@ from hpscli.body.joints import joint_set
 from hpscli.body.layer import PARAMETERS, Body, matrices
 from hpscli.records import Batch, Prediction
 from hpscli.train.losses import Scene, root_of, spin, weighted_mean
-from hpscli.train.losses.fits import checked_fits
+from hpscli.train.losses.fits import MMHUMAN3D, SPIN, Rule, checked_fits
 
 Elementwise = Callable[[Tensor], Tensor]  # difference -> loss of every element
 SPIN_WEIGHTS = {"keypoints2d": 5, "keypoints3d": 5, "pose": 1, "betas": 0.001, "camera": 1}
@@ -152,22 +152,26 @@ def mmhuman3d_terms(terms: Terms) -> Mapping[str, Callable[[Scene], Tensor]]:
 
 def _losses(
     table: Mapping[str, Callable[[Scene], Tensor]],
+    rule: Rule,
     prediction: Prediction,
     batch: Batch,
     body: Body,
     names: Collection[str],
 ) -> dict[str, Tensor]:
-    """Prediction and targets -> {name: scalar}, unweighted; a term without any label is 0."""
-    return spin.chosen_terms("hmr", table, Scene(prediction, batch, body), names)
+    """Prediction and targets -> {name: scalar}, unweighted; a term without any label is 0.
+
+    Static fits are labels while they pass the program's own rule, measured parameters always.
+    """
+    scene = Scene(prediction, checked_fits(batch, body, rule), body)
+    return spin.chosen_terms("hmr", table, scene, names)
 
 
-def spin_losses(
-    prediction: Prediction, batch: Batch, body: Body, names: Collection[str]
-) -> dict[str, Tensor]:
-    """The same with SPIN's terms, on static fits that lie on the 2D joints and on measured labels."""
-    return _losses(SPIN_TERMS, prediction, checked_fits(batch, body), body, names)
+def mmhuman3d_losses_of(terms: Terms) -> Callable[..., dict[str, Tensor]]:
+    """-> the losses of mmhuman3d with these elementwise losses, and its rule for fits."""
+    return partial(_losses, mmhuman3d_terms(terms), MMHUMAN3D)
 
 
-mmhuman3d_losses = partial(_losses, mmhuman3d_terms(DEFAULT))
-mmhuman3d_l1_losses = partial(_losses, mmhuman3d_terms(ALL_L1))
-mmhuman3d_mse_losses = partial(_losses, mmhuman3d_terms(ALL_MSE))
+spin_losses = partial(_losses, SPIN_TERMS, SPIN)
+mmhuman3d_losses = mmhuman3d_losses_of(DEFAULT)
+mmhuman3d_l1_losses = mmhuman3d_losses_of(ALL_L1)
+mmhuman3d_mse_losses = mmhuman3d_losses_of(ALL_MSE)

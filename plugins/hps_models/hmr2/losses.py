@@ -1,8 +1,9 @@
-"""HMR2.0's losses, unweighted: sums over people and joints, not means.
+"""HMR2.0's losses, unweighted: sums over joints and over 48 people, not means.
 
 Official weights: keypoints3d 0.05, keypoints2d 0.01, global_orient 0.001, body_pose 0.001, betas
-0.0005; the adversary's term, 0.0005, is in discriminator.py. Divide a recipe's weights by its batch
-size to have the same gradient at another one.
+0.0005; the adversary's term, 0.0005, is in discriminator.py. Theirs are sums over the batch of a card,
+which is 48. A sum over another batch would weigh otherwise against the adversary, whose term is a
+mean: so any batch counts as if it had 48 people.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -17,6 +18,7 @@ from hpscli.train.losses import Scene, root_of
 from hpscli.train.losses.spin import chosen_terms, with_root
 
 PELVIS = 39  # of the 44 joints: the pelvis of MPII
+PEOPLE = 48  # TRAIN.BATCH_SIZE of 4D-Humans: official weights belong to sums over so many
 CROP_UNITS = 2.0  # our crop is -1..1 wide, theirs -0.5..0.5
 
 
@@ -24,7 +26,8 @@ def hmr2_losses(
     prediction: Prediction, batch: Batch, body: Body, names: Collection[str]
 ) -> dict[str, Tensor]:
     """Prediction and targets -> {name: scalar}, unweighted; what has no label is 0."""
-    return chosen_terms("hmr2", TERMS, Scene(prediction, batch, body), names)
+    sums = chosen_terms("hmr2", TERMS, Scene(prediction, batch, body), names)
+    return {name: value * (PEOPLE / len(batch)) for name, value in sums.items()}
 
 
 def absolute_sum(found: Tensor, target: Tensor) -> Tensor:

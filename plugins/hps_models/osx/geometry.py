@@ -29,5 +29,6 @@ TASK_TOKENS = FIRST_BODY_TOKEN + BODY_JOINTS
 
 JOINT_SET, PACKAGE_SET = "osx_smplx137", "smplx144"
 LEFT_HAND, RIGHT_HAND, FACE = slice(25, 45), slice(45, 65), slice(65, 137)  # of the 137 joints
+JOINTS = FACE.stop
 IMAGE_JOINTS = slice(0, 65)  # body and hands: what the position networks locate
 PELVIS, NECK, LEFT_WRIST, RIGHT_WRIST = 0, 7, 12, 13  # of the 137 joints

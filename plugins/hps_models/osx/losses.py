@@ -197,6 +197,7 @@ TERMS: Mapping[str, Callable[[Scene], Tensor]] = {
     "joint_img_face": joint_img_face,
     "smplx_joint_img": smplx_joint_img,
 }
+FITTED = {"smplx_joint_cam", "smplx_joint_img"}  # against joints of the annotated SMPL-X
 
 
 def osx_losses(
@@ -213,7 +214,8 @@ def osx_losses(
     own = [name for name in names if name in TERMS]
     found = standard_losses(prediction, batch, body, [name for name in names if name not in own])
     if own:
-        found |= osx_terms(prediction, from_batch(batch, body), body, own)
+        targets = from_batch(batch, body, fitted=not FITTED.isdisjoint(own))
+        found |= osx_terms(prediction, targets, body, own)
     return found
 
 

@@ -72,7 +72,7 @@ OSX = ModelSpec(
             "drop_path": 0.1,
             "stem": "convolutions",
             "regressor_width": 32,
-            "box_width": 32,
+            "box_width": 16,
             "decoder_width": 32,
             "feed_forward": 64,
             "layers": 2,

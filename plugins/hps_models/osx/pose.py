@@ -14,6 +14,8 @@ from hps_models.osx.geometry import (
 )
 from hpscli.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle, rotation6d_to_matrix
 
+SMALLEST_CELLS = 1e-6  # of a hand's box, by which its joints are divided
+
 
 def axis_angles(six: Tensor) -> Tensor:
     """Interleaved six numbers (B,6n) -> axis-angle (B,3n), float32."""
@@ -73,6 +75,7 @@ def hand_to_body_cells(coordinates: Tensor, box: Tensor) -> Tensor:
 def body_to_hand_cells(coordinates: Tensor, box: Tensor) -> Tensor:
     """Joints (B,J,2|3) in cells of the body's map, a hand's box (B,4) -> x, y in cells of its cut."""
     start, size = _in_cells(box)
+    size = torch.where(size == 0, SMALLEST_CELLS, size)  # small networks start with such boxes
     place = (coordinates[..., :2] - start) * (_hand_cells(size) / size)
     if coordinates.shape[2] == 2:
         return place

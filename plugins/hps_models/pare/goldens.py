@@ -135,7 +135,7 @@ def surrogate(options: ReplayOptions) -> dict[str, Any]:
 def replay_losses(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
     """goldens/loss_pare.npz, whose people are those of loss_spin.npz: every term and their sum."""
     golden = read_golden(folder, "goldens/loss_pare.npz")
-    prediction, batch = _scene(read_golden(folder, "goldens/loss_spin.npz"), golden)
+    prediction, batch = scene(read_golden(folder, "goldens/loss_spin.npz"), golden)
     # The inputs that a seed stands for: wrong ones would make every term wrong.
     yield from compare_stored(golden, "segm_logits", prediction.extras["part_logits"], 0.0)
     yield from compare_stored(golden, "gt_segm", batch.targets[PARTS], 0.0)
@@ -152,7 +152,7 @@ def replay_losses(folder: Path, options: ReplayOptions) -> Iterator[ArrayCheck]:
     yield compare("total_loss", TOTAL * total, golden["total_loss"], LOSS, "relative")
 
 
-def _scene(spin: Mapping[str, Any], golden: Mapping[str, Any]) -> tuple[Prediction, Batch]:
+def scene(spin: Mapping[str, Any], golden: Mapping[str, Any]) -> tuple[Prediction, Batch]:
     """-> what the network said, and the labels, in our records."""
     tensor = {name: torch.from_numpy(value) for name, value in spin.items() if value.ndim}
     count = len(tensor["pred_cam"])

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hps_models.pare.joints import with_joints_of_bodies
 from hpscli.body.layer import Body
 from hpscli.records import Batch, Prediction
 from hpscli.train.losses import Scene, betas, pose, spin, vertices
@@ -25,11 +24,6 @@ def pare_losses(
 ) -> dict[str, Tensor]:
     """Prediction and targets -> {name: scalar}, unweighted; what has no label is 0."""
     return spin.chosen_terms("pare", TERMS, Scene(prediction, batch, body), names)
-
-
-def keypoints3d(scene: Scene) -> Tensor:
-    """As SPIN; people of 3DPW, whose labels have no hips of annotators, by joints of their bodies."""
-    return spin.keypoints3d(scene, with_joints_of_bodies)
 
 
 def parts(scene: Scene) -> Tensor:
@@ -63,7 +57,7 @@ def stored_labels(batch: Batch) -> tuple[Tensor | None, Tensor]:
 
 TERMS: Mapping[str, Callable[[Scene], Tensor]] = {
     "keypoints2d": spin.keypoints2d,
-    "keypoints3d": keypoints3d,
+    "keypoints3d": spin.keypoints3d,
     "pose": pose,
     "betas": betas,
     "camera": spin.camera,

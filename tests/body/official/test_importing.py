@@ -13,7 +13,7 @@ import pytest
 import scipy.sparse
 import torch
 
-from hpscli.body.files import asset_folder, have_asset, read_asset
+from hpscli.body.assets.files import asset_folder, have_asset, read_asset
 from hpscli.body.official.importing import Imported, import_path
 from hpscli.body.official.sides import exchange_legs
 from hpscli.errors import InvalidData, MissingError, UsageError

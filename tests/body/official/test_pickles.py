@@ -14,7 +14,7 @@ import pytest
 import scipy.sparse
 from hypothesis import given, settings, strategies
 
-from hpscli.body.files import safe_load_pickle
+from hpscli.body.assets.files import safe_load_pickle
 from hpscli.body.official.pickles import safe_loads
 from hpscli.body.official.records import Sparse, Unread
 from hpscli.errors import InvalidData, MissingError
@@ -249,6 +249,21 @@ def test_a_sparse_matrix_that_points_outside_itself_is_damaged() -> None:
     matrix.indices[0] = 99
     with pytest.raises(InvalidData, match="points outside itself"):
         safe_loads(pickle.dumps(matrix), "file")
+
+
+@pytest.mark.parametrize("pointers", [[0, 1, 2**31 - 1, 2**31 - 1], [1, 1, 2, 3]])
+def test_a_sparse_matrix_whose_pointers_miss_its_entries_is_damaged(pointers: list[int]) -> None:
+    matrix = scipy.sparse.csc_matrix(np.eye(3))
+    matrix.indptr[:] = pointers
+    with pytest.raises(InvalidData, match="do not fit its entries"):  # and asks for no memory
+        safe_loads(pickle.dumps(matrix), "file")
+
+
+def test_an_array_whose_numbers_are_a_count_is_damaged() -> None:
+    whole = pickle.dumps(np.arange(3.0), protocol=2)
+    start, end = whole.index(b"h\x03X\x19"), whole.index(b"Rq\x13") + 3  # encode(text, "latin1")
+    with pytest.raises(InvalidData, match="numbers of an array are int"):
+        safe_loads(whole[:start] + b"J\xff\xff\xff\x7f" + whole[end:], "file")
 
 
 def test_a_file_that_is_not_there_is_missing(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import scipy.sparse
 import torch
 from hypothesis import given, settings, strategies
 
-from hpscli.body.files import write_asset
+from hpscli.body.assets.files import write_asset
 from hpscli.body.joints import joint_set
 from hpscli.body.official.archives import Member
 from hpscli.body.official.content import read_content

@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpscli.data.augmentations.changes import Changes, draw, settings_of_members, unchanged
+from hpscli.data.augmentations.changes import (
+    Changes,
+    check_only,
+    draw,
+    settings_of_members,
+    unchanged,
+)
 from hpscli.data.epochs.generators import sample_generators
 from hpscli.errors import UsageError
 from hpscli.recipe import Augment
@@ -118,10 +124,10 @@ def test_only_named_members_get_an_augmentation() -> None:
 
 def test_only_for_something_that_is_not_there_is_refused() -> None:
     with pytest.raises(UsageError, match="'h36', which is no member") as error:
-        settings_of_members(Augment(only={"flip": ("h36",)}), ("h36m",))
+        check_only(Augment(only={"flip": ("h36",)}), ("h36m",))
     assert error.value.fix == "Did you mean 'h36m'?"
     with pytest.raises(UsageError, match=r"augment\.only\.self_mix: there is no such"):
-        settings_of_members(Augment(only={"self_mix": ("h36m",)}), ("h36m",))
+        check_only(Augment(only={"self_mix": ("h36m",)}), ("h36m",))
 
 
 def test_unchanged_is_what_a_draw_without_any_setting_gives() -> None:

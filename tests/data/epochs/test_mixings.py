@@ -25,7 +25,9 @@ def members(count: int, weights: list[float] | None = None) -> dict[str, Member]
     """-> members m0, m1, ..., the even ones on one side."""
     return {
         f"m{n}": Member(
-            shards="", weight=weights[n] if weights else n + 1.0, side="3d" if n % 2 == 0 else "2d"
+            shards="people",
+            weight=weights[n] if weights else n + 1.0,
+            side="3d" if n % 2 == 0 else "2d",
         )
         for n in range(count)
     }
@@ -142,7 +144,7 @@ def test_balanced_makes_both_sides_as_long_as_the_longer(sizes: list[int], epoch
 
 def test_balanced_wants_to_know_the_side_of_each_member() -> None:
     with pytest.raises(UsageError, match="but data.mix.a is on no side"):
-        make_plan({"a": Member(shards="")}, {"a": (5,)}, "balanced", 0)
+        make_plan({"a": Member(shards="people")}, {"a": (5,)}, "balanced", 0)
 
 
 def test_an_epoch_that_a_recipe_leaves_open_is_as_long_as_published() -> None:
@@ -193,8 +195,8 @@ def test_a_big_set_is_read_in_stretches_of_shards(mixing: str) -> None:
 @pytest.mark.parametrize("mixing", MIXINGS)
 def test_members_of_weight_zero_are_left_out(mixing: Any) -> None:
     both = {
-        "a": Member(shards="", weight=1, side="3d"),
-        "b": Member(shards="", weight=0, side="2d"),
+        "a": Member(shards="people", weight=1, side="3d"),
+        "b": Member(shards="people", weight=0, side="2d"),
     }
     assert make_plan(both, {"a": (5,)}, mixing, 0).names == ("a",)
     with pytest.raises(UsageError, match="no member with a weight above 0"):

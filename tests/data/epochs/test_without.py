@@ -2,8 +2,9 @@
 
 import pytest
 
-from hpscli.data.epochs.without import check_globs, leave_out
+from hpscli.data.epochs.without import JOINTS_OF_BODY, as_meant, check_globs, leave_out
 from hpscli.errors import UsageError
+from hpscli.recipe import Member
 from tests.data.people import person
 
 
@@ -16,6 +17,20 @@ def test_what_matches_is_left_out_and_boxes_never_are() -> None:
         {"box.xywh"} & set(whole.arrays)
     )
     assert kept.key == whole.key
+
+
+def test_a_member_of_labelled_joints_changes_nothing_but_what_it_leaves_out() -> None:
+    whole = person(0)
+    assert as_meant(whole, Member(shards="there")) is whole
+    less = as_meant(whole, Member(shards="there", without=("smpl.*",)))
+    assert "keypoints3d.smpl24" in less.arrays and "smpl.betas" not in less.arrays
+
+
+def test_a_member_of_joints_of_bodies_marks_its_people_and_drops_their_own() -> None:
+    whole = person(0)
+    meant = as_meant(whole, Member(shards="there", joints3d="body"))
+    assert set(whole.arrays) - set(meant.arrays) == {"keypoints3d.smpl24"}
+    assert meant.meta[JOINTS_OF_BODY] and JOINTS_OF_BODY not in whole.meta
 
 
 def test_a_glob_that_no_label_can_match_is_an_error_with_the_nearest() -> None:

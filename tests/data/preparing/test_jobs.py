@@ -24,8 +24,6 @@ from tests.data.people import contents
 from tests.data.people import spec as made_up
 from tests.data.preparing.pictures import spec, write_pictures
 
-pytest.importorskip("submitit")
-
 
 def order(root: Path, out: Path, **changes: object) -> Order:
     whole = {"spec": spec(), "root": root, "split": "test", "out": str(out), "shard_samples": 3}

@@ -17,7 +17,7 @@ from hpscli.nn.official.exporting import export_official, packed
 from hpscli.nn.official.importing import import_file
 from hpscli.nn.official.verifying import verify
 from hpscli.nn.options import complete_options
-from hpscli.nn.store import side_file
+from hpscli.nn.weights.store import side_file
 from hpscli.registry import get_registry
 from tests.nn.stick_family import authors_file, installed
 

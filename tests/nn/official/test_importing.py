@@ -18,7 +18,7 @@ from hpscli.errors import InvalidData, MissingError, UsageError
 from hpscli.nn.checkpoints import load_model
 from hpscli.nn.files import read_info, read_tensors
 from hpscli.nn.official.importing import import_file
-from hpscli.nn.store import model_folder, stored
+from hpscli.nn.weights.store import model_folder, stored
 from tests.nn.stick_family import authors_file, installed
 
 

@@ -11,7 +11,7 @@ from hpscli.errors import MissingError
 from hpscli.nn.files import read_info, read_tensors, save_checkpoint
 from hpscli.nn.official.importing import import_file
 from hpscli.nn.official.verifying import names_here, verify
-from hpscli.nn.store import side_file
+from hpscli.nn.weights.store import side_file
 from tests.nn.stick_family import authors_file, installed
 
 

@@ -12,9 +12,9 @@ from hps_models.osx.plugin import OSX
 from hps_models.osx.weights import encoder_rows, guess, rows
 from hpscli.errors import InvalidData
 from hpscli.nn.checkpoints import build_model, initialise, load_model
-from hpscli.nn.foreign import open_foreign, recognise
 from hpscli.nn.layouts import Row, official_parameters, read_rows, used_parameters, write_rows
 from hpscli.nn.options import complete_options, preset_of
+from hpscli.nn.weights.foreign import open_foreign, recognise
 
 OFFICIAL = [name for name in OSX.presets if name != "tiny"]
 OLD = {"encoder": "backbone", "body_regressor": "body_rotation_net"}

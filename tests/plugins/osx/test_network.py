@@ -70,7 +70,7 @@ def test_layers_are_skipped_at_random_in_training_alone() -> None:
     for part in module.modules():
         if isinstance(part, nn.Dropout | nn.BatchNorm2d):
             part.eval()
-    first, second = (module(images(2)).camera for _ in range(2))
+    first, second = (module(images(8)).camera for _ in range(2))  # few may be alike by chance
     assert not torch.equal(first, second)
     module.eval()
     first, second = (module(images(2)).camera for _ in range(2))

@@ -152,6 +152,11 @@ def test_cells_of_a_hand_and_of_the_body_are_inverses() -> None:
     assert torch.allclose(there[..., 0], 10 / 16 + joints[..., 0] / 16 * 5, atol=1e-5)
 
 
+def test_a_box_without_any_size_divides_nothing_by_zero() -> None:
+    joints, box = torch.rand(2, 20, 3) * 16, torch.tensor([[10.0, 20.0, 10.0, 20.0]] * 2)
+    assert torch.isfinite(body_to_hand_cells(joints, box)).all()
+
+
 def test_the_weak_camera_projects_as_osx_what_lies_at_the_origins_depth() -> None:
     moved = translation(torch.tensor([[0.1, -0.2, 0.3]]))
     assert 0 < float(moved[0, 2]) < FARTHEST

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpscli.data.crops import crop_box
 from hpscli.data.evalset import EvalSet
+from hpscli.data.preparation import HMR2, OSX, Preparation
 from hpscli.errors import InvalidData, MissingError
 from hpscli.registry import get_registry
 from hpscli.run.evaluate import evaluate
@@ -116,6 +118,31 @@ def test_the_annotated_boxes_from_a_file_change_nothing(tmp_path: Path) -> None:
     other = evaluate(model, shards, protocol, boxes=str(written(tmp_path, small)))
     assert other.settings["boxes"].endswith("boxes.json")
     assert abs(other.errors["mpjpe"] - plain.errors["mpjpe"]).max() > 0.1
+
+
+@pytest.mark.parametrize("crop", ["official", "fast"])
+@pytest.mark.parametrize("found", [OSX, HMR2], ids=lambda p: p.name)
+def test_a_given_box_replaces_one_that_was_stored_in_proportions(
+    found: Preparation, crop: str, tmp_path: Path
+) -> None:
+    """OSX's people carry 3:4 boxes: a detector's box, widened as the authors do, takes their place."""
+    old = {"box.xywh": np.float32([8, 8, 60, 80]), "box.size": np.float32([80])}
+    people = write_people(
+        tmp_path / "test", 2, extra={number: {**common_arrays(), **old} for number in range(2)}
+    )
+    model = tiny_model(tmp_path)
+    model = model.but(
+        spec=replace(model.spec, crop=f"hpscli.data.preparation:{found.name.upper()}"),
+        input_size=found.window,
+    )
+    boxes = {f"person-000{number}": [[30, 20, 38, 40]] for number in range(2)}
+    settings = Settings(boxes=str(written(tmp_path, boxes)), crop=crop)
+    (sample, _) = with_boxes(EvalSet(people), model, settings)
+    place = found.place(np.array([30.0, 20, 38, 40]), (IMAGE_PX, IMAGE_PX), found.window)
+    center, width = crop_box(sample, found.window, found.seen)
+    np.testing.assert_allclose(center, place[0])
+    assert width == pytest.approx(place[1])
+    assert sample.arrays["box.size"][0] == pytest.approx(width * found.window[0] / found.window[1])
 
 
 def test_who_has_no_box_is_named(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from hpscli.body.layer import load_body
 from hpscli.data.evalset import EvalSet
-from hpscli.data.official_batch import prepared_batch
+from hpscli.data.official_crops.batch import prepared_batch
 from hpscli.data.preparation import OSX
 from hpscli.errors import UsageError
 from hpscli.hooks import ProtocolSpec

@@ -6,19 +6,29 @@ from pathlib import Path
 import pytest
 import torch
 
+from hpscli.recipe import load_recipe
 from hpscli.testing.speed import training
-
-TINY = {
-    "model": {"name": "hmr", "preset": "tiny"},
-    "joints": "smpl24",
-    "loss": {"keypoints3d": 100.0, "keypoints2d": 10.0, "pose": 3.0, "betas": 0.02},
-}
+from hpscli.train.telling.active import active_terms_of
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(training, "ROWS", {**training.ROWS, "tiny": TINY})
+    monkeypatch.setattr(training, "ROWS", {**training.ROWS, "tiny": "tiny"})
     return "tiny"
+
+
+@pytest.mark.parametrize("row", training.ROWS)
+def test_a_row_trains_all_terms_of_its_recipe(row: str, tmp_path: Path) -> None:
+    published, found = load_recipe(training.ROWS[row]), training.recipe_of(row, tmp_path, 2)
+    assert found.loss == {name: weight for name, weight in published.loss.items() if weight > 0}
+    assert (found.model.name, found.model.preset) == (published.model.name, published.model.preset)
+    assert found.data.joints == published.data.joints
+    small = found.model.model_copy(update={"preset": "tiny"})
+    assert active_terms_of(found.model_copy(update={"model": small})).idle() == []
+
+
+def test_the_face_decoder_of_osx_learns_in_the_timed_step(tmp_path: Path) -> None:
+    assert training.recipe_of("osx-b", tmp_path, 2).loss["joint_img_face"] == 1
 
 
 def test_both_forms_make_the_same_weights(tiny: str, tmp_path: Path) -> None:

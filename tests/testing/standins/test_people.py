@@ -7,7 +7,7 @@ import pytest
 
 from hpscli.body.joints import joint_set
 from hpscli.data.evalset import EvalSet
-from hpscli.data.poses import read_poses
+from hpscli.data.motion.poses import read_poses
 from hpscli.data.sample import complaints
 from hpscli.registry import get_registry
 from hpscli.testing.standins.folders import PEOPLE, POSES, Standins

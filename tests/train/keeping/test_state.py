@@ -126,7 +126,7 @@ def test_a_run_that_stopped_before_its_first_checkpoint_says_to_start_again(tmp_
     (tmp_path / "recipe.toml").write_text(to_toml(small_recipe(tmp_path)))
     with pytest.raises(MissingError, match="stopped before its first") as raised:
         state.check_resumable(tmp_path)
-    assert "--out DIR" in raised.value.fix and f"rm -r {tmp_path}" in raised.value.fix
+    assert f"start it again: hps train RECIPE --out {tmp_path}" in raised.value.fix
 
 
 def test_a_run_that_is_not_there_is_missing(tmp_path: Path) -> None:
@@ -142,3 +142,61 @@ def test_a_run_goes_on_with_its_own_recipe_only(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError, match=r"optim\.lr: 0\.001 in the run, 0\.1 asked for"):
         state.check_recipe(tmp_path, small_recipe(tmp_path, optim__lr=0.1))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes")],
+)
+def test_too_little_memory_does_not_make_a_checkpoint_a_damaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    run = saved_run(tmp_path, (3, 6))
+
+    def fail(*args: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(type(error)):
+        state.load(run)
+
+
+class Gpus:
+    """The random generators of the GPUs that a process sees, as torch keeps them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, count: int, own: int) -> None:
+        self.states = [torch.tensor([index], dtype=torch.uint8) for index in range(count)]
+        self.own = own
+        for name in ("get_rng_state", "set_rng_state"):
+            monkeypatch.setattr(torch.cuda, name, getattr(self, name))
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "current_device", lambda: own)
+
+    def get_rng_state(self) -> torch.Tensor:
+        return self.states[self.own]
+
+    def set_rng_state(self, state: torch.Tensor) -> None:
+        self.states[self.own] = state
+
+    def numbers(self) -> list[int]:
+        return [int(state) for state in self.states]
+
+
+def test_a_process_keeps_the_random_numbers_of_its_own_gpu_wherever_that_is_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Gpus(monkeypatch, count=4, own=2)
+    stored = state.random_state()
+    later = Gpus(monkeypatch, count=4, own=1)
+    state.restore_random_state(stored)
+    assert later.numbers() == [0, 2, 2, 3]
+
+
+@pytest.mark.parametrize(("count", "own", "expected"), [(4, 1, [0, 51, 2, 3]), (1, 0, [50])])
+def test_states_of_older_versions_have_those_of_every_gpu(
+    monkeypatch: pytest.MonkeyPatch, count: int, own: int, expected: list[int]
+) -> None:
+    every = [torch.tensor([50 + index], dtype=torch.uint8) for index in range(4)]
+    gpus = Gpus(monkeypatch, count, own)
+    state.restore_random_state({**state.random_state(), "cuda": every})
+    assert gpus.numbers() == expected

@@ -10,8 +10,8 @@ import torch
 from hps_datasets.synthetic.free_poses import motions
 from hps_models.hmr.discriminator import Discriminator
 from hps_models.hmr2.discriminator import Discriminator as LateDiscriminator
-from hpscli.data.poses import prepare_poses
-from hpscli.data.real_poses import RealPoses, check_real_poses, real_poses
+from hpscli.data.motion.poses import prepare_poses
+from hpscli.data.motion.real_poses import RealPoses, check_real_poses, real_poses
 from hpscli.errors import InvalidData, MissingError, UsageError
 from hpscli.nn.files import read_tensors
 from hpscli.recipe import Recipe
@@ -192,6 +192,16 @@ def test_a_critic_that_learns_tells_predictions_from_poses(poses: Path) -> None:
     for step in range(1, 40):
         played.judge(some(16), step)
     assert sum(played.values().values()) < 0.7 * first
+
+
+def test_a_gradient_of_the_critic_that_is_not_finite_is_told_with_its_losses(poses: Path) -> None:
+    played = contest(LateDiscriminator(), poses)
+    for infinite in (False, True):
+        played.judge(some(4), 0)
+        gradient = next(p.grad for p in played.critic.parameters() if p.grad is not None)
+        gradient.view(-1)[0] += float("inf") if infinite else 0.0
+        played.finish()
+        assert ("critic's gradient norm" in played.values()) is infinite
 
 
 def test_a_training_with_an_adversary_logs_both_sides(

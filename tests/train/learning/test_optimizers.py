@@ -174,3 +174,31 @@ def test_a_cosine_ends_at_the_lowest_rate_for_every_group() -> None:
     assert rate_at(optim, STEPS, 10, 1e-3) == pytest.approx(1e-5)
     assert rate_at(optim, STEPS, 10, 0.1) == pytest.approx(1e-5)
     assert rate_at(optim, STEPS, 10, 1e-6) == pytest.approx(1e-6)
+
+
+@pytest.mark.parametrize("clip", [0.0, 0.5])
+def test_the_norm_of_the_gradient_is_told_whether_it_is_clipped_or_not(clip: float) -> None:
+    module = network()
+    optimizers = Optimizers(Optim(**EFFICIENTNET), module, 2.5e-4)
+    module(torch.randn(6, 3)).square().sum().backward()
+    grads = [p.grad.flatten() for p in module.parameters() if p.grad is not None]
+    expected = torch.cat(grads).norm()
+    torch.testing.assert_close(optimizers.clip(clip), expected)
+    first = next(module.parameters()).grad
+    assert first is not None and first.isfinite().all()
+    first[0, 0] = float("inf")
+    assert not optimizers.clip(clip).isfinite()
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_how_an_optimiser_steps_is_its_own_choice_whoever_stored_its_state(stored: bool) -> None:
+    before, after = network(), network()
+    optim = Optim(name="sgd", lr=0.1)
+    state = Optimizers(optim, before, 0.1).state_dict()
+    for group in state["sgd"]["param_groups"]:
+        group["fused"] = stored
+    (own,) = goes_on = Optimizers(optim, after, 0.1)
+    for group in own.param_groups:  # as for weights that are shared out, or that are not
+        group["fused"] = not stored
+    goes_on.load_state_dict(state)
+    assert [group["fused"] for group in own.param_groups] == [not stored]

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,36 @@ def test_who_ended_with_an_error_is_named_as_that(watches: list[Watch]) -> None:
     watches[2].end(FAILED)
     assert watches[0].found.wait(WAIT_SECONDS)
     assert watches[0].error().problem == "process 2 of 3 ended with an error."
+
+
+class Gone:
+    """A store whose process ends while a beat is under way: the answer fails, and late."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+
+    def add(self, key: str, amount: int) -> int:
+        if amount == LEFT:
+            raise RuntimeError("Broken pipe")
+        return 1
+
+    def multi_get(self, keys: list[str]) -> list[bytes]:
+        self.asked.set()
+        time.sleep(0.5)
+        raise RuntimeError("Broken pipe")
+
+
+def test_who_leaves_after_process_0_waits_for_its_own_threads(
+    store: TCPStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(1, 2, tmp_path)
+    watch.waiting = True
+    watch.start()
+    watch._store = gone = Gone()
+    assert gone.asked.wait(WAIT_SECONDS)
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 5.0)  # of patience with them
+    watch.end(LEFT)
+    assert not any(thread.is_alive() for thread in watch._threads)
 
 
 def test_a_store_that_does_not_answer_means_that_process_0_is_lost(

@@ -3,17 +3,23 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-from hpscli.errors import UsageError
+from hpscli.cli.training.starting import tell_ending
+from hpscli.errors import HpsError, UsageError
 from hpscli.recipe import to_toml
 from hpscli.train.scaling import launch, stopping
 from hpscli.train.scaling.processes import threads_for
+from tests.programs import gone, program, wait_until
 from tests.train.labelled import labelled_people, small_recipe
 
 
@@ -29,6 +35,14 @@ def test_a_stop_signal_sets_a_flag_and_the_old_handler_returns() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_all_signals_are_remembered_also_those_of_other_processes() -> None:
+    with stopping.stop_signals() as outer, stopping.stop_signals() as stop:
+        for number in (signal.SIGUSR2, signal.SIGTERM):  # a warning; then the time is up
+            os.kill(os.getpid(), number)
+        stop.hear([signal.SIGUSR1])
+    assert stop.signals == outer.signals == {signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM}
+
+
 def test_a_process_whose_launcher_is_gone_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(stopping.PARENT, "999999999")
     with stopping.stop_signals() as stop:
@@ -41,11 +55,21 @@ def test_more_gpus_than_there_are_is_refused() -> None:
 
 
 JOB = """
-import os, sys, time
+import os, signal, sys, time
 rank = int(os.environ["RANK"])
-assert os.environ["WORLD_SIZE"] == "2" and os.environ["MASTER_PORT"]
+assert int(os.environ["WORLD_SIZE"]) > rank and os.environ["MASTER_PORT"]
 if sys.argv[1] == "fail" and rank == 1:
     sys.exit(5)
+if sys.argv[1] == "deaf":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    open(f"{rank}.pid", "w").write(str(os.getpid()))
+if sys.argv[1] == "leave":  # one has left its group, which the other hears before it can say why
+    if rank == 1:
+        sys.exit(75)
+    time.sleep(2)
+    sys.exit(5)
+if sys.argv[1] == "hang" and rank == 1:
+    sys.exit(75)
 time.sleep(0.0 if sys.argv[1] == "end" else 30)
 """
 
@@ -65,6 +89,92 @@ def test_when_one_process_fails_the_others_are_stopped(job: None) -> None:
     start = time.monotonic()
     assert launch.launch(["fail"], 2) == launch.Ending(5, rank=1, cause=5)
     assert time.monotonic() - start < 20
+
+
+def test_who_loses_another_first_is_not_taken_for_the_one_that_failed(job: None) -> None:
+    assert launch.launch(["leave"], 2) == launch.Ending(5, rank=0, cause=5)
+
+
+def test_a_process_that_is_lost_and_says_nothing_is_ended(
+    job: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "FAIL_SECONDS", 1.0)
+    assert launch.launch(["hang"], 2) == launch.Ending(1, rank=1, cause=launch.LOST)
+
+
+def test_a_port_to_meet_at_is_kept_for_the_process_that_will_listen() -> None:
+    with launch.meeting_port() as port, socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        with pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))
+        TCPStore("127.0.0.1", port, is_master=True, wait_for_workers=False).set("met", "yes")
+
+
+LAUNCHER = f"""
+import sys
+sys.path.insert(0, {str(Path(launch.__file__).parents[3])!r})
+from hpscli.train.scaling import launch
+sys.path.pop(0)
+launch.STOP_SECONDS = float(sys.argv[1])
+print(launch.launch(["deaf"], 2), flush=True)
+"""
+
+
+@contextmanager
+def deaf_job(seconds: float) -> "Iterator[tuple[subprocess.Popen[str], list[int]]]":
+    """Start a launcher whose processes do not listen to Ctrl-C -> it, and their ids."""
+    words = [sys.executable, "-c", LAUNCHER, str(seconds)]
+    files = [Path("0.pid"), Path("1.pid")]
+    with program(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as launcher:
+        wait_until(launcher, lambda: all(file.is_file() and file.read_text() for file in files))
+        yield launcher, [int(file.read_text()) for file in files]
+
+
+def test_a_second_ctrl_c_ends_the_processes_too(job: None) -> None:
+    with deaf_job(300.0) as (launcher, pids):
+        launcher.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        for _ in range(12):
+            launcher.send_signal(signal.SIGINT)  # where the machine is busy, two may come as one
+            with suppress(subprocess.TimeoutExpired):
+                launcher.wait(5)
+                break
+        assert launcher.returncode not in (None, 0)
+        assert all(gone(pid) for pid in pids)
+
+
+def test_processes_that_do_not_stop_in_time_are_killed_and_that_is_said(job: None) -> None:
+    with deaf_job(1.0) as (launcher, pids):
+        launcher.send_signal(signal.SIGINT)
+        said, _ = launcher.communicate(timeout=60)
+        assert "late=True" in said
+        assert all(gone(pid) for pid in pids)
+
+
+def test_when_a_process_cannot_be_started_the_others_are_ended(
+    job: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[subprocess.Popen[bytes]] = []
+
+    class Third(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *words: object, **more: object) -> None:
+            if len(begun) == 2:
+                raise BlockingIOError("Resource temporarily unavailable")
+            super().__init__(*words, **more)  # type: ignore[call-overload]
+            begun.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Third)
+    with pytest.raises(BlockingIOError):
+        launch.launch(["wait"], 3)
+    assert [process.returncode for process in begun] == [-signal.SIGKILL] * 2
+
+
+def test_it_is_told_that_processes_were_killed_for_being_late(tmp_path: Path) -> None:
+    late = launch.Ending(1, late=True)
+    with pytest.raises(HpsError, match="did not stop within 300 s") as raised:
+        tell_ending(late, "hps train --resume run", tmp_path, 2)
+    assert "memory" not in str(raised.value)
+    assert "Nothing was saved yet" in raised.value.fix
 
 
 @pytest.mark.slow

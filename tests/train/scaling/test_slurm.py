@@ -1,6 +1,8 @@
 """A training as a job of a cluster, without a cluster: what it is told, and what each turn does."""
 
+import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ def test_a_process_runs_on_each_gpu_of_each_node() -> None:
     assert (told["nodes"], told["tasks_per_node"], told["gpus_per_node"]) == (2, 4, 4)
     assert (told["timeout_min"], told["slurm_constraint"]) == (1440, "a100")
     assert told["slurm_signal_delay_s"] == 120
+    assert "--kill-on-bad-exit=1" in told["slurm_srun_args"]
     assert told["slurm_additional_parameters"] == {"requeue": True}
     assert cluster_of("tasks=3").world == 3
 
@@ -70,25 +73,108 @@ def queued(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
 
 @pytest.mark.parametrize(
-    ("number", "facts", "again"),
+    ("signals", "facts", "again"),
     [
-        (signal.SIGUSR2, {}, True),
-        (signal.SIGUSR1, {}, True),
-        (signal.SIGTERM, {}, False),
-        (signal.SIGTERM, {"JobState": "CANCELLED", "PreemptTime": "None"}, False),
-        (signal.SIGTERM, {"JobState": "RUNNING", "PreemptTime": "2026-11-20T16:22:23"}, True),
+        ({signal.SIGUSR2}, {}, True),
+        ({signal.SIGUSR1}, {}, True),
+        ({signal.SIGUSR2, signal.SIGTERM}, {}, True),
+        ({signal.SIGTERM}, {}, False),
+        ({signal.SIGTERM}, {"JobState": "CANCELLED", "PreemptTime": "None"}, False),
+        ({signal.SIGTERM}, {"JobState": "RUNNING", "PreemptTime": "2026-11-20T16:22:23"}, True),
     ],
 )
 def test_a_job_is_queued_again_when_time_or_place_is_taken_and_not_when_it_is_cancelled(
     queued: list[int],
     monkeypatch: pytest.MonkeyPatch,
-    number: int,
+    signals: set[int],
     facts: dict[str, str],
     again: bool,
 ) -> None:
     monkeypatch.setattr(slurm, "job_facts", lambda job: facts)
-    assert queue_again(number).code == 130
+    assert queue_again(signals, first=True).code == 130
     assert queued == ([signal.SIGUSR2] if again else [])
+
+
+def test_only_the_first_task_queues_a_job_and_the_others_wait_for_its_end(
+    queued: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    assert queue_again({signal.SIGUSR2}, first=False).code == 130
+    assert (queued, slept) == ([], [slurm.REQUEUE_SECONDS])
+
+
+def test_a_job_that_slurm_is_too_busy_to_queue_is_queued_when_it_answers(
+    queued: list[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(slurm, "PAUSE_SECONDS", 0.0)
+    asked: list[int] = []
+
+    def busy(number: int, frame: object) -> None:
+        asked.append(number)
+        if len(asked) < 3:
+            raise subprocess.CalledProcessError(1, ["scontrol", "requeue", "1"])
+
+    signal.signal(signal.SIGUSR2, busy)
+    queue_again({signal.SIGUSR2}, first=True)
+    assert len(asked) == 3
+    assert capsys.readouterr().err.count("could not be queued again") == 2
+
+
+SCONTROL = """#!/bin/sh
+echo asked >> "$0.log"
+if [ $(wc -l < "$0.log") -le {fails} ]; then
+    echo "slurm_load_jobs error: {words}" >&2
+    exit 1
+fi
+echo "JobId=7 JobState=RUNNING Reason=None"
+"""
+BUSY = "Unable to contact slurm controller (connect failure)"
+
+
+def scontrol(folder: Path, monkeypatch: pytest.MonkeyPatch, fails: int, words: str) -> Path:
+    """Put a program of that name first, which fails so often -> the file that counts."""
+    program = folder / "scontrol"
+    program.write_text(SCONTROL.format(fails=fails, words=words))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setattr(slurm, "PAUSE_SECONDS", 0.0)
+    return folder / "scontrol.log"
+
+
+def test_a_busy_controller_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = scontrol(tmp_path, monkeypatch, 2, BUSY)
+    assert slurm.job_facts("7")["JobState"] == "RUNNING"
+    assert log.read_text().count("asked") == 3
+
+
+def test_a_job_that_slurm_has_forgotten_is_not_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = scontrol(tmp_path, monkeypatch, 9, "Invalid job id specified")
+    assert slurm.job_facts("7") == {}
+    assert log.read_text().count("asked") == 1
+
+
+def test_a_log_is_followed_while_the_controller_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = iter([{}, {"JobState": "RUNNING"}, {}, {}, {"JobState": "COMPLETED"}])
+    (tmp_path / "finished.json").write_text("{}")
+    monkeypatch.setattr(slurm, "job_facts", lambda job: next(facts))
+    monkeypatch.setattr(following, "LOOK_SECONDS", 0.0)
+    following.follow("1", tmp_path / "log", tmp_path, "hps train --resume run", Output())
+    assert next(facts, None) is None  # to its end, not to its first silence
+
+
+def test_a_controller_that_stays_silent_is_no_end_of_a_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm, "job_facts", lambda job: {})
+    monkeypatch.setattr(following, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(following, "SILENT_SECONDS", 0.05)
+    with pytest.raises(HpsError, match="Slurm says nothing of job 1 any more"):
+        following.follow("1", tmp_path / "log", tmp_path, "hps train --resume run", Output())
 
 
 def test_a_log_is_followed_over_the_turns_of_a_job(

@@ -69,6 +69,16 @@ def test_labels_that_a_recipe_leaves_out_teach_nothing(whole: Path) -> None:
     assert found.rows[0].terms["keypoints3d"] == ""
 
 
+def test_people_without_3d_joints_teach_those_of_their_bodies_where_a_recipe_says_so(
+    tmp_path: Path,
+) -> None:
+    people = str(write_people(tmp_path / "people", 8))
+    for said, reason in (("labels", "no 3D joints"), ("body", "")):
+        mix = {"people": {"shards": people, "joints3d": said}}
+        [row] = active_terms_of(small_recipe(tmp_path, data__mix=mix)).rows
+        assert row.terms["keypoints3d"] == reason, said
+
+
 def test_joints_without_a_root_are_called_unfit(tmp_path: Path) -> None:
     points = {"keypoints3d.coco17": np.ones((17, 4), np.float32)}
     people = write_people(tmp_path / "people", 8, extra=dict.fromkeys(range(8), points))

@@ -69,6 +69,20 @@ def test_a_meter_goes_on_from_its_state() -> None:
     assert later.count == 0
 
 
+def test_a_meter_that_goes_on_counts_its_own_steps_and_waiting_only() -> None:
+    meter = Meter()
+    meter.add({"loss": 1.0}, 9.0)
+    later = Meter(meter.state())
+    later.add({"loss": 3.0}, 0.5)
+    assert (later.count, later.steps, later.waited_s) == (2, 1, 0.5)
+    later.take()
+    assert (later.steps, later.waited_s) == (0, 0.0)
+
+
+def test_a_meter_of_an_older_version_had_its_waiting_among_the_losses() -> None:
+    assert Meter({"sums": {"loss": 2.0, "wait_s": 1.0}, "count": 2}).take() == {"loss": 1.0}
+
+
 def test_an_unknown_tracker_is_named_with_the_nearest_one() -> None:
     with pytest.raises(UsageError, match="no tracker named 'tensorbord'.*'tensorboard'"):
         check_tracker("tensorbord")

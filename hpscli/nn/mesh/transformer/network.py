@@ -23,7 +23,7 @@ from hpscli.nn.mesh.target import (
     template,
     tokens_of,
 )
-from hpscli.nn.mesh.transformer.encoder import MeshEncoder
+from hpscli.nn.mesh.transformer.encoder import INITIAL_DEVIATION, MeshEncoder
 from hpscli.nn.mesh.transformer.heads import CameraHead, FixedUpsampling, LearnedUpsampling
 from hpscli.nn.mesh.transformer.masking import draw_mask, hide
 from hpscli.records import Prediction
@@ -48,6 +48,7 @@ class Method:
     heads: int
     dropout: float
     upsampling: str  # learned | matrices
+    deviation: float = INITIAL_DEVIATION  # of random weights of the encoders
 
 
 class MeshTransformer(nn.Module):
@@ -82,6 +83,7 @@ class MeshTransformer(nn.Module):
                 tokens=queries + (self.cells if method.grid_tokens else 0),
                 graph=graph,
                 points=number == len(method.outputs),
+                deviation=method.deviation,
             )
             for number, before, inside, after, feed_forward, graph in zip(
                 range(1, len(befores) + 1),
@@ -241,6 +243,11 @@ def _check(method: Method) -> None:
             f"widths {list(method.widths)}, layers {method.layers}, heads {method.heads}, dropout "
             f"{method.dropout} make no network.",
             "Widths are multiples of heads, layers at least 1, dropout in [0, 1).",
+        )
+    if method.deviation <= 0:
+        raise UsageError(
+            f"deviation {method.deviation} makes no random weights.",
+            f"A number above 0; the authors' is {INITIAL_DEVIATION}.",
         )
     if method.upsampling not in UPSAMPLINGS:
         raise UsageError(

@@ -116,7 +116,7 @@ def _gradients(
     found = {}
     for name, parameter in network.named_parameters():
         if parameter.grad is not None:
-            theirs, gradient = _their_gradient(name, parameter.grad)
+            theirs, gradient = their_gradient(name, parameter.grad)
             found[theirs] = gradient
     for key, expected in golden.items():
         group, _, name = key.partition("/")
@@ -135,7 +135,7 @@ def _gradients(
             yield compare(key, gradient, expected, GRADIENT, "relative")
 
 
-def _their_gradient(name: str, gradient: Tensor) -> tuple[str, Tensor]:
+def their_gradient(name: str, gradient: Tensor) -> tuple[str, Tensor]:
     """Our key, its gradient -> theirs; row 0 of their position table is added to all our rows."""
     if name == "encoder.pos_embed":
         return name, torch.cat([gradient.sum(dim=1, keepdim=True), gradient], dim=1)

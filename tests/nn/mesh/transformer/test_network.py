@@ -163,12 +163,19 @@ def test_a_picture_of_another_size_is_refused_where_cells_are_counted() -> None:
         ({"layers": 0}, "layers at least 1"),
         ({"dropout": 1.0}, "dropout in"),
         ({"upsampling": "guessed"}, "learned, matrices"),
+        ({"deviation": 0.0}, "A number above 0"),
         ({"target": "foot"}, "body or hand"),
     ],
 )
 def test_options_that_make_no_network_are_refused(changes: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         MeshTransformer(replace(METRO, **changes), kit_of(METRO))  # type: ignore[arg-type]
+
+
+def test_random_weights_of_the_encoders_have_the_deviation_that_is_asked_for() -> None:
+    for method, wanted in ((GRAPHORMER, 0.02), (replace(GRAPHORMER, deviation=0.1), 0.1)):
+        position = network(method).get_parameter("encoders.0.position")
+        assert position.std().item() == pytest.approx(wanted, rel=0.05)
 
 
 @pytest.mark.parametrize("method", [METRO, MIXED, GRAPHORMER])

@@ -12,7 +12,7 @@ from hps_benchmarks.wholebody.parts import parts_of
 from hps_benchmarks.wholebody.plugin import hps_protocols
 from hps_benchmarks.wholebody.published import PUBLISHED
 from hps_benchmarks.wholebody.smplerx_3dpw import SHARED_ROWS, shared_joint_errors
-from hpscli.body.files import write_asset
+from hpscli.body.assets.files import write_asset
 from hpscli.body.joints import joint_set
 from hpscli.body.layer import load_body
 from hpscli.errors import MissingError, UsageError

@@ -176,5 +176,9 @@ def test_what_is_wrong_in_files_is_right_by_default_and_kept_as_reference(tmp_pa
     assert "smpl.body_pose" not in ours.arrays and ours.meta["gender"] == "male"
     assert theirs.arrays["keypoints2d.coco17"][:, 2].max() == 2
     assert np.abs(theirs.arrays["keypoints3d.human_data"][:, :3]).max() > 100
-    assert "smpl.body_pose" in theirs.arrays and theirs.arrays["extra.human_data.has_smpl"] == 0
+    assert theirs.arrays["extra.human_data.has_smpl"] == 0
+    assert "smpl.body_pose" not in theirs.arrays
+    np.testing.assert_array_equal(
+        theirs.arrays["extra.absent.smpl.body_pose"], SMPL["body_pose"][0].ravel()
+    )
     assert theirs.meta["human_data.gender"] == 1

@@ -25,7 +25,13 @@ def test_spin_differs_from_its_own_loader_where_that_is_wrong(tmp_path: Path) ->
         file="mpi_inf_3dhp_train.npz",
         annotations="mpi_inf_3dhp_train.npz",
     )
-    assert converted[0].image == "S1/1.jpg" and "smpl.betas" in converted[0].arrays
+    assert converted[0].image == "S1/1.jpg"
+    assert [p.arrays["extra.human_data.has_smpl"] for p in converted] == [0, 1, 1]
+    parts = ("smpl.global_orient", "smpl.body_pose", "smpl.betas")
+    for beside, people in (("extra.absent.", converted[:1]), ("", converted[1:])):
+        for person in people:
+            held = [name for name in person.arrays if name.endswith(parts)]
+            assert held == [f"{beside}{name}" for name in parts]
     assert converted[0].picture.path == "S1/imageFrames/frame_1.jpg"
 
 
@@ -50,6 +56,18 @@ def test_the_44_joints_of_hmr2_are_told_apart_from_its_loader(tmp_path: Path) ->
     assert theirs[[1, 14], 3].max() == 0 and theirs[[0, 15], 3].min() == 0.5
     assert ["smpl.body_pose" in person.arrays for person in ours] == [True, False, True]
     assert ["smpl.betas" in person.arrays for person in ours] == [False, False, True]
+
+
+def test_static_fits_are_for_people_without_parameters(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.full((N, 82), 0.25))
+    poses = {"pose": np.ones((N, 72)), "shape": np.ones((N, 10)), "has_smpl": np.array([0, 1, 0])}
+    people = read(tmp_path, SPIN | poses, fits="x.npy")
+    assert [person.arrays["smpl.betas"][0] for person in people] == [0.25, 1, 0.25]
+    assert [person.arrays["smpl.body_pose"][0] for person in people] == [0.25, 1, 0.25]
+    assert [person.meta.get("fitted", False) for person in people] == [True, False, True]
+    del poses["has_smpl"]
+    everyone = read(tmp_path, SPIN | poses, fits="x.npy")
+    assert not any("fitted" in person.meta for person in everyone)
 
 
 def test_fits_and_pictures_may_lie_elsewhere(tmp_path: Path) -> None:

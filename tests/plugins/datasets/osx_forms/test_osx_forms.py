@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from hpscli.body.files import write_asset
+from hpscli.body.assets.files import write_asset
 from hpscli.body.free import free_arrays
+from hpscli.data.forms.osx import osx_list
 from hpscli.errors import HpsError, InvalidData, UsageError
 from hpscli.records import Person
 from hpscli.registry import get_registry, resolve
@@ -39,10 +40,10 @@ def both(root: Path, split: str = "train", **options: Any) -> tuple[Person, Pers
     return ours, official
 
 
-def test_a_box_is_a_square_with_margin_and_3_to_4_of_osx(tmp_path: Path) -> None:
+def test_a_box_keeps_its_proportions_with_a_margin_and_is_3_to_4_of_osx(tmp_path: Path) -> None:
     ours, official = both(mscoco(tmp_path, whole_body(5)))
     assert ours.box is not None and official.box is not None
-    np.testing.assert_allclose(ours.box, [14, -6, 72, 72])
+    np.testing.assert_allclose(ours.box, [14, 6, 72, 48])
     np.testing.assert_allclose(official.box, [12.625, -19.666667, 73.75, 98.333333], atol=1e-5)
 
 
@@ -100,12 +101,17 @@ def test_ubody_is_divided_by_videos_and_thinned_as_osx_does(tmp_path: Path) -> N
     ]  # 10 has no picture, 20 is test
 
 
-def test_joints_in_the_world_come_to_metres_and_of_osx_to_millimetres(tmp_path: Path) -> None:
+def test_joints_in_the_world_come_to_metres_and_osx_lists_them_in_millimetres(
+    tmp_path: Path,
+) -> None:
     ours, official = both(human36m(tmp_path, ROTATION), "test")
     joints = [person.arrays["keypoints3d.osx_h36m17"][:, :3] for person in (ours, official)]
-    np.testing.assert_allclose(joints[0] * 1000, joints[1], atol=1e-3)
+    np.testing.assert_allclose(joints[0], joints[1], atol=1e-6)
+    listed = osx_list([official])
+    np.testing.assert_allclose(listed["joint_cam"][0], joints[0] * 1000, atol=1e-3)
     pixels = joints[0][:, :2] / joints[0][:, 2:] * 500 + [100, 50]
     np.testing.assert_allclose(ours.arrays["keypoints2d.osx_h36m17"][:, :2], pixels, atol=1e-9)
+    np.testing.assert_allclose(listed["joint_img"][0], pixels, atol=1e-3)
 
 
 def test_frames_without_a_fit_keep_joints_and_osx_has_none(tmp_path: Path) -> None:
@@ -139,7 +145,7 @@ def test_agora_shows_the_whole_picture_or_the_crop(tmp_path: Path) -> None:
     whole = read(agora(tmp_path / "whole", whole_picture=True))
     assert [person.image for person in whole] == ["AGORA/data/3840x2160/train_0/a.png"] * 2
     assert whole[0].arrays["keypoints2d.osx_agora127"][0].tolist() == [1100, 700, 1]
-    np.testing.assert_allclose(whole[0].box, [860, 460, 480, 480])
+    np.testing.assert_allclose(whole[0].box, [980, 460, 240, 480])
     crop, lost = read(agora(tmp_path / "crop", whole_picture=False))
     assert crop.image == "AGORA/data/3840x2160/train_0_crop/a_ann_id_7.png"
     assert crop.arrays["keypoints2d.osx_agora127"][0].tolist() == [100, 150, 1]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from hpscli.body.files import read_asset
+from hpscli.body.assets.files import read_asset
 from hpscli.errors import InvalidData, MissingError, UsageError
 from tests.plugins.datasets.rendered.rendered_files import posed, write_table
 from tests.plugins.datasets.scenes.scene_files import import_free_body, pickled, picture, read

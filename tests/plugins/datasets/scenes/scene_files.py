@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hpscli.body.files import write_asset
+from hpscli.body.assets.files import write_asset
 from hpscli.body.free import free_arrays
 from hpscli.errors import HpsError
 from hpscli.records import Person

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hpscli.cli.app import app
-from hpscli.data.poses import prepare_poses, read_poses
+from hpscli.data.motion.poses import prepare_poses, read_poses
 from hpscli.errors import InvalidData, MissingError, UsageError
 from hpscli.registry import get_registry
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from hpscli.body.files import write_asset
+from hpscli.body.assets.files import write_asset
 from hpscli.body.free import free_arrays
 from hpscli.body.joints import joint_set
 from hpscli.body.layer import load_body, matrices

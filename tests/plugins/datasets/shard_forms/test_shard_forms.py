@@ -127,9 +127,10 @@ def test_labels_that_flags_call_absent_are_left_out_and_kept_as_reference(tmp_pa
     assert "row 1 has no person" in bad[0]
     assert "train.label.tsv row 2" in bad[1]
     (official,), _ = read("tsv", tmp_path, "train", reference="metro")
-    assert official.meta["has_smpl"] == 0
     assert official.meta["gender"] == "none"
-    assert "smpl.body_pose" in official.arrays
+    beside = ["keypoints3d.metro24", "smpl.betas", "smpl.body_pose", "smpl.global_orient"]
+    beside = [f"extra.absent.{name}" for name in beside]
+    assert sorted(official.arrays) == [*beside, "keypoints2d.metro24"]
     image = tmp_path / "train.img.tsv"
     image.write_text(image.read_text().replace(f"{person.image}\t", "other.jpg\t"))
     assert "the picture in this row is 'other.jpg'" in read("tsv", tmp_path, "train")[1][0]
@@ -190,11 +191,12 @@ def test_each_step_of_4d_humans_loader_is_an_option(
             assert people == []
             continue
         (person,) = people
-        if reference:
-            assert (person.meta["has_pose"], person.meta["has_betas"]) == expected[1:]
-        else:
-            has = ["smpl.body_pose" in person.arrays, "smpl.betas" in person.arrays]
-            assert has == list(expected[1:])
+        labels = ("smpl.global_orient", "smpl.body_pose", "smpl.betas")
+        _, has_pose, has_betas = expected
+        has = [name in person.arrays for name in labels]
+        assert has == [has_pose, has_pose, has_betas]
+        beside = [f"extra.absent.{name}" in person.arrays for name in labels]
+        assert beside == [bool(reference) and not one for one in has]
 
 
 def test_masks_are_kept_when_asked_for_and_broken_parts_are_named(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""hps datasets: its commands, how lists and cards look, what dump writes."""
