@@ -110,9 +110,7 @@ def newest_run(recipe: str, output: "Output") -> Path:
 def _refuse_runs(order: "Order", plain: list[str]) -> None:
     if plain:
         raise UsageError(f"'{plain[0]}' is not key=value.", "For example: optim.lr=1e-4")
-    folder = Path(order.recipe)
-    recipes = any(folder.glob("*.toml")) and not (folder / "recipe.toml").is_file()
-    if folder.is_dir() and not recipes:
+    if (Path(order.recipe) / "recipe.toml").is_file():
         raise UsageError(
             f"{order.recipe} is a run folder, not a recipe.",
             f"Continue it: hps train --resume {order.recipe}",

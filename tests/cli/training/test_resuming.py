@@ -60,6 +60,13 @@ def test_a_folder_of_recipes_is_no_run(recipe: str, capsys: pytest.CaptureFixtur
     assert "run folder" not in text and "hps recipes list hmr/mixes" in text
 
 
+def test_a_folder_with_nothing_in_it_is_no_run(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("empty").mkdir()
+    fails(["empty"], 2, "no recipe 'empty'", capsys)
+
+
 def test_a_run_that_has_ended_says_how_to_go_on(
     recipe: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -203,4 +210,5 @@ def test_a_run_folder_given_as_recipe_says_resume(
     recipe: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("run").mkdir()
+    Path("run/recipe.toml").write_text("")
     fails(["run"], 2, "hps train --resume run", capsys)
