@@ -1,6 +1,6 @@
-"""Hand poses that are stored in SMPL-X's own terms -> axis-angles relative to the flat hand.
+"""Hand poses that are stored in SMPL-X's or MANO's own terms -> axis-angles relative to the flat hand.
 
-Its file holds the mean hand and the principal components of hands: without it there is no answer.
+Their files hold the mean hand and the principal components of hands: without them there is no answer.
 """
 
 from functools import lru_cache
@@ -17,6 +17,23 @@ def relative_to_flat(pose: np.ndarray, side: str) -> np.ndarray | None:
     """Axis-angle (45,) relative to the mean hand, left or right -> (45,); None without SMPL-X."""
     stored = _stored(side)
     return None if stored is None else np.asarray(np.asarray(pose, np.float64) + stored[0])
+
+
+def mano_hand_pose(pose: np.ndarray) -> dict[str, np.ndarray]:
+    """Axis-angle (45,) relative to the mean hand of MANO's right hand -> mano.hand_pose of shards.
+
+    Without the imported MANO it stays as it is, as extra.hand_pose_from_mean.
+    """
+    pose, mean = np.asarray(pose, np.float64), mano_mean()
+    return {"extra.hand_pose_from_mean": pose} if mean is None else {"mano.hand_pose": pose + mean}
+
+
+def mano_mean() -> np.ndarray | None:
+    """-> the mean hand (45,) of the imported MANO, the right one; None without it."""
+    asset = "mano-right"
+    if not have_asset(asset):
+        return None
+    return _read_mano(asset, asset_path(asset).stat().st_mtime_ns)
 
 
 def from_components(coefficients: np.ndarray, side: str) -> np.ndarray | None:
@@ -43,3 +60,9 @@ def _read(asset: str, side: str, time: int) -> tuple[np.ndarray, np.ndarray] | N
         return None
     mean, components = (np.asarray(arrays[name], np.float64) for name in names)
     return mean.reshape(NUMBERS), components.reshape(-1, NUMBERS)
+
+
+@lru_cache(maxsize=2)
+def _read_mano(asset: str, time: int) -> np.ndarray:
+    """-> the mean hand (45,) of MANO. `time` of the file: another import is read anew."""
+    return np.asarray(read_asset(asset)[0]["hands_mean"], np.float64).reshape(NUMBERS)

@@ -16,6 +16,7 @@ from hpscli.recipe import Member, Recipe, list_recipes, load_recipe
 from hpscli.records import Batch
 from hpscli.registry import resolve
 from hpscli.train.recipes.prepare_lines import read_line
+from tests.plugins.datasets.shard_forms.shard_files import import_mano
 
 FLAGS = {
     "has_smpl": "smpl.body_pose",
@@ -55,6 +56,7 @@ def test_people_of_metros_tables_have_what_their_flags_say(
 ) -> None:
     if "freihand" in member.prepare:
         case, yaml, body = "freihand_train", "freihand/train.yaml", "mano.hand_pose"
+        import_mano()
     else:
         case, yaml, body = "tax", "Tax-fixture/train.yaml", "smpl.body_pose"
     golden = np.load(reference / f"datasets/expected/metro/metro_tsv__{case}.npz")

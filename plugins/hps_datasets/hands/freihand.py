@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hpscli.body.hand_means import mano_hand_pose, mano_mean
 from hpscli.data.containers.json_records import json_values
 from hpscli.data.forms.human_data import human_data
 from hpscli.errors import HpsError, InvalidData, UsageError, in_words
@@ -120,13 +121,17 @@ def _picture(
 def hand_arrays(
     camera: np.ndarray, joints: np.ndarray, values: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Camera (3,3), joints (21,3) metres, parts of the 61 numbers -> arrays of a hand."""
+    """Camera (3,3), joints (21,3) metres, parts of the 61 numbers -> arrays of a hand.
+
+    The owner draws his hands with `use_mean_pose`: they are relative to MANO's mean hand.
+    """
     points, places = with_confidence(camera, joints)
     return {
         "keypoints2d.freihand21": points,
         "keypoints3d.freihand21": places,
         "camera.intrinsics": camera,
-        **{f"mano.{name}": values[name] for name in ("global_orient", "hand_pose", "betas")},
+        **{f"mano.{name}": values[name] for name in ("global_orient", "betas")},
+        **mano_hand_pose(values["hand_pose"]),
         **{f"extra.{name}": values[name] for name in ("uv_root", "scale")},
     }
 
@@ -154,12 +159,19 @@ def _as_reference(
 
 
 def as_derived(people: list[Person], root: Path) -> dict[str, Any]:
-    """People -> the entries of the golden whose joints were put on the right names by hand."""
+    """People -> the entries of the golden whose joints were put on the right names by hand.
+
+    The golden has poses as the file has them, relative to the mean hand.
+    """
     found = human_data(people)
     columns: dict[str, Any] = {
         name: np.stack([person.arrays[name] for person in people]) for name in people[0].arrays
     }
-    pose = [columns["mano.global_orient"], columns["mano.hand_pose"]]
+    mean = mano_mean()
+    hand = (
+        columns["extra.hand_pose_from_mean"] if mean is None else columns["mano.hand_pose"] - mean
+    )
+    pose = [columns["mano.global_orient"], hand]
     return {
         "image_path": found["image_path"],
         "keypoints2d": found["keypoints2d"],

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hps_datasets.shard_forms.tsv_files import Table, Tables, read_listing
+from hpscli.body.hand_means import mano_hand_pose
 from hpscli.data.people import ABSENT, square_box
 from hpscli.errors import (
     BAD_RECORD,
@@ -146,11 +147,9 @@ def read_labels(
     pose = np.array(stored, np.float64).ravel()
     has = int(label.get("has_smpl", pose.size > 0))
     if has or (everything and pose.size):
-        body = POSES[pose.size]
-        part = "body_pose" if body == "smpl" else "hand_pose"
         betas = np.array(label["betas"], np.float64).reshape(10)
-        found = {"global_orient": pose[:3], part: pose[3:], "betas": betas}
-        arrays |= {f"{'' if has else ABSENT}{body}.{name}": v for name, v in found.items()}
+        found = _parameters(pose, betas, as_stored=everything)
+        arrays |= {f"{'' if has else ABSENT}{name}": v for name, v in found.items()}
         meta["body_source"] = "imported"
     gender = str(label.get("gender", "none"))
     if everything:
@@ -164,6 +163,17 @@ def read_labels(
     if "hrnet_2d_joints" in label and label.get("has_hrnet_2d_joints"):
         arrays["extra.hrnet_2d_joints"] = np.array(label["hrnet_2d_joints"]).reshape(-1, 3)
     return arrays, meta
+
+
+def _parameters(pose: np.ndarray, betas: np.ndarray, *, as_stored: bool) -> dict[str, np.ndarray]:
+    """-> smpl.* or mano.*. The layer of the authors adds MANO's mean hand to a pose; so do we,
+    where MANO is on this machine."""
+    body = POSES[pose.size]
+    part = "body_pose" if body == "smpl" else "hand_pose"
+    rest = {f"{body}.{part}": pose[3:]}
+    if body == "mano" and not as_stored:
+        rest = mano_hand_pose(pose[3:])
+    return {f"{body}.global_orient": pose[:3], **rest, f"{body}.betas": betas}
 
 
 def _size(source: Source, row: int) -> tuple[int, int] | None:

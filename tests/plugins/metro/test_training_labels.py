@@ -13,6 +13,7 @@ from hpscli.cli.app import app
 from hpscli.data.augmentations.changes import Changes, unchanged
 from hpscli.data.batch import Packed, pack
 from hpscli.recipe import load_recipe
+from tests.plugins.datasets.shard_forms.shard_files import MEAN_HAND, import_mano
 
 METRES = RADIANS = 1e-5  # SPEC 9
 PIXELS = 2.01  # METRO cuts its corners and points to whole pixels; training does not
@@ -45,11 +46,12 @@ def changes(golden: dict[str, np.ndarray], name: str, count: int) -> Changes:
 
 
 def pose(packed: Packed, body: str, row: int) -> np.ndarray:
-    """-> (3K,) axis-angles, the root's first."""
-    rest = "body_pose" if body == "smpl" else "hand_pose"
-    return np.concatenate(
-        [packed.targets[f"{body}.{part}"][row] for part in ("global_orient", rest)]
-    )
+    """-> (3K,) axis-angles, the root's first; of hands as METRO's layer takes them."""
+    if body == "smpl":
+        rest = packed.targets["smpl.body_pose"][row]
+    else:
+        rest = packed.targets["mano.hand_pose"][row] - MEAN_HAND
+    return np.concatenate([packed.targets[f"{body}.global_orient"][row], rest])
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
@@ -59,6 +61,7 @@ def replayed(
     kind: Kind = request.param
     source = reference / "metro_graphormer"
     words = ["prepare", "tsv", "--split", "train", "yaml=train.yaml", "--out", str(tmp_path)]
+    import_mano()
     words += ["--from", str(source / "fixtures" / f"tsv_{kind.name}")]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output

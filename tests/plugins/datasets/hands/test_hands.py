@@ -22,6 +22,7 @@ from hpscli.data.sample import complaints
 from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
 from hpscli.records import Person
 from hpscli.registry import get_registry, resolve
+from tests.plugins.datasets.shard_forms.shard_files import MEAN_HAND, import_mano
 
 POSES = 5
 OPENGL = np.diag([1.0, -1.0, -1.0])
@@ -80,10 +81,21 @@ def test_a_hand_of_freihand_is_whole_and_sound(freihand: Path) -> None:
     assert (person.image, person.meta["pose"]) == ("training/rgb/00000007.jpg", 2)
     vertices = np.array(json.loads((freihand / "training_verts.json").read_text())[2])
     assert np.array_equal(person.arrays["vertices.mano"], vertices)
-    assert person.arrays["mano.hand_pose"].shape == (45,) and person.meta["hand"] == "right"
+    assert person.meta["hand"] == "right"
     assert complaints(make_sample(freihand, person, Layout(kind="full"))) == []
     (freihand / "training_verts.json").unlink()
     assert "vertices.mano" not in people_of("freihand", freihand)[7].arrays
+
+
+def test_poses_of_freihand_count_from_the_mean_hand(freihand: Path) -> None:
+    stored = np.array(json.loads((freihand / "training_mano.json").read_text())[1])[0, 3:48]
+    without = people_of("freihand", freihand)[1].arrays
+    assert "mano.hand_pose" not in without  # nobody knows that hand without MANO
+    assert np.array_equal(without["extra.hand_pose_from_mean"], stored)
+    import_mano()
+    found = people_of("freihand", freihand)[1].arrays
+    np.testing.assert_allclose(found["mano.hand_pose"], stored + MEAN_HAND)
+    assert "extra.hand_pose_from_mean" not in found
 
 
 def test_poses_held_out_of_freihand_are_in_no_other_split(freihand: Path) -> None:

@@ -11,12 +11,19 @@ from typing import Any
 
 import numpy as np
 
+from hpscli.body.assets.files import write_asset
 from hpscli.body.joints import convert, joint_set
 from hpscli.data.sample import image_kind
 from hpscli.records import Person, Sample
 
 BOX_UNIT = 200.0
+MEAN_HAND = np.linspace(-0.6, 0.7, 45)  # of a MANO that tests import
 MOVED = np.array([0.1, -0.2, 0.5])  # metres: a camera's place
+
+
+def import_mano() -> None:
+    """Put a MANO with MEAN_HAND on this machine, as far as reading hands needs it."""
+    write_asset("mano-right", {"hands_mean": MEAN_HAND}, {})
 
 
 def joints_in(sample: Sample | Person, group: str, target: str) -> np.ndarray:
@@ -62,7 +69,8 @@ def tsv_label(person: Sample) -> dict[str, Any]:
     hand = "mano.hand_pose" in person.arrays
     joints, pose = ("metro_hand21", "mano.hand_pose") if hand else ("metro24", "smpl.body_pose")
     body = pose.partition(".")[0]
-    parts = [person.arrays[f"{body}.global_orient"], person.arrays[pose]]
+    rest = person.arrays[pose] - (MEAN_HAND if hand else 0)  # METRO's count from the mean hand
+    parts = [person.arrays[f"{body}.global_orient"], rest]
     return {
         "center": person.arrays["box.center"].tolist(),
         "scale": float(person.arrays["box.size"][0]) / BOX_UNIT,

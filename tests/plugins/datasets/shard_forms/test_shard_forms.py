@@ -20,9 +20,11 @@ from hpscli.errors import HpsError, InvalidData, MissingError, UsageError
 from hpscli.records import Sample
 from tests.plugins.datasets.scenes.scene_files import picture, read
 from tests.plugins.datasets.shard_forms.shard_files import (
+    MEAN_HAND,
     add,
     bedlam_row,
     hmr2_label,
+    import_mano,
     write_bedlam,
     write_table,
     write_tsv,
@@ -141,8 +143,24 @@ def test_a_hand_whose_pose_has_the_name_of_mano_is_read(tmp_path: Path) -> None:
     table = tmp_path / "train.label.tsv"
     write_table(table, table.read_text().replace('"pose"', '"mano_pose"').splitlines())
     ((person,), _) = read("tsv", tmp_path, "train")
-    assert person.arrays["mano.hand_pose"].shape == (45,)
+    assert person.arrays["extra.hand_pose_from_mean"].shape == (45,)
     assert person.meta["hand"] == "right"
+
+
+def test_poses_of_metros_hands_count_from_the_mean_hand(tmp_path: Path) -> None:
+    (hand,) = people_of("mano", 1)
+    write_tsv([hand], tmp_path)
+    ((without,), _) = read("tsv", tmp_path, "train")
+    assert "mano.hand_pose" not in without.arrays  # nobody knows that hand without MANO
+    stored = without.arrays["extra.hand_pose_from_mean"]
+    np.testing.assert_allclose(stored, hand.arrays["mano.hand_pose"] - MEAN_HAND, atol=1e-6)
+    import_mano()
+    ((found,), _) = read("tsv", tmp_path, "train")
+    np.testing.assert_allclose(
+        found.arrays["mano.hand_pose"], hand.arrays["mano.hand_pose"], atol=1e-6
+    )
+    ((official,), _) = read("tsv", tmp_path, "train", reference="metro")
+    np.testing.assert_allclose(official.arrays["mano.hand_pose"], stored, atol=1e-6)
 
 
 def write_tar(root: Path, people: Sequence[Any], **files: bytes) -> None:
