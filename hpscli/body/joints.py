@@ -88,6 +88,11 @@ def conversion_index(source: str, target: str) -> np.ndarray[Any, Any]:
     return np.array(_positions(source, target), dtype=np.int64)
 
 
+def same_joints(first: str, second: str) -> bool:
+    """Whether two sets have the same joints in the same order, whatever their authors call them."""
+    return joint_set(first).slots == joint_set(second).slots
+
+
 def convert(points: Points, source: str, target: str) -> tuple[Points, Points]:
     """points (...,J,C) of `source` -> points (...,J2,C) of `target`, and which are present (J2,) bool.
 

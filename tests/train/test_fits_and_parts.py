@@ -118,6 +118,14 @@ def at_rest() -> Prediction:
 LOSSES = (spin_losses, mmhuman3d_losses, mmhuman3d_l1_losses, mmhuman3d_mse_losses)
 
 
+@pytest.mark.parametrize("joints", ["smpl49", "spin49"])  # the same joints under two names
+def test_joints_that_spin_leaves_out_of_a_fits_error_do_not_count(joints: str, body: Body) -> None:
+    batch = labelled(body, 1, joints)
+    batch.targets[f"keypoints2d.{joints}"][:, [1, 9, 12], :2] += 0.5  # OpenPose's neck and hips
+    error = fit_error(batch, body)
+    assert error is not None and float(error) < 0.1
+
+
 @pytest.mark.parametrize("losses", LOSSES)
 def test_a_bad_fit_teaches_neither_pose_nor_shape(losses: Any, body: Body) -> None:
     batch = labelled(body, 1, "smpl49")
@@ -195,6 +203,20 @@ def test_the_nearest_part_covers_what_is_behind(body: Body) -> None:
     assert float((front[both] != back[both]).float().mean()) > 0.02
     assert set(front.flatten().tolist()) <= set(range(25))
     assert len(set(front.flatten().tolist())) > 15
+
+
+@pytest.mark.parametrize("joints", ["smpl49", "spin49"])
+def test_annotated_joints_say_where_parts_are(joints: str, body: Body) -> None:
+    """Where OpenPose's joints lie matters only for those who have no others."""
+    batch = labelled(body, 2, joints)
+    wanted, _ = part_labels(batch, body, SIZE)
+    points = batch.targets[f"keypoints2d.{joints}"]
+    points[0, :25, 0] += 0.3
+    points[1, 25:, 2] = 0
+    found, present = part_labels(batch, body, SIZE)
+    assert present.tolist() == [True, True]
+    assert torch.equal(found[0], wanted[0])
+    assert float((found[1] != wanted[1]).float().mean()) < 0.01
 
 
 def test_people_without_a_body_have_no_parts(body: Body) -> None:

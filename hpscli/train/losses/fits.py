@@ -11,16 +11,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from hpscli.body.joints import joint_set
+from hpscli.body.joints import same_joints
 from hpscli.body.layer import Body
 from hpscli.records import Batch
-from hpscli.train.losses.placing import fit_translation, labelled_bodies
+from hpscli.train.losses.placing import fit_translation, labelled_bodies, placing_weights
 
 FITTED = "fitted"  # in a person's meta
 CROP_PX, FOCAL_PX = 224.0, 5000.0  # in which both measure
 SIGMA = 100.0  # of the robust error
 EXTREME = 3.0  # a shape with a coefficient beyond becomes the mean shape
-FIRST_PLACING = 25  # of SPIN's 49 joints: the annotated ones say where the body stands
 IGNORED = (1, 9, 12, 27, 28)  # of SPIN's 49: neck and hips of OpenPose, annotated hips
 
 
@@ -87,10 +86,8 @@ def fit_error(batch: Batch, body: Body, rule: Rule = SPIN) -> Tensor | None:
     joints = body.regress(vertices, name.partition(".")[2], joints=own)
     points = batch.targets[name][..., :2] * (CROP_PX / 2)
     confidence = batch.targets[name][..., 2] * batch.present[name][:, None].to(points.dtype)
-    placing, counted = confidence, confidence.clone()
-    if joint_set(name.partition(".")[2]).name == "smpl49":
-        placing = confidence.clone()
-        placing[:, :FIRST_PLACING] = 0
+    placing, counted = placing_weights(confidence, name.partition(".")[2]), confidence.clone()
+    if same_joints(name.partition(".")[2], "smpl49"):
         counted[:, list(IGNORED)] = 0
     moved = joints + fit_translation(joints, points, placing, FOCAL_PX)[:, None]
     away = FOCAL_PX * moved[..., :2] / moved[..., 2:] - points

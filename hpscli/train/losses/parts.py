@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hpscli.body.layer import Body
 from hpscli.records import Batch
-from hpscli.train.losses.placing import LEAST, fit_translation, labelled_bodies
+from hpscli.train.losses.placing import LEAST, fit_translation, labelled_bodies, placing_weights
 
 FOCAL = 5000.0 / 112.0  # of SPIN's camera, in crop units (half a crop of 224 px)
 UNKNOWN = -1
@@ -36,12 +36,14 @@ def part_labels(batch: Batch, body: Body, size: tuple[int, int]) -> tuple[Tensor
     name = next((key for key in batch.targets if key.startswith("keypoints2d.")), "")
     if found is None or not name:
         return nobody, torch.zeros(count, dtype=torch.bool, device=device)
+    joint_set = name.partition(".")[2]
     vertices, own, present = found
     with torch.no_grad():
-        joints = body.regress(vertices, name.partition(".")[2], joints=own)
+        joints = body.regress(vertices, joint_set, joints=own)
         points, confidence = batch.targets[name][..., :2], batch.targets[name][..., 2]
         present = present & batch.present[name].bool() & ((confidence > 0).sum(dim=1) >= LEAST)
-        moved = vertices + fit_translation(joints, points, confidence, FOCAL)[:, None]
+        placing = placing_weights(confidence, joint_set)
+        moved = vertices + fit_translation(joints, points, placing, FOCAL)[:, None]
         labels = render_parts(moved, body, size)
     return torch.where(present[:, None, None], labels, nobody), present
 

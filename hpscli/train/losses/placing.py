@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor
 
+from hpscli.body.joints import same_joints
 from hpscli.body.layer import PARAMETERS, Body, matrices
 from hpscli.records import Batch
 
 EPSILON = 1e-6  # of a system without enough joints, whose solution nobody uses
 LEAST = 3  # seen joints below which a body cannot be placed
+OPENPOSE = slice(0, 25)  # of SPIN's 49 joints; the other 24 are those of annotators
 Targets = dict[str, tuple[Tensor, Tensor]]
 
 
@@ -28,6 +30,20 @@ def fit_translation(joints: Tensor, points: Tensor, confidence: Tensor, focal: f
     square = square + EPSILON * torch.eye(3, dtype=square.dtype, device=square.device)
     solution: Tensor = torch.linalg.solve(square, system.transpose(1, 2) @ values)[..., 0]
     return solution.float()
+
+
+def placing_weights(confidence: Tensor, name: str) -> Tensor:
+    """confidence (B,J) of a joint set -> (B,J): of SPIN's 49 the annotated ones say where a body is.
+
+    Source: estimate_translation of SPIN, PARE and mmhuman3d. Who has too few of them, as in 3DPW,
+    is placed by all; PARE does so with everybody as soon as 3DPW is in the mix.
+    """
+    if not same_joints(name, "smpl49"):
+        return confidence
+    annotated = confidence.clone()
+    annotated[:, OPENPOSE] = 0
+    enough = (annotated > 0).sum(dim=1, keepdim=True) >= LEAST
+    return torch.where(enough, annotated, confidence)
 
 
 def labelled_bodies(batch: Batch, body: Body) -> tuple[Tensor, Tensor, Tensor] | None:

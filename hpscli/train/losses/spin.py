@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hpscli.body.cameras import project_perspective
-from hpscli.body.joints import joint_set
+from hpscli.body.joints import same_joints
 from hpscli.errors import UsageError, did_you_mean
 from hpscli.train.losses import Scene, root_of
 
@@ -39,6 +39,11 @@ def rooted(points: Tensor, root: list[int]) -> Tensor:
     return points - points[:, root].mean(dim=1, keepdim=True)
 
 
+def hips_of(name: str) -> list[int]:
+    """Joint set -> the hips of annotators, if it is one of SPIN's, under any name; else its root."""
+    return next((hips for own, hips in HIPS_OF.items() if same_joints(name, own)), root_of(name))
+
+
 def with_root(target: Tensor, present: Tensor, root: list[int]) -> Tensor:
     """target (B,J,4), present (B,) -> present (B,) of those whose labels have the root.
 
@@ -62,7 +67,7 @@ def keypoints2d(scene: Scene) -> Tensor:
     for name, (target, present) in scene.targets("keypoints2d.").items():
         pixels = project_perspective(scene.joints(name), scene.prediction.camera, FOCAL_PX, crop_px)
         weights = (target[..., 2:] * present[:, None, None]).clone()
-        if joint_set(name).name == "smpl49":
+        if same_joints(name, "smpl49"):
             weights[:, OPENPOSE] = 0
         difference = pixels / (crop_px / 2) - target[..., :2]
         total = total + (weights * difference.square()).mean()
@@ -73,10 +78,10 @@ def keypoints3d(scene: Scene) -> Tensor:
     """Squares in metres relative to the root, averaged over all joints of labelled people."""
     total = scene.nothing()
     for name, (target, present) in scene.targets("keypoints3d.").items():
-        predicted, root = scene.joints(name), HIPS_OF.get(joint_set(name).name, root_of(name))
+        predicted, root = scene.joints(name), hips_of(name)
         present = with_root(target, present, root)
         squares = (rooted(predicted, root) - rooted(target[..., :3], root)).square()
-        if joint_set(name).name == "smpl49":
+        if same_joints(name, "smpl49"):
             squares, target = squares[:, GROUND_TRUTH], target[:, GROUND_TRUTH]
         total = total + mean_of_people(squares, target[..., 3:], present)
     return total

@@ -54,7 +54,7 @@ ALL_MSE = Terms(torch.square, torch.square, torch.square, torch.square, torch.sq
 
 def hips_of(name: str) -> list[int]:
     """Joint set -> the two hips of annotators, of which the root is the middle; else its root."""
-    names = joint_set(name).joints
+    names = joint_set(name).common_names()
     wanted = ("right_hip_extra", "left_hip_extra")
     return [names.index(hip) for hip in wanted] if set(wanted) <= set(names) else root_of(name)
 

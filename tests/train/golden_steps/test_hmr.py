@@ -15,6 +15,7 @@ from hps_models.hmr.discriminator import Discriminator
 from hps_models.hmr.losses import MMHUMAN3D_WEIGHTS, SPIN_FACTOR, SPIN_WEIGHTS
 from hps_models.hmr2 import goldens as hmr2
 from hps_models.pare import goldens as pare
+from hpscli.body.joints import convert
 from hpscli.body.kit import body_kit
 from hpscli.body.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from hpscli.data.motion.real_poses import RealPoses
@@ -135,6 +136,30 @@ def test_a_step_on_spins_losses_is_theirs(reference: Path, tmp_path: Path) -> No
     module, body = Stated(hmr.prediction_of(golden)[0]), hmr.surrogate(OPTIONS)
     weights = {name: SPIN_FACTOR * weight for name, weight in SPIN_WEIGHTS.items()}
     with golden_job(module, hmr_spec("spin"), body, weights, SGD, tmp_path) as job:
+        optimise(job, iter([batch]), STOP)
+    assert job.meter.sums["loss"] == pytest.approx(float(golden["total"]), rel=LOSS)
+    stepped(golden, "", "rotmat", module)
+
+
+@pytest.mark.parametrize("name", ["hmr/spin_official", "mp2022", "pare/mixed"])
+def test_spins_losses_are_theirs_in_the_joints_and_weights_of_a_recipe(
+    reference: Path, tmp_path: Path, name: str
+) -> None:
+    """Labels come in SPIN's own sets and are gathered into the recipe's, as a batch has them."""
+    golden, recipe = read_golden(reference / "hmr", "goldens/loss_spin.npz"), load_recipe(name)
+    joints = recipe.data.joints
+    flat, _ = convert(golden["gt_keypoints2d_norm49"], "smpl49", joints)
+    solid, _ = convert(golden["gt_joints3d_24"], "spin_gt24", joints)
+    targets = {
+        f"keypoints2d.{joints}": (flat, ""),
+        f"keypoints3d.{joints}": (solid, "has_pose_3d"),
+        **hmr.parameters_of(golden, "target_pose_axis_angle", "target_betas", "valid_fit"),
+    }
+    spec = get_registry().model(recipe.model.name)
+    spec = adapted(spec, complete_options(spec, recipe.model.preset, recipe.model.options))
+    module, body = Stated(hmr.prediction_of(golden)[0]), hmr.surrogate(OPTIONS)
+    batch = hmr.batch_of(golden, targets)
+    with golden_job(module, spec, body, recipe.loss, SGD, tmp_path) as job:
         optimise(job, iter([batch]), STOP)
     assert job.meter.sums["loss"] == pytest.approx(float(golden["total"]), rel=LOSS)
     stepped(golden, "", "rotmat", module)
