@@ -11,12 +11,16 @@ import numpy as np
 from hpscli.body.hand_means import mano_hand_pose, mano_mean
 from hpscli.data.containers.json_records import json_values
 from hpscli.data.forms.human_data import human_data
+from hpscli.data.people import square_box
 from hpscli.errors import HpsError, InvalidData, UsageError, in_words
 from hpscli.records import Person
 
 JOINTS, VERTICES = 21, 778
 BACKGROUNDS = 4  # picture i + k * poses shows pose i before background k
 SIDE_PX = 224
+CROP_PX = (
+    180  # of METRO, Mesh Graphormer and FastMETRO: scale 0.9 about (112, 112), as in their tables
+)
 PARAMETERS = {"global_orient": 3, "hand_pose": 45, "betas": 10, "uv_root": 2, "scale": 1}
 OFFICIAL_TRAIN = 0.8  # of the pictures, as mmhuman3d
 FOLDERS = {"train": "training", "validation": "training", "test": "evaluation"}
@@ -109,10 +113,11 @@ def _picture(
     if isinstance(vertices, np.ndarray) and not reference:
         arrays["vertices.mano"] = vertices
     meta = {"hand": "right", "body_source": "imported", "pose": pose}
+    side = SIDE_PX if reference else CROP_PX
     return Person(
         image=f"{part}/rgb/{number:08d}.jpg",
         arrays=arrays,
-        box=np.array([0.0, 0.0, SIDE_PX, SIDE_PX]),
+        box=square_box(np.array([SIDE_PX / 2, SIDE_PX / 2]), side),
         image_size_px=(SIDE_PX, SIDE_PX),
         meta={} if reference else meta,
     )
@@ -182,5 +187,4 @@ def as_derived(people: list[Person], root: Path) -> dict[str, Any]:
         "uv_root": columns["extra.uv_root"],
         "scale": columns["extra.scale"][:, 0],
         "K": columns["camera.intrinsics"],
-        "bbox_xywh": found["bbox_xywh"],
     }

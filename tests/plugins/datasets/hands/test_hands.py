@@ -87,6 +87,16 @@ def test_a_hand_of_freihand_is_whole_and_sound(freihand: Path) -> None:
     assert "vertices.mano" not in people_of("freihand", freihand)[7].arrays
 
 
+def test_hands_of_freihand_are_cut_out_as_large_as_metros_tables_have_them(freihand: Path) -> None:
+    center, scale = np.array([112.0, 112.0]), 0.9  # tsv_demo_freihand.py; a scale of 1 is 200 px
+    for split in ("train", "test"):
+        box = np.asarray(people_of("freihand", freihand, split)[0].box)
+        assert np.array_equal(box[:2] + box[2:] / 2, center)
+        np.testing.assert_allclose(box[2:], 200 * scale)
+    (whole, *_) = people_of("freihand", freihand, reference="mmhuman3d")
+    assert np.asarray(whole.box).tolist() == [0, 0, 224, 224]
+
+
 def test_poses_of_freihand_count_from_the_mean_hand(freihand: Path) -> None:
     stored = np.array(json.loads((freihand / "training_mano.json").read_text())[1])[0, 3:48]
     without = people_of("freihand", freihand)[1].arrays
