@@ -28,6 +28,11 @@ COMMON = "human_data"
 # OSX trains on joints that have the same name in two sets, wherever annotators put them: the hips of
 # Human3.6M are the hips of SMPL-X there (common/utils/transforms.py, transform_joint_to_other_db).
 BY_NAME = "osx_"
+# The head of METRO's 24 joints is the top of the head of Human3.6M and MPI-INF-3DHP, and its jaw the joint
+# below (GraphCMR and SPIN, datasets/preprocess: joints 9 and 10 of 17 -> Jaw, Head). In the common slots,
+# as in mmhuman3d, that lower joint is the head.
+METRO = "metro24"
+LOWERED = {"jaw_extra": "head_extra", "head_extra": "headtop"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +85,20 @@ def _positions(source: str, target: str) -> tuple[int, ...]:
         names = {name: index for index, name in reversed(list(enumerate(start.joints)))}
         return tuple(names.get(name, -1) for name in goal.joints)
     where = {slot: index for index, slot in reversed(list(enumerate(start.slots))) if slot >= 0}
+    if goal.name == METRO and _has_both_heads(start):
+        taken = {_slot(name): _slot(instead) for name, instead in LOWERED.items()}
+        return tuple(where.get(taken.get(slot, slot), -1) for slot in goal.slots)
     return tuple(where.get(slot, -1) for slot in goal.slots)
+
+
+def _has_both_heads(one: JointSet) -> bool:
+    """-> whether a set has the two joints of a head that studios mark, and no jaw of its own."""
+    names = one.common_names()
+    return {"head_extra", "headtop"} <= set(names) and "jaw_extra" not in names
+
+
+def _slot(name: str) -> int:
+    return joint_set(COMMON).joints.index(name)
 
 
 def conversion_index(source: str, target: str) -> np.ndarray[Any, Any]:

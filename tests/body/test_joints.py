@@ -88,6 +88,18 @@ def test_lsp14_out_of_the_other_h36m_is_the_list_of_spin() -> None:
     assert conversion_index("h36m17_lfirst", "lsp14").tolist() == expected
 
 
+@pytest.mark.parametrize(
+    ("studio", "middle", "top"),
+    [("h36m17", 9, 10), ("h36m17_lfirst", 9, 10), ("mpi_inf_3dhp28", 6, 7), ("muco21", 16, 0)],
+)
+def test_the_head_of_metro_is_the_top_of_a_studios_head(studio: str, middle: int, top: int) -> None:
+    # SPIN, datasets/preprocess/h36m.py and mpi_inf_3dhp.py: 24 joints with Jaw 17 and Head 18
+    found = conversion_index(studio, "metro24")
+    assert found[[17, 18]].tolist() == [middle, top]
+    spin = conversion_index("spin49", "metro24")
+    assert spin[[17, 18]].tolist() == [42, 43]  # who has these joints gives them
+
+
 def test_freihand_order_differs_from_mano_order() -> None:
     index = conversion_index("mano21", "freihand21")
     assert index.tolist() == [0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20]  # fmt: skip
