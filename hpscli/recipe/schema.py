@@ -96,6 +96,7 @@ class Augment(Section):
     crop: Share = 0.0  # a part of the box, cut in height
     body_part: Share = 0.0  # the box of a part of the body: head, arm, legs ...
     hard_erasing: Share = 0.0  # noise in a rectangle of the box
+    motion_blur: Share = 0.0  # along a line of up to 7 px of the window
     soft_erasing: Share = 0.0  # noise mixed into a rectangle
     self_mixing: Share = 0.0  # another part of the picture mixed in
     coarse_dropout: Share = 0.0  # some black rectangles
@@ -150,6 +151,7 @@ class Adversary(Section):
     weight: Weight = 1.0  # of the term that the model learns from; 0: no adversary
     name: OptimizerName = "adam"
     lr: Rate = 1e-4
+    scheduled: bool = False  # its rate follows optim.schedule; else it stays as it is
     weight_decay: Decay = 0.0
 
 

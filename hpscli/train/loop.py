@@ -111,6 +111,8 @@ def optimise(job: Job, batches: Iterator[Batch], stop: Stop) -> bool:
     job.optimizer.set_rates(job.steps, job.step)
     if job.contest is not None:
         weights[TERM] = job.contest.weight
+        if recipe.adversary is not None and recipe.adversary.scheduled:
+            job.contest.set_rate(recipe.optim, job.steps, job.step)
     # terms, loss, norm of the gradient, wish to stop
     sums = torch.zeros(len(weights) + 3, device=processes.device)
     keys: list[str] = []

@@ -48,6 +48,22 @@ def test_the_group_of_a_backbone_is_all_but_the_regressor() -> None:
         assert {n.partition(".")[0] for n in rest} == {"regressor"}
 
 
+def test_no_gradient_is_cut_for_the_released_adversarial_training_never_did(
+    recipes: dict[str, Recipe],
+) -> None:
+    """hmr-benchmarks, mmhuman3d/apis/train.py: optimizer_config, where grad_clip stands, is unused."""
+    assert {name for name, recipe in recipes.items() if recipe.optim.clip_norm} == set()
+
+
+def test_the_adversarys_rate_falls_where_mmcvs_hook_makes_it_fall(
+    recipes: dict[str, Recipe],
+) -> None:
+    judged = {name: r for name, r in recipes.items() if r.adversary is not None}
+    falling = {name for name, r in judged.items() if r.optim.schedule != "constant"}
+    assert falling == {name for name, r in judged.items() if r.adversary and r.adversary.scheduled}
+    assert falling == {"hmr/hmr_3dpw_e50"}
+
+
 def test_spin_shares_pictures_from_everywhere_by_their_numbers() -> None:
     mix = load_recipe("hmr/spin_official").data.mix
     everywhere = sum(SPIN_SIZES.values())

@@ -45,6 +45,7 @@ CHANCES = (
     *("coarse_dropout", "grid_dropout", "photometric", "crop", "hard_erasing", "soft_erasing"),
     *("self_mixing", "random_occlusion", "occluders"),
 )
+NOT_THERE = ("rotation_chance", "shift", "erase", "truncation", "body_part", "motion_blur")
 CACHED = {  # configuration that differs in a cache of labels alone -> the one that has a recipe
     "combine/twins_svt_hmr_mix4_coco_mmpose_l1_cache.py": (
         "combine/twins_svt_hmr_mix4_coco_mmpose_l1.py"
@@ -264,7 +265,7 @@ def facts_of_recipe(recipe: Recipe) -> Facts:
         **{
             name: value
             for name, value in recipe.augment.model_dump().items()
-            if name not in ("rotation_chance", "shift", "erase", "truncation", "body_part")
+            if name not in NOT_THERE
         },
     }
 

@@ -256,6 +256,7 @@ def test_pare_is_trained_as_its_specification_says() -> None:
         mix=frozenset({"h36m", "eft_mpii", "eft_lspet", "eft_coco", "mpi_inf_3dhp"}),
         mixing="partition",
     )
+    assert recipe.augment.motion_blur == 0.5  # pare/dataset/base_dataset.py, whatever is configured
     shares = {name: member.weight for name, member in recipe.data.mix.items()}
     assert (shares["h36m"], shares["mpi_inf_3dhp"]) == (0.3, 0.1)
     wild = {"eft_mpii": 14361, "eft_lspet": 2946, "eft_coco": 79051}  # people, by EFT's own lists

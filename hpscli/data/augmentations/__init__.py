@@ -24,6 +24,12 @@ def draws(seed: int) -> Draws:
     return Draws(np.random.RandomState(seed), random.Random(seed))
 
 
+def is_run(draws: Draws, probability: float) -> bool:
+    """-> whether albumentations runs a transform that stands in a list."""
+    draws.python.random()  # of the list, which is always run
+    return draws.python.random() < probability
+
+
 @dataclass(frozen=True)
 class Patch:
     """A rectangle of a picture, in px."""

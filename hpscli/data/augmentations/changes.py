@@ -131,6 +131,7 @@ MORE = (  # settings that take more numbers, or none when they are 0
     "hard_erasing",
     "random_occlusion",
     "occluders",
+    "motion_blur",
     "soft_erasing",
     "self_mixing",
     "coarse_dropout",

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from hpscli.data.augmentations import Draws, Patch
+from hpscli.data.augmentations import Draws, Patch, is_run
 
 AREA = (0.02, 0.4)  # of a mixed rectangle, in parts of the picture
 ASPECT = (0.3, 1 / 0.3)  # height over width
@@ -95,17 +95,11 @@ def apply_erasing(image: np.ndarray, erasing: Erasing | None) -> np.ndarray:
     return result
 
 
-def _drops(draws: Draws, probability: float) -> bool:
-    """-> whether albumentations runs a transform that stands in a list."""
-    draws.python.random()  # of the list, which is always run
-    return draws.python.random() < probability
-
-
 def draw_coarse_dropout(
     draws: Draws, image_size: tuple[int, int], *, probability: float = 0.5
 ) -> list[Patch]:
     """image_size (H,W) -> 1 to 8 rectangles; none: nothing is done. As albumentations 1.2.1."""
-    if not _drops(draws, probability):
+    if not is_run(draws, probability):
         return []
     height, width = image_size
     holes = []
@@ -121,7 +115,7 @@ def draw_grid_dropout(
     draws: Draws, image_size: tuple[int, int], *, probability: float = 0.5
 ) -> list[Patch]:
     """image_size (H,W) -> square holes on a grid; none: nothing is done. As albumentations 1.2.1."""
-    if not _drops(draws, probability):
+    if not is_run(draws, probability):
         return []
     height, width = image_size
     unit = draws.python.randint(GRID_PX[0], GRID_PX[1] + 1)  # one more than it says, as theirs

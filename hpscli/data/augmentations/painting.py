@@ -4,7 +4,7 @@ import numpy as np
 
 from hpscli.data.augmentations.changes import Changes
 from hpscli.data.augmentations.colours import multiplied, multiply
-from hpscli.data.augmentations.pictures import apply_after, apply_before
+from hpscli.data.augmentations.pictures import apply_after, apply_before, blurred
 from hpscli.data.crops import crop_pixels, warp
 from hpscli.data.sample import decode_bgr
 
@@ -12,7 +12,9 @@ from hpscli.data.sample import decode_bgr
 def needs_own_colour(changes: Changes, row: int) -> bool:
     """-> whether something is painted over the colours of this picture after they changed."""
     x0, _, x1, _ = changes.erase[row]
-    return changes.before[row] is not None or changes.after[row] is not None or bool(x1 > x0)
+    after = changes.after[row]
+    paints = after is not None and after.paints
+    return changes.before[row] is not None or paints or bool(x1 > x0)
 
 
 def paint(
@@ -41,7 +43,8 @@ def paint(
     else:  # colours change first, as published: an object that is pasted keeps its own
         picture = apply_before(multiplied(decode_bgr(encoded), factors), before, place[0])
         crop, factors = crop_pixels(picture, place[1], window, scratch), np.ones(3, np.float32)
-    if after is not None:
+    crop = blurred(crop, after)
+    if after is not None and after.paints:
         crop = multiplied(crop, factors) if (factors != 1).any() else crop
         crop, factors = apply_after(crop, after), np.ones(3, np.float32)
     cv2.split(crop, [out[2], out[1], out[0]])  # written in place, five times as fast as one by one

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hpscli.data.augmentations import Draws, Patch
+from hpscli.data.augmentations.blurs import apply_motion_blur, draw_motion_blur
 from hpscli.data.augmentations.colours import (
     Photometric,
     apply_photometric,
@@ -48,8 +49,14 @@ class Before:
 class After:
     """What happens to the crop, in this order; places in px of the window."""
 
+    blur: np.ndarray | None = None  # weights of a line; before the colours, as PARE has it
     mixings: tuple[Erasing, ...] = ()
     holes: tuple[Patch, ...] = ()
+
+    @property
+    def paints(self) -> bool:
+        """-> whether anything is painted over the colours."""
+        return bool(self.mixings or self.holes)
 
 
 def draw_before(
@@ -140,7 +147,9 @@ def _moved(erasing: Erasing, affine: np.ndarray, size: Sequence[int]) -> Erasing
 
 def draw_after(draws: Draws, settings: Augment, window: tuple[int, int]) -> After | None:
     """Window (H,W) -> what happens to the crop, if anything."""
-    mixings = []
+    blur, mixings = None, []
+    if settings.motion_blur:
+        blur = draw_motion_blur(draws, probability=settings.motion_blur)
     if settings.soft_erasing:
         mixings += [draw_mixing(draws, window, kind="soft", probability=settings.soft_erasing)]
     if settings.self_mixing:
@@ -151,11 +160,18 @@ def draw_after(draws: Draws, settings: Augment, window: tuple[int, int]) -> Afte
     if settings.grid_dropout:
         holes += draw_grid_dropout(draws, window, probability=settings.grid_dropout)
     found = tuple(mixing for mixing in mixings if mixing is not None)
-    return After(found, tuple(holes)) if found or holes else None
+    return None if blur is None and not found and not holes else After(blur, found, tuple(holes))
+
+
+def blurred(crop: np.ndarray, change: After | None) -> np.ndarray:
+    """Crop (H,W,3) uint8 -> a new, blurred one, or the same one where it is not blurred."""
+    if change is None or change.blur is None:
+        return crop
+    return apply_motion_blur(crop, change.blur)
 
 
 def apply_after(crop: np.ndarray, change: After) -> np.ndarray:
-    """Crop (H,W,3) uint8 -> the crop changed, a new one."""
+    """Crop (H,W,3) uint8 -> the crop with what is painted over its colours, a new one."""
     for mixing in change.mixings:
         crop = apply_erasing(crop, mixing)
     return apply_holes(crop, change.holes) if change.holes else crop

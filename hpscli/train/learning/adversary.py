@@ -17,9 +17,10 @@ from torch.nn.utils import get_total_norm
 from hpscli.body.rotations import axis_angle_to_matrix
 from hpscli.data.motion.real_poses import RealPoses, real_poses
 from hpscli.errors import UsageError
-from hpscli.recipe import Adversary, Recipe
+from hpscli.recipe import Adversary, Optim, Recipe
 from hpscli.records import Prediction
 from hpscli.train.learning.optimizers import NORM
+from hpscli.train.learning.schedule import Steps, rate_at
 
 JOINTS = 23  # of SMPL, without the root
 DRAW = 6  # in the seed of real poses; 1 to 5 are of the mix and of augmentation (data/epochs)
@@ -63,8 +64,14 @@ class Contest:
         self.weight, self.seed = weight, seed
         self.rank, self.world, self.accumulate = rank, world, accumulate
         self.average = average  # of gradients, over the processes
+        self.rate = optimizer.param_groups[0]["lr"]  # before any schedule
         self.told: dict[str, Tensor] = {}  # the critic's losses of this step
         self.norm = torch.zeros(())  # of its gradient
+
+    def set_rate(self, optim: Optim, steps: Steps, step: int) -> None:
+        """Give the critic the learning rate of this step (0-based) of the recipe's schedule."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate_at(optim, steps, step, self.rate)
 
     def judge(self, prediction: Prediction, step: int, micro: int = 0) -> Tensor:
         """A prediction of training -> the model's term, unweighted; the critic learns on the way.
@@ -186,7 +193,7 @@ def start_contest(
 
 
 def critic_optimizer(settings: Adversary, critic: nn.Module) -> torch.optim.Optimizer:
-    """-> the critic's own optimiser; its rate stays as it is."""
+    """-> the critic's own optimiser."""
     if settings.name == "sgd":
         return torch.optim.SGD(critic.parameters(), settings.lr, weight_decay=settings.weight_decay)
     kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam

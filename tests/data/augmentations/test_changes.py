@@ -27,6 +27,7 @@ EVERYTHING = Augment(
     random_occlusion=1,
     occluders=1,
     occluders_on="joints",
+    motion_blur=1,
     truncation=0.3,
     soft_erasing=1,
     self_mixing=1,

@@ -79,7 +79,9 @@ def test_what_hides_people_hides_a_part_of_them(setting: str, area: float) -> No
     assert max(hidden) < 1
 
 
-@pytest.mark.parametrize("setting", ["soft_erasing", "self_mixing", "coarse_dropout"])
+@pytest.mark.parametrize(
+    "setting", ["soft_erasing", "self_mixing", "coarse_dropout", "motion_blur"]
+)
 def test_what_changes_the_crop_changes_no_label(setting: str) -> None:
     settings = Augment(flip=0, rotation_degrees=0, scale=0, colour=0, **{setting: 1.0})
     changes = draw(sample_generators(3, 0, 1), [person(1)], settings, WINDOW)
@@ -112,28 +114,29 @@ def test_a_colour_factor_means_the_same_for_bytes_and_on_a_device() -> None:
 
 
 def busy_changes() -> Changes:
-    plain = unchanged(4)
+    plain = unchanged(5)
     plain.colour[:] = [0.7, 1.0, 1.4]
     plain.erase[1] = [0.2, 0.2, 0.5, 0.5]
     hole = After(holes=(Patch(5, 5, 10, 10),))
+    moving = After(blur=np.full((3, 3), 1 / 9, np.float32))
     cutout = np.full((9, 9, 4), 255, np.uint8)
     before = Before(objects=(Object(cutout, 1.0, np.array([30.0, 30.0])),))
     return Changes(
         **{
             **vars(plain),
-            "after": (None, None, hole, None),
-            "before": (None, None, None, before),
+            "after": (None, None, hole, None, moving),
+            "before": (None, None, None, before, None),
         }
     )
 
 
 def test_colours_that_are_left_for_the_device_end_in_the_same_numbers() -> None:
-    people = [person(number) for number in range(4)]
+    people = [person(number) for number in range(5)]
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     here = to_batch(pack(people, WINDOW, "smpl24", changes=busy_changes()))
     later = to_batch(pack(people, WINDOW, "smpl24", changes=busy_changes(), colour_later=True))
     assert here.colour is None and later.colour is not None
-    assert (later.colour != 1).any(dim=1).tolist() == [True, False, False, False]
+    assert (later.colour != 1).any(dim=1).tolist() == [True, False, False, False, True]
     assert not torch.equal(here.image, later.image)
     done = ready(later, mean, std)
     assert torch.equal(done.image, ready(here, mean, std).image)
@@ -141,7 +144,7 @@ def test_colours_that_are_left_for_the_device_end_in_the_same_numbers() -> None:
 
 
 def test_pasted_objects_keep_their_colours() -> None:
-    batch = make_batch([person(3)] * 4, WINDOW, "smpl24", changes=busy_changes())
+    batch = make_batch([person(3)] * 5, WINDOW, "smpl24", changes=busy_changes())
     assert (batch.image[3] == 255).all(dim=0).sum() > 50  # white, though red is multiplied by 0.7
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hpscli.data.augmentations import Patch, draws
+from hpscli.data.augmentations.blurs import apply_motion_blur, draw_motion_blur
 from hpscli.data.augmentations.boxes import draw_random_crop
 from hpscli.data.augmentations.colours import (
     Photometric,
@@ -42,6 +43,25 @@ def inside(patch: Patch) -> bool:
         and patch.top + patch.height <= SIZE[0]
         and patch.left + patch.width <= SIZE[1]
     )
+
+
+def test_a_line_of_motion_has_two_ends_and_weighs_one() -> None:
+    lines = [draw_motion_blur(draws(seed)) for seed in range(400)]
+    drawn = [line for line in lines if line is not None]
+    assert len(drawn) / len(lines) == pytest.approx(0.5, abs=0.08)
+    assert {line.shape for line in drawn} == {(3, 3), (5, 5), (7, 7)}
+    for line in drawn:
+        assert line.sum() == pytest.approx(1)
+        assert 2 <= (line > 0).sum() <= len(line) and len(np.unique(line[line > 0])) == 1
+
+
+def test_what_moves_is_the_mean_of_what_lies_on_its_line() -> None:
+    line = np.zeros((3, 3), np.float32)
+    line[1] = [0, 0.5, 0.5]  # to the right
+    image = picture()
+    right = np.concatenate([image[:, 1:], image[:, -2:-1]], axis=1)  # mirrored at the edge
+    wanted = (image.astype(float) + right) / 2
+    assert np.abs(apply_motion_blur(image, line) - wanted).max() <= 0.5
 
 
 @pytest.mark.parametrize("kind", ["soft", "self", "const"])

@@ -17,6 +17,7 @@ from hpscli.nn.files import read_tensors
 from hpscli.recipe import Recipe
 from hpscli.records import Prediction
 from hpscli.registry import get_registry
+from hpscli.train.keeping.state import load
 from hpscli.train.learning.adversary import Contest, Critic
 from hpscli.train.loop import train
 from hpscli.train.plan import check_recipe, check_shards, makeable
@@ -223,6 +224,24 @@ def test_the_adversary_changes_what_the_model_learns(
     weights = [read_tensors(run / last) for run in (judged, alone, plain)]
     assert not same(weights[0], weights[1])
     assert same(weights[1], weights[2])
+
+
+@pytest.mark.parametrize("scheduled", [True, False])
+def test_the_critics_rate_falls_with_the_models_where_the_recipe_says_so(
+    people: Path, poses: Path, tmp_path: Path, scheduled: bool
+) -> None:
+    recipe = with_adversary(
+        people,
+        poses,
+        adversary={"scheduled": scheduled},
+        optim__schedule="step",
+        optim__step_epochs=[1],
+        train__epochs=2,
+    )
+    run = train(recipe, tmp_path / "run")
+    *_, state = load(run)
+    [group] = state["adversary"]["optimizer"]["param_groups"]
+    assert group["lr"] == pytest.approx(1e-4 if scheduled else 1e-3)
 
 
 def test_a_broken_run_with_an_adversary_goes_on_exactly(
