@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hpscli.hooks import DatasetSpec
 
 NAMED = 10  # bad records named in the story
+FROM_MEAN = "hand_pose_from_mean"
 
 
 def finish(
@@ -54,6 +55,7 @@ def finish(
         f"{size_text(document['bytes'])}, index {index_file} (sha256 {sha256[:8]}...)"
     )
     show.result("prepare", document, lambda: pairs([("done", line)]))
+    tell_unposed_hands(show, index)
     missing = compare(show, report.samples, known, report.bad_count)
     _refuse_bad(report, out, allow_bad)
     if whole:
@@ -70,6 +72,24 @@ def finish(
         show.next(_evaluation(spec.name, split, out, index))
     else:
         show.next(f"hps train recipes/tiny.toml data.mix.{spec.name}.shards={out}")
+
+
+def tell_unposed_hands(show: Output, index: "ShardIndex") -> None:
+    """Say when poses of hands could not be moved from the mean hand to the flat one."""
+    from hpscli.body.assets.files import missing_asset
+
+    names = [name for name in index.arrays if name.endswith(FROM_MEAN)]
+    if not names or index.made_by["options"].get("reference"):
+        return
+    alone = f"extra.{FROM_MEAN}" in names
+    body, asset = ("MANO", "mano-right") if alone else ("SMPL-X", "smplx-neutral")
+    show.say(
+        "hands",
+        f"the poses of {max(index.arrays[name] for name in names)} people stay relative to {body}'s "
+        f"mean hand, as {names[0]}, and no network learns from them. Import {body}, then repeat with --force:",
+    )
+    for step in missing_asset(asset).fix.splitlines():
+        show.say("", step)
 
 
 def _made(
