@@ -19,18 +19,18 @@ def relative_to_flat(pose: np.ndarray, side: str) -> np.ndarray | None:
     return None if stored is None else np.asarray(np.asarray(pose, np.float64) + stored[0])
 
 
-def mano_hand_pose(pose: np.ndarray) -> dict[str, np.ndarray]:
-    """Axis-angle (45,) relative to the mean hand of MANO's right hand -> mano.hand_pose of shards.
+def mano_hand_pose(pose: np.ndarray, hand: str = "right") -> dict[str, np.ndarray]:
+    """Axis-angle (45,) relative to the mean hand of MANO -> mano.hand_pose of shards.
 
     Without the imported MANO it stays as it is, as extra.hand_pose_from_mean.
     """
-    pose, mean = np.asarray(pose, np.float64), mano_mean()
+    pose, mean = np.asarray(pose, np.float64), mano_mean(hand)
     return {"extra.hand_pose_from_mean": pose} if mean is None else {"mano.hand_pose": pose + mean}
 
 
-def mano_mean() -> np.ndarray | None:
-    """-> the mean hand (45,) of the imported MANO, the right one; None without it."""
-    asset = "mano-right"
+def mano_mean(hand: str = "right") -> np.ndarray | None:
+    """-> the mean hand (45,) of the imported MANO, right or left; None without it."""
+    asset = f"mano-{hand}"
     if not have_asset(asset):
         return None
     return _read_mano(asset, asset_path(asset).stat().st_mtime_ns)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from hpscli.body.hand_means import relative_to_flat
+from hpscli.body.hand_means import mano_hand_pose, relative_to_flat
 from hpscli.data.sample import SHAPES
 
 SURREAL_GENDERS = ("female", "male")  # stored as 0 and 1
@@ -47,8 +47,14 @@ def parameters(body: str, part: str, row: np.ndarray) -> dict[str, np.ndarray]:
     raise ValueError(f"{body}.{part} has {flat.size} numbers, expected {expected[0]}")
 
 
-def flatten_hands(found: dict[str, np.ndarray]) -> None:
-    """Hand poses relative to the mean hand -> to the flat hand, in place; `extra` without SMPL-X."""
+def flatten_hands(found: dict[str, np.ndarray], hand: str = "right") -> None:
+    """Hand poses relative to the mean hand -> to the flat hand, in place; `extra` without the body.
+
+    hand: which one mano.* is about.
+    """
+    pose = found.pop("mano.hand_pose", None)
+    if pose is not None:
+        found.update(mano_hand_pose(pose, hand))
     for side in ("left", "right"):
         pose = found.pop(f"smplx.{side}_hand_pose", None)
         if pose is not None:

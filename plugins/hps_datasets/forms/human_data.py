@@ -268,8 +268,6 @@ def _bodies(
         for part, values in entries.items():
             given = parameters(body, part, values[number])
             found |= given if has else {f"{ABSENT}{name}": v for name, v in given.items()}
-    if file.hands == "mean" and not file.reference:
-        flatten_hands(found)
     if "has_smpl" in row and file.reference:
         found[f"{OWN}has_smpl"] = np.asarray(row["has_smpl"])
     if any(name.startswith(("smpl.", "smplx.", "mano.")) for name in found):
@@ -279,6 +277,8 @@ def _bodies(
         stored = str(meta.get("hand", ""))
         left = "left_hand_pose" in file.bodies["mano"]
         meta["hand"] = stored if stored in sides else ("left" if left else file.hand)
+    if file.hands == "mean" and not file.reference:
+        flatten_hands(found, str(meta.get("hand", "right")))
     return found
 
 

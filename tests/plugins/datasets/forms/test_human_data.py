@@ -20,6 +20,7 @@ from tests.plugins.datasets.forms.npz_files import (
     read,
     whole,
 )
+from tests.plugins.datasets.shard_forms.shard_files import MEAN_HAND, import_mano
 
 
 @pytest.mark.parametrize(
@@ -130,6 +131,18 @@ def test_hands_relative_to_the_mean_hand_become_relative_to_the_flat_one(
     assert set(found) == {1.5 if name == "mean" else 1.0}
     theirs = one(tmp_path, entries, **options, reference="mmhuman3d").arrays
     assert set(theirs["smplx.left_hand_pose"]) == {1.0}
+
+
+def test_hands_of_mano_become_relative_to_the_flat_one_too(tmp_path: Path) -> None:
+    entries = BASE | {"mano": {"pose": np.ones((N, 48))}, "misc": {"flat_hand_mean": False}}
+    left = one(tmp_path, entries, hand="left").arrays
+    import_mano()  # the right one
+    for arrays in (left, one(tmp_path, entries, hand="left").arrays):
+        assert "mano.hand_pose" not in arrays
+        assert arrays["extra.hand_pose_from_mean"].tolist() == [1] * 45
+    right = one(tmp_path, entries).arrays
+    np.testing.assert_allclose(right["mano.hand_pose"], 1 + MEAN_HAND)
+    assert right["mano.global_orient"].tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
