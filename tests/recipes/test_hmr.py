@@ -123,6 +123,18 @@ def test_3d_joints_without_the_hips_of_annotators_are_not_learnt(
     assert of_bodies == {("3dpw", "pw3d_train_regressed")}
 
 
+def test_every_member_teaches_something(recipes: dict[str, Recipe], tmp_path: Path) -> None:
+    """All members of all mixes at once: each has joints in 2D that the losses know."""
+    mix = {name: member for r in recipes.values() for name, member in r.data.mix.items()}
+    base = recipes["hmr/mixes/mix10"]
+    whole = base.model_copy(update={"data": base.data.model_copy(update={"mix": mix})})
+    tried = active_terms_of(trial(whole, Standins(tmp_path), small=True).recipe)
+    assert {row.member for row in tried.rows} == set(mix) and len(mix) > 40
+    for row in tried.rows:
+        taught = {term for term, why in row.terms.items() if not why}
+        assert "keypoints2d" in taught, row
+
+
 def test_joints_of_3dpws_bodies_are_learnt(tmp_path: Path) -> None:
     tried = trial(load_recipe("hmr/datasets/pw3d"), Standins(tmp_path), small=True)
     assert active_terms_of(tried.recipe).idle() == []

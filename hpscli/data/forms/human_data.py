@@ -28,6 +28,7 @@ DISTORTION = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")  # extra.distortio
 PART_BOXES = ("lhand_bbox_xywh", "rhand_bbox_xywh", "face_bbox_xywh")  # extra.NAME, SMPLer-X
 OWN_WORD = "human_data."  # what only this form has
 OWN = f"extra.{OWN_WORD}"
+OPENPOSE = "_openpose"  # what the slots of OpenPose's joints end in
 
 
 def human_data(people: Sequence[Person]) -> Arrays:
@@ -144,6 +145,20 @@ def scatter(slots: np.ndarray, mask: np.ndarray, points: np.ndarray, joints: str
     free = (index >= 0) & (mask[index] == 0)
     slots[index[free]] = np.asarray(points)[free]
     mask[index[free]] = 1
+
+
+def in_annotated_slots(points: np.ndarray, joints: str) -> Arrays:
+    """2D joints (J,3) of a set of OpenPose's -> in the slots of annotated joints of the same names.
+
+    hmr-benchmarks keeps them there, by conventions that it never released: its networks learn the 54
+    joints of SMPL's layer, among which there is none of OpenPose's own.
+    """
+    common = joint_set(COMMON).joints
+    index = [common.index(name.removesuffix(OPENPOSE)) for name in joint_set(joints).joints]
+    slots = np.zeros((len(common), COLUMNS["keypoints2d"]))
+    mask = np.zeros(len(common), np.uint8)
+    slots[index], mask[index] = points, 1
+    return {f"keypoints2d.{COMMON}": slots, "extra.keypoints2d_mask": mask}
 
 
 def _parameter(values: np.ndarray, part: str) -> np.ndarray:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpscli.body.joints import joint_set
+from hpscli.body.joints import COMMON, joint_set
 from hpscli.body.regressors import plan
 from hpscli.cards import load_card
 from hpscli.errors import HpsError
@@ -40,6 +40,7 @@ def labels_of(line: PrepareLine, model_body: str) -> Labels:
     card: Mapping[str, Any] = load_card(spec.card) if spec.card else {}
     two = _meant(card.get("joints2d", ()), line)
     three = _meant(card.get("joints3d", ()), line)
+    two = (COMMON,) if options.get("slots") else two  # no longer in slots of their own
     two = two or tuple(filter(None, [str(options.get("joints", ""))]))
     body = _body(str(options.get("body") or spec.body), model_body, (*two, *three))
     if not spec.needs_root:

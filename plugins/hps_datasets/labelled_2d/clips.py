@@ -8,7 +8,7 @@ import numpy as np
 
 from hps_datasets.labelled_2d.labels import box_around
 from hps_datasets.labelled_2d.tfrecords import Place, Value, example, records
-from hpscli.body.joints import COMMON, joint_set
+from hpscli.data.forms.human_data import in_annotated_slots
 from hpscli.data.people import image_size, padded_box, stem_of
 from hpscli.errors import HpsError, InvalidData, LostFile, MissingError, in_words
 from hpscli.records import Person, Picture
@@ -19,7 +19,6 @@ PREFIXES = {  # of the authors' machines, before the names of pictures
     "vlog": "/scratch1/storage/git_repos/",
 }
 OURS = "instavariety25"
-SUFFIX = "_openpose"  # hmr-benchmarks puts these joints in the slots without it
 
 
 def insta_variety(root: Path, split: str, *, reference: str) -> Iterator[Person | HpsError]:
@@ -126,10 +125,4 @@ def _as_reference(image: str, joints: np.ndarray) -> Person | None:
     certain = joints[joints[:, 2] == 1, :2]
     if not len(certain):
         return None
-    common = joint_set(COMMON).joints
-    index = [common.index(name.removesuffix(SUFFIX)) for name in joint_set(OURS).joints]
-    slots = np.zeros((len(common), 3))
-    mask = np.zeros(len(common), np.uint8)
-    slots[index], mask[index] = joints, 1
-    arrays: dict[str, np.ndarray] = {f"keypoints2d.{COMMON}": slots, "extra.keypoints2d_mask": mask}
-    return Person(image=image, arrays=arrays, box=padded_box(certain))
+    return Person(image=image, arrays=in_annotated_slots(joints, OURS), box=padded_box(certain))

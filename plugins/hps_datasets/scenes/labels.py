@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from hpscli.data.forms.human_data import in_annotated_slots
 from hpscli.data.forms.openpose import read_openpose
-from hpscli.errors import InvalidData, MissingError, in_words
+from hpscli.errors import InvalidData, MissingError, UsageError, in_words
 
 GENDERS = {"m": "male", "f": "female", "male": "male", "female": "female", "neutral": "neutral"}
+ANNOTATED = "annotated"  # option `slots`: OpenPose's joints in the slots of annotated ones
 DETECTED = 0.15  # of OpenPose; above it the converters of the field call a joint labelled
 
 
@@ -65,6 +67,23 @@ def converted_confidences(points: np.ndarray) -> np.ndarray:
     points = points.copy()
     points[points[:, 2] > DETECTED, 2] = 1
     return points
+
+
+def converted_joints(points: np.ndarray, slots: str) -> dict[str, np.ndarray]:
+    """OpenPose joints (25,3) -> as its own joints, or where hmr-benchmarks' networks find them."""
+    if slots == ANNOTATED:
+        return in_annotated_slots(points, "openpose25")
+    return {"keypoints2d.openpose25": points}
+
+
+def check_slots(slots: str, reference: str) -> None:
+    """Raise for an option `slots` that nobody knows, or that means nothing."""
+    if slots not in ("", ANNOTATED):
+        raise UsageError(f"slots={slots} is none of {ANNOTATED}.")
+    if slots and not reference:
+        raise UsageError(
+            f"slots={slots} is a habit of hmr-benchmarks.", "Add --as-reference, or leave it out."
+        )
 
 
 def detected(points: np.ndarray) -> np.ndarray:

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hps_datasets.scenes.labels import (
+    check_slots,
     converted_confidences,
+    converted_joints,
     detected,
     first_openpose,
     flat,
@@ -19,8 +21,9 @@ from hpscli.records import Person
 LISTS = {"train": "train", "validation": "val"}  # ours -> what train_val_split.json calls it
 
 
-def mtp(root: Path, split: str, *, reference: str) -> Iterator[Person | HpsError]:
+def mtp(root: Path, split: str, *, reference: str, slots: str) -> Iterator[Person | HpsError]:
     """MTP -> the person of every picture of the list in whom OpenPose found somebody."""
+    check_slots(slots, reference)
     name = "train_val_split.json"
     document = mapping(read_json(root / name, name), name)
     names = document.get(LISTS[split])
@@ -28,7 +31,7 @@ def mtp(root: Path, split: str, *, reference: str) -> Iterator[Person | HpsError
         raise InvalidData(f"{name} has no list '{LISTS[split]}'.")
     for identity in names:
         try:
-            person = _person(root, str(identity), reference)
+            person = _person(root, str(identity), reference, slots)
         except HpsError as error:
             yield error
         except BAD_RECORD as error:
@@ -38,7 +41,7 @@ def mtp(root: Path, split: str, *, reference: str) -> Iterator[Person | HpsError
                 yield person
 
 
-def _person(root: Path, identity: str, reference: str) -> Person | None:
+def _person(root: Path, identity: str, reference: str, slots: str) -> Person | None:
     """-> the person of a picture, or None when OpenPose found nobody."""
     part = identity.split("_")[1]  # s0_p1_001 lies in p1
     labels = f"keypoints/openpose/{part}/{identity}.json"
@@ -57,7 +60,7 @@ def _person(root: Path, identity: str, reference: str) -> Person | None:
         key=stem_of(identity),
         image=f"images/{part}/{identity}.png",
         arrays={
-            "keypoints2d.openpose25": points,
+            **converted_joints(points, slots),
             "smpl.global_orient": pose[:3],
             "smpl.body_pose": pose[3:],
             "smpl.betas": flat(fit["betas"], 10),

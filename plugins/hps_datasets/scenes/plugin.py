@@ -21,12 +21,13 @@ def hps_datasets() -> list[DatasetSpec]:
             f"{CARDS}/prox.toml",
             people=f"{FOLDER}.prox:prox",
             references=("hmr-benchmarks",),
-            options={"mirrored": True},  # pictures are, as the owner ships them
+            options={"mirrored": True, "slots": ""},  # pictures are, as the owner ships them
         ),
         dataset(
             f"{CARDS}/mtp.toml",
             people=f"{FOLDER}.mtp:mtp",
             references=("hmr-benchmarks",),
+            options={"slots": ""},
         ),
         dataset(
             f"{CARDS}/up-3d.toml",

@@ -13,7 +13,9 @@ import numpy as np
 
 from hps_datasets.scenes.hands import smplx_arrays
 from hps_datasets.scenes.labels import (
+    check_slots,
     converted_confidences,
+    converted_joints,
     detected,
     first_openpose,
     flat,
@@ -50,11 +52,14 @@ class Frame:
         return f"recordings/{self.recording}/Color/{self.name}.jpg"
 
 
-def prox(root: Path, split: str, *, reference: str, mirrored: bool) -> Iterator[Person | HpsError]:
+def prox(
+    root: Path, split: str, *, reference: str, mirrored: bool, slots: str
+) -> Iterator[Person | HpsError]:
     """PROX -> the person of every picture in which OpenPose found somebody; recording, then time."""
+    check_slots(slots, reference)
     frames = _frames(root)
     if reference:
-        yield from _as_converted(frames)
+        yield from _as_converted(frames, slots)
         return
     for frame in frames:
         if isinstance(frame, HpsError):
@@ -133,7 +138,7 @@ def _fitted(fit: Mapping[str, Any], gender: str) -> dict[str, np.ndarray]:
     return in_camera(smplx_arrays(fit), "smplx", gender, rotation, translation)
 
 
-def _as_converted(frames: Iterator[Frame | HpsError]) -> Iterator[Person | HpsError]:
+def _as_converted(frames: Iterator[Frame | HpsError], slots: str) -> Iterator[Person | HpsError]:
     """-> as hmr-benchmarks: people of the pictures that have a fit."""
     for frame in frames:
         if isinstance(frame, HpsError):
@@ -142,7 +147,7 @@ def _as_converted(frames: Iterator[Frame | HpsError]) -> Iterator[Person | HpsEr
         if frame.fit is None:
             continue
         try:
-            yield _converted(frame, frame.fit)
+            yield _converted(frame, frame.fit, slots)
         except BAD_RECORD as error:
             yield InvalidData(f"{frame.image}: {in_words(error)}.")
 
@@ -154,14 +159,14 @@ def _official(fit: Mapping[str, Any]) -> dict[str, np.ndarray]:
     }
 
 
-def _converted(frame: Frame, fit: Mapping[str, Any]) -> Person:
+def _converted(frame: Frame, fit: Mapping[str, Any], slots: str) -> Person:
     points = converted_confidences(frame.points)
     rotation, translation = _camera(fit)
     return Person(
         key=stem_of(f"{frame.recording}/{frame.name}.jpg"),
         image=frame.image,
         arrays={
-            "keypoints2d.openpose25": points,
+            **converted_joints(points, slots),
             "camera.intrinsics": INTRINSICS.astype(np.float32),
             "camera.rotation": rotation,
             "camera.translation": translation,

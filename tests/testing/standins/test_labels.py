@@ -32,6 +32,8 @@ def test_an_option_chooses_among_sets_and_bodies() -> None:
     assert labels("osx-json set=h36m", "smplx").joints3d == ("osx_h36m17",)
     assert labels("agora", "smplx").joints2d == ("agora127",)
     assert labels("agora body=smpl").joints2d == ("smpl45",)
+    assert labels("prox").joints2d == ("openpose25",)
+    assert labels("prox --as-reference slots=annotated").joints2d == ("human_data",)
 
 
 def test_hands_are_stood_in_for_by_hands() -> None:

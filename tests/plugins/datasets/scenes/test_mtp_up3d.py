@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from hpscli.errors import InvalidData, MissingError
+from hpscli.body.joints import joint_set
+from hpscli.data.labels import gather_joints
+from hpscli.errors import InvalidData, MissingError, UsageError
 from tests.plugins.datasets.scenes.scene_files import (
     NUMBERS,
     detections,
@@ -42,6 +44,23 @@ def test_mtp_keeps_confidences_and_leaves_doubtful_joints_out_of_the_box(tmp_pat
     assert official.arrays["keypoints2d.openpose25"][-4:, 2].tolist() == [1, 0, 0.1, 0.12]
     assert person.arrays["smpl.betas"].shape == (10,)
     assert read("mtp", tmp_path, "validation") == ([], [])
+
+
+def test_openposes_joints_of_mtp_can_be_learnt_as_annotated_ones(tmp_path: Path) -> None:
+    points = detections()
+    write_mtp(tmp_path, {"s0_p1_001": points})
+    options = {"reference": "hmr-benchmarks", "slots": "annotated"}
+    ((person,), _) = read("mtp", tmp_path, "train", **options)
+    found = gather_joints({n: v[None] for n, v in person.arrays.items()}, "keypoints2d", "smpl54")
+    assert found is not None
+    names, theirs = joint_set("smpl54").joints, joint_set("openpose25").joints
+    for name in ("nose", "right_wrist", "left_knee", "right_hip"):
+        wanted = points[theirs.index(f"{name}_openpose"), :2]
+        np.testing.assert_allclose(found[0, names.index(name), :2], wanted, rtol=1e-6)
+    with pytest.raises(UsageError, match="habit of hmr-benchmarks"):
+        read("mtp", tmp_path, "train", slots="annotated")
+    with pytest.raises(UsageError, match="is none of"):
+        read("mtp", tmp_path, "train", **{**options, "slots": "own"})
 
 
 def test_broken_records_of_mtp_are_named(tmp_path: Path) -> None:
