@@ -1,7 +1,7 @@
 """A training is one endless list of picks, and a pick is a pure function of (seed, its place).
 
 The list is that of the whole job. A global batch takes the next picks of it; processes, micro batches
-and workers take slices of that batch (data/stream.py). So a training is where it is by one number: how
+and workers take slices of that batch (data/streaming/stream.py). So a training is where it is by one number: how
 many picks it has taken; and it goes on from there with any number of processes.
 """
 

@@ -255,7 +255,11 @@ def check_recipe(run: Path, recipe: Recipe) -> None:
 
 def differences(run: Path, recipe: Recipe) -> list[str]:
     """-> a line for each key that changes the result and is another one in a run's own recipe."""
-    own = flat(validated(tomllib.loads((run / "recipe.toml").read_text()), str(run)).model_dump())
+    own = flat(
+        validated(
+            tomllib.loads((run / "recipe.toml").read_text(encoding="utf-8")), str(run)
+        ).model_dump()
+    )
     asked = flat(recipe.model_dump())
     counted = {key for key in {*own, *asked} - FREE_KEYS if not key.startswith("about.")}
     changed = [key for key in sorted(counted) if own.get(key) != asked.get(key)]

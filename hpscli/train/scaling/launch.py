@@ -35,7 +35,7 @@ class Ending:
 
 def inside_job() -> bool:
     """-> whether a launcher (ours, accelerate, torchrun) started this process; of srun: after join_step."""
-    return "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) >= 1
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
 def check_gpus(count: int) -> None:

@@ -164,7 +164,7 @@ def environment(device: torch.device, world: int) -> dict[str, Any]:
 
 def _commit() -> str:
     """-> the commit of a source checkout, "" when hps is installed from a wheel."""
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     if not (root / ".git").exists():
         return ""
     done = subprocess.run(

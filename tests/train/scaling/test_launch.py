@@ -43,6 +43,14 @@ def test_all_signals_are_remembered_also_those_of_other_processes() -> None:
     assert stop.signals == outer.signals == {signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM}
 
 
+def test_a_rank_that_something_else_set_is_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert not launch.inside_job()
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert launch.inside_job()
+
+
 def test_a_process_whose_launcher_is_gone_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(stopping.PARENT, "999999999")
     with stopping.stop_signals() as stop:

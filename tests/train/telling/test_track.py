@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from hpscli.errors import HpsError, UsageError
-from hpscli.train.telling.track import Diary, Meter, check_tracker
+from hpscli.train.telling.track import Diary, Meter, check_tracker, environment
 
 
 def silent(label: str, text: object) -> None:
@@ -86,3 +87,8 @@ def test_a_meter_of_an_older_version_had_its_waiting_among_the_losses() -> None:
 def test_an_unknown_tracker_is_named_with_the_nearest_one() -> None:
     with pytest.raises(UsageError, match="no tracker named 'tensorbord'.*'tensorboard'"):
         check_tracker("tensorbord")
+
+
+def test_a_run_of_a_checkout_knows_its_commit() -> None:
+    checkout = (Path(__file__).parents[3] / ".git").exists()
+    assert bool(environment(torch.device("cpu"), 1)["commit"]) == checkout
