@@ -163,6 +163,7 @@ class Train(Section):
     deterministic: bool = False  # on a GPU: the same bits in every run, where kernels can; slower
     batch_norm: Literal["plain", "sync", "frozen"] = "plain"  # sync: one batch over all processes
     freeze: tuple[str, ...] = ()  # globs of parameters that stay as they start
+    fixed_statistics: tuple[str, ...] = ()  # globs of batch norms whose scale and shift alone learn
     gradient_checkpointing: bool = False  # of a ViT: less memory, a third more time
     sharding: Literal["none", "fsdp"] = "none"  # fsdp: each process keeps a part of the weights
     early_stop: Whole = 0  # validations in a row that are no better; 0: never

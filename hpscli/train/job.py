@@ -156,7 +156,7 @@ def shaped(
             )
     if wanted.sharding == "fsdp" and processes.world == 1:
         diary.warn("sharding", 'train.sharding = "fsdp": one process keeps all weights itself.')
-    fixed = freeze(module, wanted.freeze, wanted.batch_norm)
+    fixed = freeze(module, wanted.freeze, wanted.batch_norm, wanted.fixed_statistics)
     if wanted.freeze or fixed:
         learning = sum(p.numel() for p in module.parameters() if p.requires_grad)
         every = sum(p.numel() for p in module.parameters())

@@ -170,10 +170,19 @@ def facts_of_table(config: Facts) -> Facts:
         "norm": None
         if kind in NO_BATCH_NORM
         else {"SyncBN": "sync"}.get(config["backbone"].get("norm_cfg", {}).get("type"), "plain"),
+        "fixed statistics": _fixed_statistics(config["backbone"]),
         "joints": JOINTS[config["convention"]],
         "measured on": config["test"]["dataset_name"],
         **_augmentations(config),
     }
+
+
+def _fixed_statistics(backbone: Facts) -> tuple[str, ...]:
+    """Of HRNet, whose default that is (mmhuman3d/models/backbones/hrnet.py); ResNets say norm_eval."""
+    if "ResNet" in backbone["type"]:
+        assert backbone.get("norm_eval") is False
+    kept = backbone["type"] == "PoseHighResolutionNet" and backbone.get("norm_eval", True)
+    return ("backbone.*",) if kept else ()
 
 
 def _optimiser(entry: Facts) -> tuple[Any, ...]:
@@ -260,6 +269,7 @@ def facts_of_recipe(recipe: Recipe) -> Facts:
         "epochs": recipe.train.epochs,
         "batch": recipe.optim.batch,
         "norm": None if preset in ("vit-b", "twins-svt", "twins-pcpvt") else norm,
+        "fixed statistics": recipe.train.fixed_statistics,
         "joints": recipe.data.joints,
         "measured on": _measured_on(recipe),
         **{

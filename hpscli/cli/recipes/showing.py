@@ -114,6 +114,8 @@ def _optimiser(recipe: "Recipe") -> str:
     steps = ", ".join(str(epoch) for epoch in optim.step_epochs)
     schedule = f"x{optim.step_factor:g} after epochs {steps}" if steps else optim.schedule
     extra = f", frozen {', '.join(train.freeze)}" if train.freeze else ""
+    if train.fixed_statistics:
+        extra += f", fixed statistics of {', '.join(train.fixed_statistics)}"
     return f"{optim.name} lr {optim.lr:g}, {schedule}, {train.epochs} epochs, {train.dtype}{extra}"
 
 

@@ -129,6 +129,7 @@ def _patterns(raw: dict[str, Any], names: tuple[str, ...], notes: list[str]) -> 
     if len(matching(frozen, names)) == len(names):  # nothing would learn
         idle, frozen = [*idle, *frozen], ()
     raw["train"]["freeze"] = frozen
+    raw["train"]["fixed_statistics"] = kept(raw["train"]["fixed_statistics"])
     if idle:
         notes.append(f"not of the tiny network: {', '.join(idle)}")
 

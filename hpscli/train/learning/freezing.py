@@ -52,11 +52,19 @@ def _dots(name: str) -> list[int]:
     return [place for place, letter in enumerate(name) if letter == "."]
 
 
-def freeze(module: nn.Module, globs: Sequence[str], batch_norm: Mode = "plain") -> list[nn.Module]:
+def freeze(
+    module: nn.Module,
+    globs: Sequence[str],
+    batch_norm: Mode = "plain",
+    fixed_statistics: Sequence[str] = (),
+) -> list[nn.Module]:
     """Stop the gradients of matching parameters -> the batch norms whose statistics stay fixed.
 
-    Those are norms all of whose parameters are frozen; with batch_norm = "frozen" every norm.
+    Those are norms all of whose parameters are frozen, and norms with a parameter that is named in
+    `fixed_statistics`; with batch_norm = "frozen" every norm.
     """
+    in_norms = [f"{n}.weight" for n, part in module.named_modules() if isinstance(part, BatchNorm)]
+    kept = matched(fixed_statistics, in_norms, "train.fixed_statistics")
     names = [name for name, _ in module.named_parameters()]
     frozen = matched(globs, names, "train.freeze")
     for name, parameter in module.named_parameters():
@@ -70,7 +78,7 @@ def freeze(module: nn.Module, globs: Sequence[str], batch_norm: Mode = "plain") 
             part.requires_grad_(False)
         own = list(part.parameters(recurse=False))
         still = not any(p.requires_grad for p in own) if own else _bare_norm(name, globs)
-        if batch_norm == "frozen" or (frozen and still):
+        if batch_norm == "frozen" or (frozen and still) or f"{name}.weight" in kept:
             fixed.append(part)
     if not any(p.requires_grad for p in module.parameters()):
         raise UsageError(

@@ -55,7 +55,8 @@ def measure(recipe: Recipe) -> dict[str, float]:
         options=recipe.model.options,
         body_source=recipe.model.body,
     )
-    freeze(module, recipe.train.freeze, recipe.train.batch_norm)
+    wanted = recipe.train
+    freeze(module, wanted.freeze, wanted.batch_norm, wanted.fixed_statistics)
     found = shares(recipe.optim, module, recipe.optim.lr)
     size = recipe.data.image_size or spec.input_size
     activations: float = kept_bytes(module, size)

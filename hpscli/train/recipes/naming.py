@@ -87,6 +87,7 @@ def _parameters(recipe: Recipe) -> Iterator[str]:
     """-> globs that mean no parameter; the network is only built where there are any."""
     globs = {f"optim.groups.{name}.match": g.match for name, g in recipe.optim.groups.items()}
     globs["train.freeze"] = recipe.train.freeze
+    globs["train.fixed_statistics"] = recipe.train.fixed_statistics
     names = network_of(recipe).names if any(globs.values()) else ()
     for key, patterns in globs.items():
         for pattern in patterns:

@@ -46,6 +46,15 @@ def test_norms_alone_can_be_frozen_while_everything_else_learns() -> None:
     assert learning == {f"{n}.0.{what}" for n in range(3) for what in ("weight", "bias")}
 
 
+def test_statistics_alone_can_be_fixed_while_scale_and_shift_learn() -> None:
+    module = network()
+    moved = run(module, freeze(module, (), fixed_statistics=("0.*", "1.*")))
+    assert moved == [False, False, True]
+    assert all(parameter.grad is not None for parameter in module.parameters())
+    with pytest.raises(UsageError, match=r"train.fixed_statistics: no parameter .* '3.\*'"):
+        freeze(module, (), fixed_statistics=("3.*",))
+
+
 def test_a_glob_that_matches_nothing_is_an_error_with_the_nearest_names() -> None:
     with pytest.raises(UsageError, match=r"train.freeze: no parameter .* 'stem.\*'") as raised:
         freeze(nn.ModuleDict({"steam": nn.Linear(2, 2), "head": nn.Linear(2, 2)}), ("stem.*",))
