@@ -1,12 +1,9 @@
-"""The z-buffer against analytic triangles, ray casting, and its torch twin."""
+"""The z-buffer against analytic triangles and ray casting."""
 
 import numpy as np
-import pytest
-import torch
 import trimesh
 
 from hpscli.render.raster import rasterize
-from hpscli.render.raster_batch import rasterize_batch
 
 SIZE = 24
 FOCAL = 30.0
@@ -147,23 +144,8 @@ def test_small_chunks_give_the_same_picture():
     np.testing.assert_array_equal(whole.barycentric, pieces.barycentric)
 
 
-@pytest.mark.parametrize("chunk", [100, 1_000_000])
-def test_the_torch_twin_agrees_pixel_by_pixel(chunk: int):
-    vertices, faces = ball(2)
-    views = np.stack([project(vertices), project(vertices * [1.0, 0.6, 1.2])])
-    views[1, :40, 2] -= 9.0  # some of it behind the camera
-    twin = rasterize_batch(torch.tensor(views), torch.tensor(faces), SIZE, 30, chunk=chunk)
-    for number, points in enumerate(views):
-        raster = rasterize(points, faces, SIZE, 30)
-        np.testing.assert_array_equal(twin.face[number].numpy(), raster.face)
-        np.testing.assert_allclose(twin.barycentric[number].numpy(), raster.barycentric, atol=1e-6)
-        np.testing.assert_allclose(twin.depth[number].numpy(), raster.depth, rtol=1e-6)
-
-
 def test_an_empty_picture_has_no_faces():
     vertices, faces = ball()
     raster = rasterize(project(vertices) + [100.0, 0, 0], faces, SIZE, SIZE)
     assert not raster.mask.any()
     assert raster.interpolate(vertices, faces).shape == (0, 3)
-    twin = rasterize_batch(torch.tensor(project(vertices))[None] + 100, torch.tensor(faces), 9, 9)
-    assert (twin.face == -1).all()

