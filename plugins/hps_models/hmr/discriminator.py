@@ -15,6 +15,9 @@ from hpscli.train.learning.adversary import Critic
 JOINTS = 23  # the root's rotation is not judged
 ENTRIES = 9  # of a rotation matrix
 CHANNELS = 32
+# Of the convolutions' weights when a training begins, so that poses tell nothing apart at first. Their
+# init_weights means to shrink the linear layers too, and goes past them: they begin as torch has them.
+FIRST_DEVIATION = 0.001
 WIDTHS_POSE = (JOINTS * CHANNELS, 1024, 1024, 1)
 WIDTHS_SHAPE = (10, 5, 1)
 
@@ -55,6 +58,10 @@ class JointScores(nn.Module):
             }
         )
         self.fc_layer = nn.ModuleList([nn.Linear(CHANNELS, 1) for _ in range(JOINTS)])
+        for layer in self.conv_blocks.values():
+            assert isinstance(layer, nn.Conv2d) and layer.bias is not None
+            nn.init.normal_(layer.weight, std=FIRST_DEVIATION)
+            nn.init.zeros_(layer.bias)
 
     def forward(self, body_pose: Tensor) -> tuple[Tensor, Tensor]:
         """body_pose (B,23,3,3) -> scores (B,23), features (B,32,23); no activation in between."""

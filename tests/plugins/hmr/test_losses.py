@@ -173,6 +173,20 @@ def test_scores_of_joints_depend_on_their_own_rotation_only() -> None:
     assert changed.nonzero().flatten().tolist() == [5, 23]
 
 
+def test_the_adversary_begins_as_mmhuman3ds_which_tells_no_pose_from_another() -> None:
+    """Its convolutions are drawn with a deviation of 0.001, without bias; linear layers are torch's."""
+    torch.manual_seed(0)
+    judge = Discriminator()
+    with torch.no_grad():
+        scores = judge(torch.randn(50, 23, 3, 3), torch.zeros(50, 10))
+    assert float(scores.std(dim=0).max()) < 1e-4 and float(scores.std(dim=1).min()) > 0.01
+    for name, parameter in judge.pose_discriminator.conv_blocks.named_parameters():
+        if name.endswith("bias"):
+            assert not parameter.any()
+        else:
+            assert float(parameter.detach().std()) == pytest.approx(1e-3, rel=0.15)
+
+
 def test_the_prior_wants_real_bodies_at_one_and_made_ones_at_zero() -> None:
     real, fake = torch.ones(2, 25), torch.zeros(2, 25)
     assert sum(discriminator_losses(real, fake).values()) == 0

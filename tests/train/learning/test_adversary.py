@@ -187,7 +187,8 @@ def test_processes_average_the_gradients_of_the_critic(poses: Path) -> None:
 
 def test_a_critic_that_learns_tells_predictions_from_poses(poses: Path) -> None:
     torch.manual_seed(0)
-    played = contest(Discriminator(), poses, lr=0.02)
+    played = contest(Discriminator(), poses)
+    played.optimizer = torch.optim.Adam(played.critic.parameters(), 1e-3)  # as trainings have it
     played.judge(some(16), 0)
     first = sum(played.values().values())
     for step in range(1, 40):
