@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hpscli.body.joints import joint_set
+from hpscli.data.augmentations.changes import check_only
 from hpscli.data.motion.real_poses import check_real_poses
 from hpscli.data.remote import is_remote
 from hpscli.data.shards import read_index, refuse_crops, stored_px
@@ -22,7 +23,7 @@ from hpscli.train.learning.adversary import refuse_without_critic
 from hpscli.train.learning.adversary import wanted as adversary
 from hpscli.train.learning.schedule import Steps, count_steps, learning_rate
 from hpscli.train.losses import TERMS
-from hpscli.train.recipes.fitting import check_mix, check_schedule, check_validation
+from hpscli.train.recipes.fitting import check_schedule, check_sides, check_validation
 from hpscli.train.recipes.naming import check_losses
 from hpscli.train.recipes.needs import OCCLUDERS, file_needs
 
@@ -125,7 +126,8 @@ def check_recipe(recipe: Recipe, world: int, *, keep_lr: bool, scale_lr: bool) -
     spec = adapted(spec, options)
     # a weight of 0 takes back a standard loss of the base
     check_losses(spec, [n for n, weight in recipe.loss.items() if weight > 0 or n not in TERMS])
-    check_mix(recipe)
+    check_sides(recipe.data)
+    check_only(recipe.augment, recipe.data.mix)
     check_schedule(recipe.optim)
     refuse_without_critic(recipe, spec.adversary)
     check_backbone(spec, options, recipe.model.backbone)

@@ -1,22 +1,19 @@
 """Whether the parts of a recipe fit together, asked without any data before anybody trains."""
 
 from hpscli.body.layer import load_body
-from hpscli.data.augmentations.changes import check_only
 from hpscli.data.epochs.plan import entries_of
 from hpscli.data.epochs.rounds import side_sizes
 from hpscli.errors import MissingError, UsageError, did_you_mean
 from hpscli.hooks import ModelSpec, ProtocolSpec
 from hpscli.metrics.rules import rule_of
-from hpscli.recipe import Optim, Recipe, Validation
+from hpscli.recipe import Data, Optim, Validation
 from hpscli.registry import get_registry
 
 
-def check_mix(recipe: Recipe) -> None:
-    """Raise for a member without a side where all need one, and for what `only` names in vain."""
-    mix = recipe.data.mix
-    if recipe.data.mixing == "balanced":
-        side_sizes(entries_of(mix, dict.fromkeys(mix, 0)))
-    check_only(recipe.augment, mix)
+def check_sides(data: Data) -> None:
+    """Raise for a member without a side where all need one."""
+    if data.mixing == "balanced":
+        side_sizes(entries_of(data.mix, dict.fromkeys(data.mix, 0)))
 
 
 def check_schedule(optim: Optim) -> None:

@@ -7,12 +7,14 @@ import torch
 
 from hpscli.body.assets.sources import asset_records
 from hpscli.body.joints import joint_set
+from hpscli.data.augmentations.changes import check_only
 from hpscli.errors import HpsError, UsageError, did_you_mean
 from hpscli.hooks import ModelSpec
 from hpscli.metrics.protocol_names import protocol_named
-from hpscli.recipe import Augment, Recipe
+from hpscli.recipe import Recipe
 from hpscli.records import Batch, Prediction
 from hpscli.registry import get_registry, resolve
+from hpscli.train.recipes.fitting import check_schedule, check_sides
 from hpscli.train.recipes.network import matching, network_of, spec_of
 from hpscli.train.recipes.prepare_lines import read_line
 from hpscli.train.recipes.targets import goals
@@ -59,6 +61,9 @@ def _lookups(recipe: Recipe) -> Iterator[Callable[[], object]]:
         yield lambda: registry.get("writer", export.writer)
         yield lambda: read_line(export.prepare, export.shards)
     yield lambda: goals(recipe, registry)
+    yield lambda: check_sides(data)
+    yield lambda: check_only(recipe.augment, data.mix)
+    yield lambda: check_schedule(recipe.optim)
 
 
 def check_losses(spec: ModelSpec, names: Collection[str]) -> None:
@@ -124,19 +129,9 @@ def _inconsistent(recipe: Recipe) -> Iterator[str]:
     members = [name for name, member in data.mix.items() if member.weight > 0]
     if not members:
         yield "data.mix: no member has a weight."
-    for augmentation, only in recipe.augment.only.items():
-        if augmentation not in Augment.model_fields:
-            yield f"augment.only: no augmentation '{augmentation}'. " + did_you_mean(
-                augmentation, Augment.model_fields
-            )
-        for name in only:
-            if name not in data.mix:
-                yield f"augment.only.{augmentation}: no member '{name}' in data.mix."
     sides = [name for name in members if data.mix[name].side]
     if sides and data.mixing != "balanced":
         yield f"data.mix.{sides[0]}.side: only mixing = 'balanced' has sides."
-    if data.mixing == "balanced" and len(sides) < len(members):
-        yield "data.mixing = 'balanced': every member needs a side."
     step = optim.batch * optim.accumulate * max(about.gpus, 1)
     if optim.global_batch and about.gpus and step != optim.global_batch:
         yield (

@@ -242,6 +242,13 @@ def test_check_names_every_mistake_at_once(capsys: pytest.CaptureFixture) -> Non
     assert "'bones'" in said and "'smpl25'" in said and "'nothing.*'" in said
 
 
+def test_check_refuses_what_training_would(capsys: pytest.CaptureFixture) -> None:
+    words = ["augment.only.occluders_on=['synthetic']", "data.mixing=balanced"]
+    document = answer(capsys, "check", "tiny", *words, "--no-run", code=4)
+    said = " ".join(document["recipes"][0]["problems"])
+    assert "no such augmentation" in said and "is on no side" in said
+
+
 def test_check_of_all_goes_on_after_one_that_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
