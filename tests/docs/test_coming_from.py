@@ -211,14 +211,14 @@ def test_a_training_that_changes_a_recipe_names_only_what_exists(line: str) -> N
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_settings_of_ours_exist(name: str) -> None:
-    """Column two again: every `key=value` is one of a recipe of that page."""
+    """Column two again: what stands together in a cell is right for a recipe of that page."""
     text = (HOWTO / f"coming-from-{name}.md").read_text(encoding="utf-8")
     cells = re.findall(r"^\| .+? \| (.*?) \|", text, re.MULTILINE)
-    spans = [span.strip("'") for cell in cells for span in re.findall(r"`([^`]+)`", cell)]
-    settings = [span for span in spans if SETTING.match(span)]
-    assert len(settings) > 9
-    wrong = {word: problems(load_recipe(RECIPES[name], [word])) for word in settings}
-    assert not {word: found for word, found in wrong.items() if found}
+    spans = [[span.strip("'") for span in re.findall(r"`([^`]+)`", cell)] for cell in cells]
+    settings = [[span for span in found if SETTING.match(span)] for found in spans]
+    assert sum(map(len, settings)) > 9
+    wrong = {tuple(words): problems(load_recipe(RECIPES[name], words)) for words in settings}
+    assert not {words: found for words, found in wrong.items() if found}
 
 
 def test_the_rule_for_names_of_recipes_is_true() -> None:
