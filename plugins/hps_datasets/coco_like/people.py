@@ -31,7 +31,7 @@ from hps_datasets.coco_like.tables import (
 )
 from hpscli.body.joints import joint_set
 from hpscli.data.containers.json_records import json_values
-from hpscli.data.people import BOX_SCALE, inside, square_box, stem_of
+from hpscli.data.people import BOX_SCALE, inside, scaled_box, square_box, stem_of
 from hpscli.errors import HpsError, InvalidData, MissingError
 from hpscli.records import Person, Picture
 
@@ -219,16 +219,18 @@ def _counted(points: np.ndarray, reader: Reader, entry: Entry) -> np.ndarray:
 
 def _box(values: Mapping[str, Any], labels: Labels, reading: Reading) -> np.ndarray | None:
     """-> (4,) x, y, width, height; None (around the joints) when the file has none."""
-    if values.get("bbox") is None and reading.square:
+    if values.get("bbox") is None and reading.box != "stored":
         return None
     box = _numbers(values["bbox"], 4)
-    if not reading.square:
+    if reading.box == "stored":
         return box  # corners too: as converters store them
     if labels.corners:
         box[2:] -= box[:2]
     if not box[2:].min() > 0 and reading.confidence == "labelled":  # converters do not look
         raise ValueError(f"the box {box.tolist()} has no area")
-    return square_box(box[:2] + box[2:] / 2, BOX_SCALE * box[2:].max())
+    if reading.box == "square":
+        return square_box(box[:2] + box[2:] / 2, BOX_SCALE * box[2:].max())
+    return scaled_box(box, BOX_SCALE)
 
 
 def _meta(values: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:

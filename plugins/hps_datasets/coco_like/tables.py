@@ -15,7 +15,7 @@ class Reading:
 
     by_image: bool = True  # people sorted by the number of their picture, else as in the file
     crowds: bool = False  # boxes around groups count as people
-    square: bool = True  # the box is a square with margin, else the four numbers as they stand
+    box: str = "margin"  # both sides with margin; "square": the longer one; "stored": as it stands
     confidence: str = "labelled"  # 1 where labelled; "positive": 1 where v > 0; "raw": v itself
     least_joints: int | None = None  # instead of the option
     existing: bool = False  # people of missing pictures are left out without a word
@@ -54,8 +54,8 @@ class Labels:
 
 
 # boxes without margin, groups among people, in the order of the file
-CONVERTER = Reading(by_image=False, crowds=True, square=False, confidence="positive")
-SPIN = replace(CONVERTER, square=True)
+CONVERTER = Reading(by_image=False, crowds=True, box="stored", confidence="positive")
+SPIN = replace(CONVERTER, box="square")
 
 COCO_TRAIN = Labels(
     name="coco",

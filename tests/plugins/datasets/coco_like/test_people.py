@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hpscli.data.crops import crop_box
+from hpscli.data.people import Layout, make_sample
+from hpscli.data.preparation import HMR2
 from hpscli.errors import InvalidData
 from tests.plugins.datasets.coco_like.coco_files import (
     FILES,
@@ -38,9 +41,24 @@ def test_the_box_gets_its_margin_unless_a_converter_is_followed(tmp_path: Path, 
     write(tmp_path, name, [annotation(name, 7, 1)])
     picture(tmp_path / "images/train/000001_bonn_train/1.jpg")
     ours = people_of(name, tmp_path)[0]
-    np.testing.assert_allclose(box_of(ours), [30 - 36, 50 - 36, 72, 72])  # 1.2 times 60, square
+    np.testing.assert_allclose(box_of(ours), [30 - 24, 50 - 36, 48, 72])  # 1.2 times 40, 60
     theirs = people_of(name, tmp_path, reference="mmhuman3d")[0]
     np.testing.assert_allclose(box_of(theirs), [10, 20, 40, 60])
+
+
+@pytest.mark.parametrize(("name", "folder"), [("coco", "train2014"), ("posetrack18", "")])
+def test_networks_get_the_crops_of_their_authors(tmp_path: Path, name: str, folder: str) -> None:
+    """An upright person of 120 x 300 px: 4D-Humans cuts 360 px, with a square box it were 480."""
+    write(tmp_path, name, [annotation(name, 7, 1, bbox=[10, 20, 120, 300])])
+    path = folder or "images/train/000001_bonn_train"
+    picture(tmp_path / path / "1.jpg")
+    (ours,) = people_of(name, tmp_path)
+    sample = make_sample(tmp_path, ours, Layout())
+    center, side = crop_box(sample, HMR2.window, HMR2.seen)
+    official = max(1.2 * 120 * 256 / 192, 1.2 * 300)
+    assert (side, official) == (pytest.approx(360), pytest.approx(360))
+    np.testing.assert_allclose(center, [70, 170])
+    assert crop_box(sample, (224, 224))[1] == pytest.approx(360)  # SPIN's square
 
 
 @pytest.mark.parametrize("name", ["coco", "coco-wholebody", "crowdpose"])
@@ -190,7 +208,7 @@ def test_ai_challenger_has_corners_and_a_class_that_means_not_labelled(tmp_path:
     points[6:9] = [0.0, 0.0, 3.0]
     write_humans(tmp_path, (points, [10, 20, 50, 80]))
     ours = people_of("ai-challenger", tmp_path)[0]
-    np.testing.assert_allclose(box_of(ours), [30 - 36, 50 - 36, 72, 72])
+    np.testing.assert_allclose(box_of(ours), [30 - 24, 50 - 36, 48, 72])
     np.testing.assert_array_equal(ours.arrays["keypoints2d.aic14"][:4, 2], [1, 1, 0, 1])
     np.testing.assert_array_equal(ours.arrays["extra.visibility"][:4], [1, 2, 3, 1])
     assert not people_of("ai-challenger", tmp_path, least_joints=14)
@@ -213,7 +231,7 @@ def test_ochuman_has_corners_and_names_the_order_of_its_joints(tmp_path: Path) -
     (ours,) = people_of("ochuman", tmp_path)
     given = np.reshape(joints(19, 1.0), (19, 3))
     np.testing.assert_allclose(ours.arrays["keypoints2d.ochuman19"], given[::-1])
-    np.testing.assert_allclose(box_of(ours), [30 - 36, 50 - 36, 72, 72])
+    np.testing.assert_allclose(box_of(ours), [30 - 24, 50 - 36, 48, 72])
     assert (ours.key, ours.meta["max_iou"]) == ("ochuman-0007-0", 0.5)
     (theirs,) = people_of("ochuman", tmp_path, reference="hmr-benchmarks")
     np.testing.assert_allclose(theirs.arrays["keypoints2d.ochuman19"], given)
@@ -228,5 +246,5 @@ def test_ochumans_other_files_are_in_cocos_format(tmp_path: Path) -> None:
     write(tmp_path, "coco", [annotation("coco", 1, 1)], file=file)
     (person,) = people_of("ochuman", tmp_path, "validation")
     assert "keypoints2d.coco17" in person.arrays
-    np.testing.assert_allclose(box_of(person), [30 - 36, 50 - 36, 72, 72])
+    np.testing.assert_allclose(box_of(person), [30 - 24, 50 - 36, 48, 72])
     assert not people_of("ochuman", tmp_path, "validation", reference="hmr-benchmarks")
