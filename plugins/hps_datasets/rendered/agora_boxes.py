@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from hpscli.data.people import BOX_SCALE, inside, scaled_box, stem_of
+from hpscli.data.official_crops.osx import ENLARGE
+from hpscli.data.people import inside, scaled_box, stem_of
 from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
 
@@ -53,7 +54,7 @@ def _person(root: Path, name: str, number: int, entry: Any, resolution: str) -> 
         image=image,
         arrays={},
         meta={"person": number},
-        box=scaled_box(box * (size[0] / LARGE_HEIGHT_PX), BOX_SCALE),
+        box=scaled_box(box * (size[0] / LARGE_HEIGHT_PX), ENLARGE),
         image_size_px=size,
     )
 

@@ -1,5 +1,6 @@
 """AGORA: bodies on their joints, children, broken records."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from hpscli.body.assets.files import read_asset
+from hpscli.data.crops import crop_box
+from hpscli.data.people import Layout, make_sample
+from hpscli.data.preparation import OSX
 from hpscli.errors import InvalidData, MissingError, UsageError
 from tests.plugins.datasets.rendered.rendered_files import posed, write_table
 from tests.plugins.datasets.scenes.scene_files import import_free_body, pickled, picture, read
@@ -136,3 +140,16 @@ def test_agoras_broken_records_are_named_and_the_others_read(
         read("agora", tmp_path, "validation")
     with pytest.raises(UsageError, match="body=smplx"):
         read("agora", tmp_path, "train", body="mano")
+
+
+def test_agoras_test_people_are_cropped_as_osx_does(tmp_path: Path) -> None:
+    """Listed at 300 x 900 px of the large picture: OSX's crop is 3:4 and a quarter larger."""
+    picture(tmp_path / "images/test/hall_00001_1280x720.png", (720, 1280))
+    listed = {"hall_00001.png": [{"bbox": [900, 600, 300, 900]}]}
+    (tmp_path / "AGORA_test_bbox.json").write_text(json.dumps(listed))
+    (person,), bad = read("agora", tmp_path, "test")
+    assert bad == []
+    sample = make_sample(tmp_path, person, Layout())
+    center, width = crop_box(sample, OSX.window)
+    np.testing.assert_allclose(center, [1050 / 3, 1050 / 3])
+    assert width * 4 / 3 == pytest.approx(1.25 * 900 / 3)
