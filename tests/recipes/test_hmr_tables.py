@@ -142,15 +142,15 @@ def ours(recipes: list[Recipe]) -> dict[str, Recipe]:
 
 def facts_of_table(config: Facts) -> Facts:
     """A released configuration -> what a recipe says too."""
-    kind = config["backbone"]["type"]
+    kind, pare = config["backbone"]["type"], config["head"]["type"] == "PareHead"
     losses = {LOSSES[n]: v["weight"] for n, v in config["losses"].items() if n != "adv"}
     adversary = config["losses"].get("adv")
     disc = config["optimizer"].get("disc", {})
     policy = config["lr_policy"]
     files = {d["ann_file"].removesuffix(".npz"): d["probability"] for d in config["datasets"]}
     return {
-        "model": "pare" if config["head"]["type"] == "PareHead" else "hmr",
-        "preset": PRESETS[f"{kind}{config['backbone'].get('depth', '')}"],
+        "model": "pare" if pare else "hmr",
+        "preset": PRESETS[f"{kind}{config['backbone'].get('depth', '')}"] + "-mmhuman3d" * pare,
         "start": _start_of_table(config["backbone"]),
         "mix": files,
         "without 3D joints": {n for n in files if "no3dkp" in n} if losses["keypoints3d"] else None,

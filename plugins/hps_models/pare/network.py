@@ -74,8 +74,16 @@ class PARE(nn.Module):
         }
 
 
-def build(backbone: str, maps: str, growth: str, layers: int, width: int, features: int) -> PARE:
-    """Options of the model -> the network with random weights."""
+def build(
+    backbone: str,
+    maps: str,
+    growth: str,
+    layers: int,
+    width: int,
+    features: int,
+    crop: str = "",
+) -> PARE:
+    """Options of the model -> the network with random weights; `crop` is the plugin's."""
     if maps not in MAPS:
         raise UsageError(f"pare: no maps '{maps}'.", f"One of: {', '.join(MAPS)}.")
     if growth not in GROWTHS:

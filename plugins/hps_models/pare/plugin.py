@@ -4,12 +4,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from hpscli.errors import UsageError, did_you_mean
 from hpscli.hooks import GoldenSpec, Layout, ModelSpec, Start, Weights, hookimpl
 
 HERE = "hps_models.pare"
 TINY_PX = 64
 OFFICIAL_LICENCE = "MPI, non-commercial research only (LICENSE of mkocabas/PARE)"
+CROPS = {
+    # option -> image preparation
+    "spin": "hpscli.data.preparation:SPIN",  # of the authors' evaluation
+    "mmhuman3d": "hpscli.data.preparation:MMHUMAN3D",
+}
 TRAINER = "of the trainer, not of the model: its own SMPL, camera, renderer, regressors"
+LICENSED = "arrays of the licensed SMPL model"
 LAYOUTS = (
     Layout(
         name="official",
@@ -34,16 +41,24 @@ LAYOUTS = (
     Layout(
         name="mmhuman3d",
         summary="mmhuman3d's PARE, as in hrnet_w32_conv_pare.pth",
-        guess=f"{HERE}.weights:guess",
+        guess=f"{HERE}.weights:guess_mmhuman3d",
         rows=f"{HERE}.weights:rows",
         container="state_dict/",
         ignored={
-            "body_model_train.*": "arrays of the licensed SMPL model",
-            "body_model_test.*": "arrays of the licensed SMPL model",
-            "smpl.*": "arrays of the licensed SMPL model",
+            "body_model_train.*": LICENSED,
+            "body_model_test.*": LICENSED,
+            "smpl.*": LICENSED,
             "J_regressor*": TRAINER,
             "disc.*": "the adversary of training",
         },
+    ),
+    Layout(
+        name="course",
+        summary="ETH's course project's PARE, a Lightning checkpoint",
+        guess=f"{HERE}.weights:guess",
+        rows=f"{HERE}.weights:rows",
+        container="state_dict/model.",  # what tells it from mmhuman3d's: its crop is the authors'
+        ignored={"smpl.*": LICENSED, "J_regressor*": TRAINER},
     ),
     Layout(
         name="pose-hrnet",
@@ -82,7 +97,7 @@ WEIGHTS = (
     ),
     Weights(
         tag="mmhuman3d-mosh",
-        preset="hrnet-w32",
+        preset="hrnet-w32-mmhuman3d",
         official_file="hrnet_w32_conv_pare_mosh.pth",
         licence="not stated for the weights; code Apache-2.0, SMPL non-commercial",
         note="trained with MoShed Human3.6M",
@@ -91,7 +106,7 @@ WEIGHTS = (
     ),
     Weights(
         tag="mmhuman3d",
-        preset="hrnet-w32",
+        preset="hrnet-w32-mmhuman3d",
         official_file="hrnet_w32_conv_pare.pth",
         licence="not stated for the weights; code Apache-2.0, SMPL non-commercial",
         results={"3dpw MPJPE": 81.81, "3dpw PA-MPJPE": 50.78},
@@ -114,9 +129,11 @@ PARE = ModelSpec(
         "layers": 2,
         "width": 128,
         "features": 64,
+        "crop": "spin",  # image preparation: one of CROPS
     },
     presets={
         "hrnet-w32": {},
+        "hrnet-w32-mmhuman3d": {"crop": "mmhuman3d"},
         "resnet50": {
             "backbone": "resnet50",
             "maps": "softargmax",
@@ -150,7 +167,7 @@ PARE = ModelSpec(
             )
         ),
     ),
-    crop="hpscli.data.preparation:SPIN",
+    crop=CROPS["spin"],
     layouts=LAYOUTS,
     weights=WEIGHTS,
     assets=("smpl-neutral", "regressor-extra", "regressor-h36m"),
@@ -161,9 +178,15 @@ BODY_SEEDS = {"body_seed": 7, "regressor_extra_seed": 13, "regressor_h36m_seed":
 
 
 def adapt(spec: ModelSpec, options: Mapping[str, Any]) -> ModelSpec:
-    """-> the record at these options: the small network looks at small pictures of ours."""
+    """-> the record with the crop of these options; the small network looks at small pictures of ours."""
+    crop = str(options["crop"])
+    if crop not in CROPS:
+        raise UsageError(
+            f"pare: crop '{crop}' is not known.",
+            did_you_mean(crop, CROPS) or f"One of: {', '.join(CROPS)}.",
+        )
     if options["backbone"] != "small":
-        return spec
+        return replace(spec, crop=CROPS[crop])
     return replace(spec, input_size=(TINY_PX, TINY_PX), crop="fast", assets=())
 
 

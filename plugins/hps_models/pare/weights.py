@@ -41,6 +41,12 @@ def guess(shapes: Shapes) -> dict[str, Any] | None:
     return {**_backbone(shapes), **_head(shapes)}
 
 
+def guess_mmhuman3d(shapes: Shapes) -> dict[str, Any] | None:
+    """As `guess`, with mmhuman3d's own crop."""
+    options = guess(shapes)
+    return None if options is None else {**options, "crop": "mmhuman3d"}
+
+
 def _bare(shapes: Shapes) -> bool:
     """-> whether there is an HRNet and nothing else: the first half of a file, perhaps."""
     return any(key.startswith("backbone.stage2.") for key in shapes) and all(

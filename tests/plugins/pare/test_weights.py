@@ -12,15 +12,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from hps_models.pare.plugin import LAYOUTS
-from hps_models.pare.weights import guess, rows, rows_official
-from hpscli.errors import InvalidData
+from hps_models.pare.plugin import CROPS, LAYOUTS, PARE
+from hps_models.pare.weights import guess, guess_mmhuman3d, rows, rows_official
+from hpscli.data.preparation import MMHUMAN3D, SPIN, Preparation
+from hpscli.errors import InvalidData, UsageError
 from hpscli.nn.checkpoints import build_model, initialise, load_model
 from hpscli.nn.layouts import Row
 from hpscli.nn.official.counts import count_preset
-from hpscli.nn.options import complete_options
+from hpscli.nn.options import adapted, complete_options
+from hpscli.nn.weights.foreign import open_foreign, recognise
 from hpscli.nn.weights.torch_files import load_torch_file
-from hpscli.registry import get_registry
+from hpscli.registry import get_registry, resolve
 from hpscli.testing.goldens import Entry, read_manifest
 
 MANIFESTS = {
@@ -90,6 +92,7 @@ def test_shapes_alone_tell_the_preset(manifest: str, reference: Path) -> None:
     assert complete_options(get_registry().model("pare"), "", guessed) == options_of(
         MANIFESTS[manifest][0]
     )
+    assert guess_mmhuman3d(shapes) == {**guessed, "crop": "mmhuman3d"}
 
 
 @pytest.mark.parametrize("growth", ["none", "deconv", "upsample"])
@@ -230,13 +233,53 @@ def test_sampling_keeps_the_usual_order_of_numbers(maps: str, channels_last: boo
 
 
 def test_layouts_are_told_apart_by_the_body_that_files_carry() -> None:
-    official, other, _ = LAYOUTS
+    official, other, *_ = LAYOUTS
     assert (official.name, other.name) == ("official", "mmhuman3d")
     with_body = {row.theirs: row.shape for row in rows_official(options_of("tiny"))}
     from hps_models.pare.weights import guess_official
 
     assert guess_official(with_body) == guess(with_body)
     assert guess_official({row.theirs: row.shape for row in rows(options_of("tiny"))}) is None
+
+
+def on_disk(folder: Path, name: str, state: Mapping[str, Tensor], prefix: str) -> Path:
+    """-> a file with these tensors below `state_dict/` and the prefix."""
+    torch.save({"state_dict": {f"{prefix}{k}": v for k, v in state.items()}}, folder / name)
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("layout", "prefix", "preset", "crop"),
+    [
+        ("mmhuman3d", "", "hrnet-w32-mmhuman3d", MMHUMAN3D),
+        ("course", "model.", "hrnet-w32", SPIN),
+        ("official", "model.", "hrnet-w32", SPIN),
+    ],
+)
+def test_the_layout_of_a_file_names_its_makers_crop(
+    layout: str, prefix: str, preset: str, crop: Preparation, tmp_path: Path
+) -> None:
+    table = (rows_official if layout == "official" else rows)(options_of("hrnet-w32"))
+    state = {row.theirs: torch.zeros(row.shape, dtype=torch.uint8) for row in table}
+    found = recognise(open_foreign(on_disk(tmp_path, "pare.pth", state, prefix)))
+    assert (found.layout.name, found.preset) == (layout, preset)
+    assert resolve(found.spec.crop) is crop
+
+
+def test_released_weights_name_the_crop_of_whoever_trained_them() -> None:
+    crops = {w.tag: adapted(PARE, options_of(w.preset)).crop for w in PARE.weights}
+    assert crops == {
+        "official": CROPS["spin"],
+        "official-3dpw": CROPS["spin"],
+        "mmhuman3d-mosh": CROPS["mmhuman3d"],
+        "mmhuman3d": CROPS["mmhuman3d"],
+    }
+    assert adapted(PARE, options_of("tiny")).crop == "fast"
+
+
+def test_an_unknown_crop_is_named_with_the_nearest_one() -> None:
+    with pytest.raises(UsageError, match=r"crop 'mmhuman' is not known.*Did you mean 'mmhuman3d'"):
+        build_model("pare", preset="tiny", options={"crop": "mmhuman"})
 
 
 @pytest.mark.slow
