@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from hpscli.data import official_crops
-from hpscli.data.crops import crop_affine
+from hpscli.data.crops import AUTHORS_BOX, crop_affine
 from hpscli.data.official_crops import NO_NOISE
 from hpscli.data.official_crops import metro as metro_crops
 from hpscli.data.official_crops import osx as osx_crops
@@ -64,12 +64,14 @@ class Preparation:
     affine: Callable[..., np.ndarray]
     place: Callable[[np.ndarray | None, tuple[int, int], Window], Place] = crop_window
     whole: "Preparation | None" = None  # what their demo does with a picture without a box
+    measured: "Preparation | None" = None  # what their evaluation does, where it is not their demo
     window: Window = (224, 224)  # that they use
     mean: tuple[float, float, float] = MEAN  # what `pixels` has subtracted and divided by,
     std: tuple[float, float, float] = STD  # of colours 0..1
     seen: float = (
         1.0  # the part of the window's columns, in its middle, that their network looks at
     )
+    box: str = ""  # the array of a sample that holds the box of their own evaluation
     reverses_columns: bool = True  # their mirror image: x -> W - 1 - x; else x -> W - x
 
 
@@ -261,12 +263,22 @@ MMHUMAN3D = Preparation(
     affine=mirror_first_affine,
     reverses_columns=False,
 )
+HMR2_EVALUATION = Preparation(
+    name="hmr2_evaluation",
+    summary="4D-Humans' evaluation: box at 192:256 without margin, one warp, no blur.",
+    pixels=partial(square_pixels, official_crops.hmr2_evaluation),
+    affine=label_affine,
+    place=place_hmr2,
+    window=(256, 256),
+    seen=official_crops.HMR2_ASPECT[0] / official_crops.HMR2_ASPECT[1],
+)
 HMR2 = Preparation(
     name="hmr2",
-    summary="4D-Humans: box at 192:256 without margin, large pictures blurred, one warp.",
+    summary="4D-Humans' demo: box at 192:256 without margin, large pictures blurred, one warp.",
     pixels=partial(square_pixels, official_crops.hmr2),
     affine=label_affine,
     place=place_hmr2,
+    measured=HMR2_EVALUATION,
     window=(256, 256),
     seen=official_crops.HMR2_ASPECT[0] / official_crops.HMR2_ASPECT[1],
 )
@@ -289,6 +301,7 @@ METRO = Preparation(
     pixels=partial(square_pixels, metro_crops.metro),
     affine=label_affine,
     whole=METRO_DEMO,
+    box=f"{AUTHORS_BOX}metro",
 )
 OSX = Preparation(
     name="osx",
@@ -299,6 +312,17 @@ OSX = Preparation(
     window=osx_crops.WINDOW,
     mean=(0.0, 0.0, 0.0),
     std=(1.0, 1.0, 1.0),
+    box=f"{AUTHORS_BOX}osx",
     reverses_columns=False,
 )
-PREPARATIONS = (METRO, METRO_DEMO, SPIN, SPIN_SCIPY, MMHUMAN3D, PARE_DEMO, HMR2, OSX)
+PREPARATIONS = (
+    METRO,
+    METRO_DEMO,
+    SPIN,
+    SPIN_SCIPY,
+    MMHUMAN3D,
+    PARE_DEMO,
+    HMR2,
+    HMR2_EVALUATION,
+    OSX,
+)

@@ -7,7 +7,7 @@ import numpy as np
 
 from hpscli.data.augmentations.changes import unchanged
 from hpscli.data.batch import Packed, hand_of, make_batch, to_batch
-from hpscli.data.crops import crop_box, move_points
+from hpscli.data.crops import crop_box, in_authors_box, move_points
 from hpscli.data.labels import Moves, move_labels
 from hpscli.data.preparation import Place, Preparation, Window
 from hpscli.data.sample import decode_image
@@ -37,7 +37,10 @@ def prepared_batch(
             samples, window, joints, crop_scale=crop_scale, changes=changes, seen=seen
         )
     flip = np.array([hand_of(sample) == "left" for sample in samples])
-    places = [crop_box(sample, window, preparation.seen) for sample in samples]
+    places = [
+        crop_box(in_authors_box(sample, preparation.box), window, preparation.seen)
+        for sample in samples
+    ]
     boxes = [(center, width * crop_scale) for center, width in places]
     pixels = [
         _pixels(sample, box, window, preparation, bool(mirrored), rotation_degrees)

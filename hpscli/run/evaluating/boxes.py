@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpscli.data.crops import AUTHORS_BOX
 from hpscli.data.evalset import EvalSet
 from hpscli.data.placing import fast_place, seen_by
 from hpscli.data.preparation import Place, Window
@@ -48,7 +49,9 @@ class Moved:
         if size[0] != size[1]:
             box["box.xywh"] = np.concatenate([center - size / 2, size]).astype(np.float32)
         if self.labelled:
-            return replace(sample, arrays={**sample.arrays, **box})
+            other = ("box.xywh", AUTHORS_BOX)
+            kept = {n: v for n, v in sample.arrays.items() if not n.startswith(other)}
+            return replace(sample, arrays={**kept, **box})
         kept = {"image.affine": sample.arrays["image.affine"]}
         meta = {n: v for n, v in sample.meta.items() if n in PICTURE}
         return replace(sample, key=key, arrays={**kept, **box}, meta=meta)

@@ -12,7 +12,8 @@ from hps_datasets.studio.labels import MM_PER_M, option_folder, rooted, spin_joi
 from hps_datasets.studio.masks import MaskBoxes, open_masks
 from hps_datasets.studio.mosh import Fits, read_fits
 from hps_datasets.studio.takes import POSES, SIZES_PX, Frames, Take, takes
-from hpscli.data.people import padded_box, scaled_box, stem_of
+from hpscli.data.crops import AUTHORS_BOX
+from hpscli.data.people import padded_box, scaled_box, square_box, stem_of
 from hpscli.errors import HpsError, InvalidData, LostFile, MissingError, UsageError
 from hpscli.records import Person
 
@@ -128,6 +129,8 @@ def _person(reading: Reading, masks: MaskBoxes, frame: int) -> Person:
     mask = masks.box(frame)
     box = padded_box(flat[:, :2]) if mask is None else scaled_box(mask, MASK_MARGIN)
     joints = {f"keypoints2d.{SET}": flat, f"keypoints3d.{SET}": solid}
+    if mask is not None and not reading.reference:
+        joints[f"{AUTHORS_BOX}metro"] = square_box(mask[:2] + mask[2:] / 2, mask[2:].max())
     if spin:
         joints = {"keypoints3d.spin_gt24": spin_joints(solid)}
         if not reading.validation:

@@ -149,3 +149,20 @@ def test_a_box_in_the_proportions_of_the_window_is_the_crop_itself() -> None:
     other = {**arrays, "box.xywh": np.array([10, 5, 20, 40], np.float32)}
     (wide,) = prepared_batch([replace(sample, arrays=other)], OSX.window, "smpl24", OSX).affine
     assert wide[0, 0] == pytest.approx(384 / 30)  # OSX widens 20 x 40 to 30 x 40
+
+
+@pytest.mark.parametrize("found", [METRO, OSX, SPIN], ids=lambda p: p.name)
+def test_the_box_of_the_authors_own_evaluation_is_the_crop(found: Preparation) -> None:
+    """METRO's square and OSX's 3:4 box stand beside the annotated one; other crops see neither."""
+    own = {"metro": [10.0, 12.0, 36.0, 36.0], "osx": [14.0, 4.0, 36.0, 48.0]}
+    arrays = {f"extra.box_{name}": np.float32(box) for name, box in own.items()}
+    plain, sample = person(3), person(3, arrays=arrays)
+    batch = prepared_batch([sample], found.window, "smpl24", found)
+    x, y, width, height = own.get(found.name, [12.0, 10.0, 40.0, 40.0])
+    corners = np.array([[x, y], [x + width, y + height]])
+    placed = move_points(corners, batch.affine[0].double().numpy())
+    np.testing.assert_allclose(placed, [[0, 0], found.window[::-1]], atol=1e-3)
+    unseen = prepared_batch([sample], found.window, "smpl24", None)
+    same = prepared_batch([plain], found.window, "smpl24", None)
+    assert torch.equal(unseen.affine, same.affine)
+    assert unseen.targets.keys() == same.targets.keys() == batch.targets.keys()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hpscli.data.crops import crop_box
 from hpscli.data.evalset import EvalSet
+from hpscli.data.official_crops.batch import prepared_batch
 from hpscli.data.preparation import HMR2, OSX, Preparation
 from hpscli.errors import InvalidData, MissingError
 from hpscli.registry import get_registry
@@ -127,6 +128,7 @@ def test_a_given_box_replaces_one_that_was_stored_in_proportions(
 ) -> None:
     """OSX's people carry 3:4 boxes: a detector's box, widened as the authors do, takes their place."""
     old = {"box.xywh": np.float32([8, 8, 60, 80]), "box.size": np.float32([80])}
+    old |= {"extra.box_osx": np.float32([8, 8, 60, 80])}  # of the authors' own evaluation
     people = write_people(
         tmp_path / "test", 2, extra={number: {**common_arrays(), **old} for number in range(2)}
     )
@@ -143,6 +145,8 @@ def test_a_given_box_replaces_one_that_was_stored_in_proportions(
     np.testing.assert_allclose(center, place[0])
     assert width == pytest.approx(place[1])
     assert sample.arrays["box.size"][0] == pytest.approx(width * found.window[0] / found.window[1])
+    batch = prepared_batch([sample], found.window, "smpl24", found)
+    assert batch.affine[0, 0, 0] == pytest.approx(found.window[1] / width)
 
 
 def test_who_has_no_box_is_named(tmp_path: Path) -> None:

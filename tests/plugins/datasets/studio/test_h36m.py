@@ -10,6 +10,7 @@ from cdflib.cdfwrite import CDF
 
 from hps_datasets.studio.cameras import h36m_cameras, turned
 from hps_datasets.studio.cdf import read_pose
+from hps_datasets.studio.masks import open_masks
 from hpscli.cli.app import run
 from hpscli.data.people import Layout, make_sample
 from hpscli.data.sample import decode_image
@@ -141,6 +142,24 @@ def test_without_a_silhouette_the_box_is_around_the_joints(root: Path) -> None:
     assert before.box is not None and after.box is not None
     assert not np.allclose(before.box, after.box)
     assert np.allclose(after.box[2:], 1.2 * np.ptp(flat, axis=0))
+
+
+def test_metro_sees_the_whole_silhouette_and_spin_nine_tenths(root: Path) -> None:
+    """GraphCMR, whose boxes METRO has: a square with the longer side of the mask, no factor."""
+    mask = root / "S1" / MASKS / "Directions 1.54138969.mat"
+    with open_masks(mask) as masks:
+        tight = masks.box(0)
+    person = people_of("h36m", root, "train")[0]
+    assert tight is not None and person.box is not None
+    box = person.arrays["extra.box_metro"]
+    np.testing.assert_allclose(box[2:], max(tight[2:]))
+    np.testing.assert_allclose(box[:2] + box[2:] / 2, tight[:2] + tight[2:] / 2)
+    assert max(person.box[2:]) / box[2] == pytest.approx(0.9)
+    for reference in ("mmhuman3d", "spin"):
+        theirs = people_of("h36m", root, "train", reference=reference)[0]
+        assert "extra.box_metro" not in theirs.arrays
+    mask.unlink()
+    assert "extra.box_metro" not in people_of("h36m", root, "train")[0].arrays
 
 
 def write_counting_video(path: Path, frames: int) -> None:
