@@ -26,8 +26,12 @@ def device_of(model: LoadedModel) -> torch.device:
     return torch.device("cpu") if first is None else first.device
 
 
-def preparation_of(model: LoadedModel, crop: str = "", *, boxes: bool = True) -> Preparation | None:
+def preparation_of(
+    model: LoadedModel, crop: str = "", *, boxes: bool = True, measuring: bool = False
+) -> Preparation | None:
     """-> how this model's pictures are prepared, with boxes or whole; None: our one warp.
+
+    measuring: as in the evaluation of its authors, else as in their demo.
 
     "official" is what the model's authors do. Unsaid, it is what the weights were trained on: our warp
     for those that were trained here, official for those that were imported.
@@ -41,12 +45,16 @@ def preparation_of(model: LoadedModel, crop: str = "", *, boxes: bool = True) ->
             f"model '{model.spec.name}' has no official crop.", "Leave out --crop official."
         )
     found = preparation(model.spec.crop)
-    return found if found is None or boxes else found.whole or found
+    if found is None:
+        return None
+    if measuring:
+        return found.measured or found
+    return found if boxes else found.whole or found
 
 
-def said_crop(model: LoadedModel, crop: str, *, boxes: bool = True) -> str:
+def said_crop(model: LoadedModel, crop: str, *, boxes: bool = True, measuring: bool = False) -> str:
     """-> one line about how pictures are prepared, and why."""
-    found = preparation_of(model, crop, boxes=boxes)
+    found = preparation_of(model, crop, boxes=boxes, measuring=measuring)
     if found is not None:
         return f"official: {found.name}   ({found.summary.rstrip('.')})"
     if crop or model.spec.crop == FAST:

@@ -78,7 +78,7 @@ def predicted_views(
     dtype: Dtype = "fp32",
 ) -> Iterator[tuple[tuple[float, int], Prediction]]:
     """-> scale of the box and degrees of every crop, and what the model says about B people in it."""
-    preparation = preparation_of(model, crop)
+    preparation = preparation_of(model, crop, measuring=True)
     for scale, degrees in views():
         batch = prepared_batch(
             samples,

@@ -3,7 +3,8 @@
 Every function has one signature: picture (H,W,3) uint8 RGB, box centre (2,) px and side in px, and the
 random choices of training -> network input (3,S,S) float32, normalised. Checked against recordings of
 the official code in tests/data/test_official_crops.py. Sources: nkolot/SPIN utils/imutils.py (branches
-master and cuda11_fix), open-mmlab/mmhuman3d transforms, shubham-goel/4D-Humans vitdet_dataset.py.
+master and cuda11_fix), open-mmlab/mmhuman3d transforms, shubham-goel/4D-Humans vitdet_dataset.py
+(the demo) and image_dataset.py with get_example of utils.py (evaluation).
 """
 
 import math
@@ -99,14 +100,36 @@ def hmr2(
     channel_noise: Sequence[float] = NO_NOISE,
     side: int = 256,
 ) -> np.ndarray:
-    """4D-Humans inference (`hmr2_box` gives centre and side) -> (3,side,side) float32."""
-    import cv2
-
+    """4D-Humans' demo (`hmr2_box` gives centre and side) -> (3,side,side) float32."""
     factor = size_px / side / 2.0
     blurred = factor > HMR2_BLUR_FROM
     picture = blur(image.astype(np.float64), (factor - 1) / 2, "nearest") if blurred else image
+    return hmr2_evaluation(
+        picture,
+        center,
+        size_px,
+        rotation_degrees=rotation_degrees,
+        flip=flip,
+        channel_noise=channel_noise,
+        side=side,
+    )
+
+
+def hmr2_evaluation(
+    image: np.ndarray,
+    center: Sequence[float],
+    size_px: float,
+    *,
+    rotation_degrees: float = 0.0,
+    flip: bool = False,
+    channel_noise: Sequence[float] = NO_NOISE,
+    side: int = 256,
+) -> np.ndarray:
+    """4D-Humans' evaluation and training: one warp, no blur at any size -> (3,side,side) float32."""
+    import cv2
+
     affine = mmhuman3d_affine((float(center[0]), float(center[1])), size_px, rotation_degrees, side)
-    crop = cv2.warpAffine(picture, affine, (side, side), flags=cv2.INTER_LINEAR)
+    crop = cv2.warpAffine(image, affine, (side, side), flags=cv2.INTER_LINEAR)
     crop = crop[:, ::-1] if flip else crop
     noisy = np.clip(crop * np.asarray(channel_noise), 0, 255)
     return normalised(noisy / 255.0)

@@ -105,7 +105,7 @@ def answered(
     Reading and finishing happen in other threads while the network works. On a GPU they use a stream
     of their own, and pictures come from pinned memory.
     """
-    preparation = preparation_of(model, settings.crop)
+    preparation = preparation_of(model, settings.crop, measuring=True)
     timing = clock is not None
     device, pinned = device_of(model), device_of(model).type == "cuda"
     beside = torch.cuda.Stream(device) if pinned else None  # type: ignore[no-untyped-call]
@@ -163,7 +163,7 @@ def _said(
     """-> what the network says of a batch, after the augmentation that was asked for."""
     if settings.augmentation == "multiscale":
         return predict_views(model, samples, protocol, crop=settings.crop, dtype=settings.dtype)
-    preparation = preparation_of(model, settings.crop)
+    preparation = preparation_of(model, settings.crop, measuring=True)
     return network_batch(
         model,
         batch,

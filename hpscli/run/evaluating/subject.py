@@ -79,7 +79,7 @@ def checkpoint_of(model: LoadedModel) -> dict[str, Any]:
 
 def crop_name(model: LoadedModel, crop: str) -> str:
     """-> how the people were shown: the name of the official preparation, or "fast" for our warp."""
-    found = preparation_of(model, crop)
+    found = preparation_of(model, crop, measuring=True)
     return FAST if found is None else found.name
 
 

@@ -200,7 +200,7 @@ def _predicted(
     check_body(spec, kind, f"model '{model.name}'")
     say("checkpoint", f"{model.name}   model {model.spec.name}   {order.why}".rstrip())
     say("body", f"{kind}, {model.body.source}")
-    say("crop", said_crop(model, request.crop))
+    say("crop", said_crop(model, request.crop, measuring=True))
     target(spec, request, {"model": model.spec.name, "epoch": model.info.epoch})
     places = [_people(order, s, kind, model.body.joint_set, model.name) for s in order.splits]
     parts = []

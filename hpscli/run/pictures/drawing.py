@@ -24,7 +24,7 @@ def draw_people(
         file.with_name(f"{file.stem}.people.png"),
         file.with_name(f"{file.stem}.people"),
     )
-    crop = preparation_of(model, request.crop)
+    crop = preparation_of(model, request.crop, measuring=True)
     sheet = write_gallery(picture, model, shards, spec, result, preparation=crop)
     folder.mkdir(exist_ok=True)
     strips = write_strips(

@@ -172,7 +172,7 @@ def evaluate_one(
         check_shards(EvalSet(train, limit=1), spec, found.body, limit=1)
     say_protocol(spec, request, people, remark, say)
     if found.model is not None:
-        say("crop", said_crop(found.model, request.crop))
+        say("crop", said_crop(found.model, request.crop, measuring=True))
     if request.tta == "multiscale" and found.body.kind != "mano":
         say("note", "multiscale is Mesh Graphormer's for hands; of bodies nobody published with it")
     file = new_result_file(out or request.out, found.name)
