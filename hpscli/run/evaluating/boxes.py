@@ -185,7 +185,7 @@ def _crop(sample: Sample, box: Array, model: LoadedModel, settings: Settings) ->
     """A tight box -> centre and width of the crop, by the rule of the model's authors or our own."""
     found: Any = sample.meta.get("image_size_px", (0, 0))
     size, window = (int(found[0]), int(found[1])), model.input_size
-    if preparation := preparation_of(model, settings.crop):
+    if preparation := preparation_of(model, settings.crop, measuring=True):
         center, width = preparation.place(box, size, window)
     else:
         center, width = fast_place(model.spec.crop, box, size, window)
