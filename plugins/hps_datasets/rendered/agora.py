@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hps_datasets.rendered.agora_boxes import boxed_people
+from hps_datasets.rendered.agora_boxes import boxed_people, osx_box
 from hpscli.body.hand_means import relative_to_flat
 from hpscli.body.joints import joint_set
 from hpscli.body.placement import rest_pelvis, turned_root
@@ -165,6 +165,7 @@ def _person(reading: Reading, shown: Shown, number: int, cells: Mapping[str, Any
     root, body, image, size = reading.root, reading.body, shown.image, shown.size
     count = len(joint_set(JOINTS[body]))
     points = np.array(cells["gt_joints_2d"], np.float64).reshape(count, 2)
+    osx = osx_box(padded_box(points), size) if body == "smplx" and not reading.reference else {}
     points *= size[0] / LABELLED_HEIGHT_PX
     places = np.array(cells["gt_joints_3d"], np.float64).reshape(count, 3)
     fit = dict(_fit(inside(root, str(cells[f"gt_path_{body}"]).replace(".obj", ".pkl"))))
@@ -185,6 +186,7 @@ def _person(reading: Reading, shown: Shown, number: int, cells: Mapping[str, Any
         f"keypoints2d.{JOINTS[body]}": np.hstack([points, seen]),
         f"keypoints3d.{JOINTS[body]}": np.hstack([places, seen]),
         **parameters,
+        **osx,
     }
     if reading.reference:
         arrays[f"{body}.global_orient"] = reference_root(fit["global_orient"], view, cells)

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from hpscli.data.official_crops.osx import ENLARGE
+from hpscli.data.crops import AUTHORS_BOX
+from hpscli.data.official_crops.osx import ENLARGE, person_box
 from hpscli.data.people import inside, scaled_box, stem_of
 from hpscli.errors import BAD_RECORD, HpsError, InvalidData, MissingError, in_words
 from hpscli.records import Person
@@ -52,11 +53,22 @@ def _person(root: Path, name: str, number: int, entry: Any, resolution: str) -> 
     return Person(
         key=f"{stem_of(image)}-{number}",
         image=image,
-        arrays={},
+        arrays=osx_box(box, size),
         meta={"person": number},
         box=scaled_box(box * (size[0] / LARGE_HEIGHT_PX), ENLARGE),
         image_size_px=size,
     )
+
+
+def osx_box(box: np.ndarray, size: tuple[int, int]) -> dict[str, np.ndarray]:
+    """A person's box (4,) px of the large pictures, the picture's size -> what OSX cuts out of it.
+
+    OSX cuts it off at the picture before it widens and enlarges it.
+    """
+    found = person_box(box.tolist(), SIZES[""])
+    if found is None:
+        return {}
+    return {f"{AUTHORS_BOX}osx": np.asarray(found, np.float64) * (size[0] / LARGE_HEIGHT_PX)}
 
 
 def _picture(root: Path, stem: str, resolution: str) -> tuple[str, tuple[int, int]]:

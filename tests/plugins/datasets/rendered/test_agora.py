@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ from scipy.spatial.transform import Rotation
 
 from hpscli.body.assets.files import read_asset
 from hpscli.data.crops import crop_box
+from hpscli.data.official_crops.batch import prepared_batch
 from hpscli.data.people import Layout, make_sample
 from hpscli.data.preparation import OSX
 from hpscli.errors import InvalidData, MissingError, UsageError
 from tests.plugins.datasets.rendered.rendered_files import posed, write_table
 from tests.plugins.datasets.scenes.scene_files import import_free_body, pickled, picture, read
 
+SMALL = "images/train/some_cam01_00000_1280x720.png"
 NUMBERS = np.random.default_rng(11)
 COUNTS = {"body_pose": 63, "left_hand_pose": 45, "right_hand_pose": 45, "expression": 10}
 COUNTS |= {"jaw_pose": 3, "leye_pose": 3, "reye_pose": 3}
@@ -63,7 +66,7 @@ def write_agora(
     columns: dict[str, list[Any]] = {"imgPath": ["some_cam01_00000.png"], "camYaw": [7.0]}
     columns |= {name: [[cells[name] for cells in people]] for name in people[0]}
     write_table(root / "camera_dataframe/train_0_withjv.pkl", columns, monkeypatch)
-    picture(root / "images/train/some_cam01_00000_1280x720.png", size or (72, 128))
+    picture(root / SMALL, size or (72, 128))
     return people
 
 
@@ -142,6 +145,29 @@ def test_agoras_broken_records_are_named_and_the_others_read(
         read("agora", tmp_path, "train", body="mano")
 
 
+def test_osx_sees_agoras_people_with_its_two_margins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files enlarge the joints' box by a fifth, its crop the 3:4 box around that by a quarter."""
+    write_agora(tmp_path, monkeypatch, [person_cells()])
+    ((person,), _) = read("agora", tmp_path, "train", resolution="3840x2160")
+    points = person.arrays["keypoints2d.agora127"][:, :2]
+    low, extent = points.min(0), np.ptp(points, axis=0)
+    assert (low > 0.1 * extent).all() and (low + 1.1 * extent < [3839, 2159]).all()  # inside
+    side = 1.2 * extent - 1  # OSX counts from pixel to pixel
+    official = 1.25 * max(side[1], side[0] * 4 / 3)
+    sample = make_sample(tmp_path, replace(person, image=SMALL), Layout())
+    batch = prepared_batch([sample], OSX.window, "agora127", OSX)
+    assert OSX.window[0] / batch.affine[0, 1, 1] == pytest.approx(official, rel=1e-5)
+    _, annotated = crop_box(sample, OSX.window)
+    assert official / (annotated * 4 / 3) == pytest.approx(1.25, rel=0.01)
+    for other in ({"reference": "mmhuman3d"}, {"resolution": "1280x720"}):
+        ((found,), _) = read("agora", tmp_path, "train", **other)
+        small = found.arrays.get("extra.box_osx")
+        assert (small is None) == ("reference" in other)
+    np.testing.assert_allclose(3 * small, person.arrays["extra.box_osx"])
+
+
 def test_agoras_test_people_are_cropped_as_osx_does(tmp_path: Path) -> None:
     """Listed at 300 x 900 px of the large picture: OSX's crop is 3:4 and a quarter larger."""
     picture(tmp_path / "images/test/hall_00001_1280x720.png", (720, 1280))
@@ -153,3 +179,6 @@ def test_agoras_test_people_are_cropped_as_osx_does(tmp_path: Path) -> None:
     center, width = crop_box(sample, OSX.window)
     np.testing.assert_allclose(center, [1050 / 3, 1050 / 3])
     assert width * 4 / 3 == pytest.approx(1.25 * 900 / 3)
+    box = person.arrays["extra.box_osx"]
+    assert box[3] / box[2] == pytest.approx(4 / 3, rel=1e-6)
+    assert box[3] == pytest.approx(1.25 * 899 / 3)  # OSX counts from pixel to pixel
