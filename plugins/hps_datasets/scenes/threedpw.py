@@ -10,11 +10,13 @@ import numpy as np
 from hps_datasets.scenes.labels import GENDERS, mapping, numbers, text
 from hpscli.body.placement import moved_translation, rest_pelvis, turned_root
 from hpscli.data.containers.pickles import load_pickle
-from hpscli.data.people import padded_box, stem_of
+from hpscli.data.crops import AUTHORS_BOX
+from hpscli.data.people import BOX_SCALE, image_size, inside, padded_box, square_box, stem_of
 from hpscli.errors import BAD_RECORD, HpsError, InvalidData, LostFile, MissingError, in_words
 from hpscli.records import Person
 
 BETAS = 10  # some releases hold 300
+METRO_SCALE = BOX_SCALE**2  # Pose2Mesh's boxes have a fifth of margin, METRO gives them another
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +58,7 @@ def threedpw(root: Path, split: str, *, reference: str) -> Iterator[Person | Hps
             except BAD_RECORD as error:
                 yield InvalidData(f"{file.name} person {number}: {in_words(error)}.")
                 continue
-            yield from _people(actor, split, reference)
+            yield from _people(root, actor, split, reference)
 
 
 def read_actor(data: Any, number: int, reference: str = "") -> Actor:
@@ -84,15 +86,16 @@ def read_actor(data: Any, number: int, reference: str = "") -> Actor:
     )
 
 
-def _people(actor: Actor, split: str, reference: str) -> Iterator[Person | HpsError]:
+def _people(root: Path, actor: Actor, split: str, reference: str) -> Iterator[Person | HpsError]:
     """-> the person in each valid frame."""
     rotation, translation = actor.cameras[:, :3, :3], actor.cameras[:, :3, 3]
     roots = turned_root(actor.poses[:, :3], rotation)
     seen = np.einsum("fij,fkj->fki", rotation, actor.joints) + translation[:, None]
     pelvis = None if reference else rest_pelvis("smpl", actor.gender, actor.betas)
     stem = stem_of(actor.sequence)
-    for frame in np.flatnonzero(actor.valid):
-        image = f"imageFiles/{actor.sequence}/image_{frame:05d}.jpg"
+    size = None if reference else _size(root, actor)
+    for frame in np.flatnonzero(actor.valid).tolist():
+        image = _image(actor, frame)
         box = _box(actor.points[frame], seen[frame], actor.intrinsics, reference)
         if box is None:
             yield InvalidData(
@@ -114,6 +117,8 @@ def _people(actor: Actor, split: str, reference: str) -> Iterator[Person | HpsEr
         if not reference:
             arrays["keypoints2d.pw3d18"] = actor.points[frame]
             arrays["keypoints3d.smpl24"] = np.hstack([seen[frame], np.ones((24, 1))])
+        if size is not None:
+            arrays |= metro_box(seen[frame], actor.intrinsics, size)
         yield Person(
             key=f"{stem}-{frame:05d}-{actor.number}",
             image=image,
@@ -138,5 +143,38 @@ def _box(
     found = points[points[:, 2] > 0, :2]
     if len(found) > (0 if reference else 1):  # a single point has no extent
         return padded_box(found)
+    ahead = projected(joints, intrinsics)
+    return padded_box(ahead) if len(ahead) > 1 else None
+
+
+def projected(joints: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
+    """Joints (24,3) in the camera -> those before it in px (N,2)."""
     ahead = joints[joints[:, 2] > 0] @ intrinsics.T
-    return padded_box(ahead[:, :2] / ahead[:, 2:]) if len(ahead) > 1 else None
+    return np.asarray(ahead[:, :2] / ahead[:, 2:])
+
+
+@np.errstate(over="ignore", invalid="ignore")  # such joints are not inside
+def metro_box(
+    joints: np.ndarray, intrinsics: np.ndarray, size: tuple[int, int]
+) -> dict[str, np.ndarray]:
+    """Joints in the camera, the picture's size -> the square that METRO cuts out, if any."""
+    points = projected(joints, intrinsics)
+    shown = points[((points >= 0) & (points < [size[1], size[0]])).all(axis=1)]
+    if len(shown) < 2 or np.ptp(shown, axis=0).max() < 1:  # a single point has no extent
+        return {}
+    box = padded_box(shown, METRO_SCALE)
+    return {f"{AUTHORS_BOX}metro": square_box(box[:2] + box[2:] / 2, box[2:].max())}
+
+
+def _size(root: Path, actor: Actor) -> tuple[int, int] | None:
+    """-> height and width of a sequence's pictures, which are all alike; None where none is there."""
+    for frame in np.flatnonzero(actor.valid).tolist():
+        try:
+            return image_size(inside(root, _image(actor, frame)).read_bytes())
+        except (OSError, InvalidData):  # said of each person when pictures are stored
+            continue
+    return None
+
+
+def _image(actor: Actor, frame: int) -> str:
+    return f"imageFiles/{actor.sequence}/image_{frame:05d}.jpg"

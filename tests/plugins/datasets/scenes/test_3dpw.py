@@ -6,8 +6,18 @@ import cv2
 import numpy as np
 import pytest
 
+from hps_datasets.scenes.threedpw import metro_box
+from hpscli.data.official_crops.batch import prepared_batch
+from hpscli.data.people import Layout, make_sample
+from hpscli.data.preparation import METRO
 from hpscli.errors import MissingError
-from tests.plugins.datasets.scenes.scene_files import import_free_body, read, sequence, write_3dpw
+from tests.plugins.datasets.scenes.scene_files import (
+    import_free_body,
+    picture,
+    read,
+    sequence,
+    write_3dpw,
+)
 
 
 def test_a_body_stands_in_the_camera(tmp_path: Path) -> None:
@@ -84,3 +94,39 @@ def test_broken_records_are_named_and_the_rest_is_read(tmp_path: Path) -> None:
     assert "person 1: shape" in bad[0]
     with pytest.raises(MissingError, match="validation holds no .pkl"):
         read("3dpw", tmp_path, "validation")
+
+
+def test_metro_sees_the_projected_joints_inside_the_picture_with_two_margins(
+    tmp_path: Path,
+) -> None:
+    """Pose2Mesh's boxes are 1.2 times those joints', METRO's crops 1.2 times its boxes."""
+    content = sequence(frames=2, actors=1)
+    write_3dpw(tmp_path, content)
+    (tmp_path / "imageFiles/walk_00").mkdir(parents=True)
+    (tmp_path / "imageFiles/walk_00/image_00000.jpg").write_bytes(b"no picture")
+    picture(tmp_path / "imageFiles/walk_00/image_00001.jpg", (24, 34))
+    people, bad = read("3dpw", tmp_path, "train")
+    assert not bad and len(people) == 2
+    for person in people:
+        joints = person.arrays["keypoints3d.smpl24"][:, :3] @ content["cam_intrinsics"].T
+        points = joints[:, :2] / joints[:, 2:]
+        seen = points[(points >= 0).all(1) & (points[:, 0] < 34) & (points[:, 1] < 24)]
+        assert 1 < len(seen) < 24  # some lie outside
+        official = 1.2 * (1.2 * np.ptp(seen, axis=0)).max()
+        box = person.arrays["extra.box_metro"]
+        np.testing.assert_allclose(box[2:], official)
+        np.testing.assert_allclose(box[:2] + box[2:] / 2, (seen.min(0) + seen.max(0)) / 2)
+    sample = make_sample(tmp_path, people[1], Layout())
+    batch = prepared_batch([sample], METRO.window, "smpl24", METRO)
+    assert METRO.window[1] / batch.affine[0, 0, 0] == pytest.approx(official, rel=1e-5)
+    theirs, _ = read("3dpw", tmp_path, "train", reference="mmhuman3d")
+    assert not any("extra.box_metro" in person.arrays for person in theirs)
+
+
+def test_without_a_joint_in_the_picture_there_is_no_box_of_metro() -> None:
+    lens = np.array([[50.0, 0, 30], [0, 50, 20], [0, 0, 1]])
+    joints = np.tile([9.0, 0.0, 1.0], (24, 1))
+    joints[0] = 0.0, 0.0, 1.0
+    assert metro_box(joints, lens, (40, 60)) == {}
+    joints[1] = 0.1, 0.2, 1.0
+    np.testing.assert_allclose(metro_box(joints, lens, (40, 60))["extra.box_metro"][2:], 14.4)
