@@ -106,13 +106,14 @@ def recognise(
 
 
 def _best(attempts: Iterable[Attempt], foreign: Foreign) -> Attempt | None:
-    """-> the attempt without any difference that reads most, in a container of its layout if any."""
+    """-> the attempt without any difference that reads most, in its layout's container or prefix."""
     exact = [attempt for attempt in attempts if not attempt.differences and attempt.matched]
 
-    def merit(attempt: Attempt) -> tuple[bool, int, bool]:
+    def merit(attempt: Attempt) -> tuple[bool, int, bool, bool]:
         container = f"{foreign.place}/{attempt.prefix}" if foreign.place else attempt.prefix
-        fits = attempt.layout.container == container
-        return not attempt.layout.partial, attempt.matched, fits
+        theirs, prefix = attempt.layout.container, attempt.layout.container.rpartition("/")[2]
+        fits = theirs == container
+        return not attempt.layout.partial, attempt.matched, fits, prefix == attempt.prefix
 
     return max(exact, key=merit, default=None)
 

@@ -266,6 +266,15 @@ def test_the_layout_of_a_file_names_its_makers_crop(
     assert resolve(found.spec.crop) is crop
 
 
+@pytest.mark.parametrize(("prefix", "layout"), [("", "mmhuman3d"), ("model.", "course")])
+def test_tensors_outside_of_any_container_are_told_by_their_prefix(
+    prefix: str, layout: str
+) -> None:
+    table = rows(options_of("hrnet-w32"))
+    state = {f"{prefix}{row.theirs}": torch.empty(row.shape, device="meta") for row in table}
+    assert recognise(open_foreign(state)).layout.name == layout
+
+
 def test_released_weights_name_the_crop_of_whoever_trained_them() -> None:
     crops = {w.tag: adapted(PARE, options_of(w.preset)).crop for w in PARE.weights}
     assert crops == {
