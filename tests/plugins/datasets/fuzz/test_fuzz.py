@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="limits need a P
 WORKER = Path(__file__).with_name("fuzz_worker.py")
 OF_GOLDENS = ("dataset", "fixture", "split", "file", "form", "boxes", "tolerances", "left_out")
 EVERY = 3  # of the data sets is damaged in the quick tests, once
-SLOW = 60  # damaged copies of each data set
+SLOW = 40  # damaged copies of each data set
 PARTS = 2  # processes that share them
 
 
