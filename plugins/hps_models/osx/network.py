@@ -142,7 +142,10 @@ class OSX(nn.Module):
 
     def forward(self, image: Tensor) -> Prediction:
         """image (B,3,512,384) in 0..1 -> Prediction(camera, parameters of SMPL-X)."""
-        tokens, features = tokens_and_map(self.encoder, functional.interpolate(image, PICTURE))
+        picture = functional.interpolate(image, PICTURE).contiguous(
+            memory_format=torch.channels_last
+        )
+        tokens, features = tokens_and_map(self.encoder, picture)
         body = self.body_position(features)
         numbers = self.body_regressor(tokens, body.coordinates.detach())
         found: Boxes = self.boxes(features, body.volume.detach())
