@@ -25,9 +25,8 @@ DAMAGED = (
     zlib.error,
     tarfile.TarError,
     EOFError,
-    NotImplementedError,
     OSError,
-    RuntimeError,  # zipfile, for members under a password
+    RuntimeError,  # zipfile, for members under a password and unknown compressions
     ValueError,  # zipfile, for names and places that cannot be
 )
 # First lines of a pickle in the text protocol: a global and its name, or an empty dict or list.

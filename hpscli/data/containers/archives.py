@@ -39,8 +39,7 @@ BROKEN = (
     EOFError,
     zipfile.BadZipFile,
     zlib.error,
-    NotImplementedError,  # zipfile, for compressions that it does not know
-    RuntimeError,  # zipfile, for entries under a password
+    RuntimeError,  # zipfile, for entries under a password and unknown compressions
 )
 
 

@@ -21,7 +21,6 @@ BROKEN = (
     EOFError,
     LookupError,
     MemoryError,
-    NotImplementedError,
     OSError,
     RecursionError,
     RuntimeError,

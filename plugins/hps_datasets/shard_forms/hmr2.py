@@ -49,7 +49,7 @@ ARCHIVE_ERRORS = (
     zlib.error,
     OSError,
     EOFError,
-    NotImplementedError,
+    NotImplementedError,  # zipfile, for compressions that it does not know
     SyntaxError,
 )
 
